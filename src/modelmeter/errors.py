@@ -1,0 +1,131 @@
+"""
+Every error modelmeter raises on purpose.
+
+    ModelmeterError
+    ├── SettingsError            the configuration cannot be used
+    ├── RefusedRequestError      a caller's request is not sent upstream
+    ├── WireError                bytes that no codec can read
+    │   ├── WireLimitError       … or that exceed a codec's cap
+    │   └── WireFormatError      … or that break the format
+    ├── UpstreamError            the upstream gave no usable answer
+    ├── LedgerError              the ledger cannot do what was asked
+    │   ├── LedgerUnavailableError   … now: full disk, lock, I/O error
+    │   ├── LedgerFormatError    … ever: not a ledger, damaged, or of a newer version
+    │   └── LedgerConflictError  … because the call is settled already
+    └── UnknownModelError        no price is known
+
+Each carries a stable ``code`` for programs; its text says what was wrong and what to do.
+"""
+
+from typing import ClassVar
+
+__all__ = [
+    "LedgerConflictError",
+    "LedgerError",
+    "LedgerFormatError",
+    "LedgerUnavailableError",
+    "ModelmeterError",
+    "RefusedRequestError",
+    "SettingsError",
+    "UnknownModelError",
+    "UpstreamError",
+    "WireError",
+    "WireFormatError",
+    "WireLimitError",
+]
+
+
+class ModelmeterError(Exception):
+    """The base of all; catch it to survive anything modelmeter reports on purpose."""
+
+    code: ClassVar[str] = "modelmeter_error"
+
+
+class SettingsError(ModelmeterError):
+    """The configuration is wrong; the text names the place (file and line, or variable)."""
+
+    code = "settings_invalid"
+
+
+class RefusedRequestError(ModelmeterError):
+    """A request that is answered with an error and never sent upstream."""
+
+    code = "request_refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "invalid_request",
+        http_status: int = 400,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.refusal_code = code
+        self.http_status = http_status
+        self.retry_after_seconds = retry_after_seconds
+
+
+class WireError(ModelmeterError):
+    """Bytes that a codec cannot read."""
+
+    code = "wire_error"
+
+
+class WireLimitError(WireError):
+    """A codec's cap on size or ratio is exceeded."""
+
+    code = "wire_limit"
+
+
+class WireFormatError(WireError):
+    """The bytes break the format."""
+
+    code = "wire_format"
+
+
+class UpstreamError(ModelmeterError):
+    """
+    The upstream could not be reached, broke off, or was too slow.
+
+    ``error_type`` is one of `modelmeter.record.ErrorType`'s values.
+    """
+
+    code = "upstream_error"
+
+    def __init__(self, message: str, *, error_type: str, http_status: int = 502) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_type = error_type
+        self.http_status = http_status
+
+
+class LedgerError(ModelmeterError):
+    """The ledger cannot do what was asked."""
+
+    code = "ledger_error"
+
+
+class LedgerUnavailableError(LedgerError):
+    """The ledger cannot commit now; the caller may try again later."""
+
+    code = "ledger_unavailable"
+
+
+class LedgerFormatError(LedgerError):
+    """The file is not a ledger this version can use."""
+
+    code = "ledger_format"
+
+
+class LedgerConflictError(LedgerError):
+    """The call already has an outcome; a second one is refused."""
+
+    code = "ledger_conflict"
+
+
+class UnknownModelError(ModelmeterError):
+    """No price is known for a model."""
+
+    code = "unknown_model"

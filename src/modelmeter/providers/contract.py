@@ -1,0 +1,96 @@
+"""What the gateway asks of a provider's dialect: pure functions from bytes to facts."""
+
+from typing import Protocol
+
+import msgspec
+
+from modelmeter.record import ErrorType, Operation, TokenCounts
+
+__all__ = ["Dialect", "RequestFacts", "ResponseFacts", "ResponseObserver"]
+
+
+class RequestFacts(msgspec.Struct, frozen=True):
+    """What a metered request asks for."""
+
+    operation: Operation
+    model: str
+    """As requested; 1 to 256 printable characters."""
+    streamed: bool
+    output_tokens_max: int | None
+    """The request's own limit of output tokens, or None."""
+    upstream_body: bytes
+    """What to send: the caller's own bytes unless usage has to be asked for."""
+    hides_usage_chunk: bool = False
+    """The usage of a stream was asked for by us, so the caller must not see its chunk."""
+
+
+class ResponseFacts(msgspec.Struct, frozen=True):
+    """What an answer said, as far as it came."""
+
+    model_answered: str | None = None
+    tokens: TokenCounts | None = None
+    """The provider's own counts, disjoint; None if it reported none that can be believed."""
+    ended: bool = False
+    """The answer came to its proper end."""
+    error_type: ErrorType | None = None
+    output_characters: int = 0
+    """Text seen so far: what an estimate rests on when no counts came."""
+    provider_request_id: str | None = None
+    """The id in the body; headers are the gateway's to read."""
+    service_tier: str | None = None
+    """The tier that served the call, where the provider says so."""
+    note: str | None = None
+    """Why the counts cannot be believed, for people."""
+
+
+class ResponseObserver(Protocol):
+    """Watches one answer go by; never raises, whatever the bytes."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes from upstream and give those to forward (mostly the same)."""
+        ...
+
+    def end(self) -> bytes:
+        """Upstream's body is over: give what was still held back."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """The stream's own end mark went by; for a plain body False until `end`."""
+        ...
+
+    def facts(self) -> ResponseFacts:
+        """What is known so far; callable at any time."""
+        ...
+
+
+class Dialect(Protocol):
+    """One provider's wire format. ``path`` never holds the gateway's prefix and starts with /."""
+
+    def operation(self, method: str, path: str) -> Operation | None:
+        """Which metered operation this is, or None for one that is only relayed."""
+        ...
+
+    def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
+        """
+        Read what a metered request asks for.
+
+        Raises:
+            RefusedRequestError: the body is not JSON, names no usable model, or sets an
+                impossible limit.
+        """
+        ...
+
+    def observe(
+        self, request: RequestFacts, http_status: int, content_type: str
+    ) -> ResponseObserver:
+        """Make the observer for the answer to ``request``."""
+        ...
+
+    def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
+        """An error in the provider's own shape, so that its SDK raises what it should."""
+        ...
+
+    def error_headers(self, code: str, http_status: int) -> tuple[tuple[bytes, bytes], ...]:
+        """Headers that the provider's SDK reads errors from (content-type included)."""
+        ...

@@ -1,0 +1,63 @@
+"""The record: one attempt at an upstream, before and after its outcome is known."""
+
+import msgspec
+
+from modelmeter.record.caller import Caller
+from modelmeter.record.tokens import TokenCounts
+from modelmeter.record.usd import PicoUsd
+from modelmeter.record.vocabulary import CostState, ErrorType, Operation, Status
+
+__all__ = ["Call", "Intent"]
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """What is known of a call before its first byte goes upstream."""
+
+    id: str
+    """UUIDv7, ours; never the provider's."""
+    request_id: str
+    """Groups the attempts of one request of the caller."""
+    attempt: int
+    """0 for the first, then what the caller's SDK counts."""
+    started_at_ns: int
+    """UTC, nanoseconds since 1970."""
+    caller: Caller
+    provider: str
+    operation: Operation
+    model: str
+    """As requested."""
+    streamed: bool
+    input_bytes: int
+    """Length of the request's body: bounds the input of a call whose outcome is lost."""
+    output_tokens_max: int | None
+    """The output limit that the request sets, if any."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One attempt with its outcome: an entry of the ledger, never changed afterwards."""
+
+    intent: Intent
+    status: Status
+    error_type: ErrorType | None
+    http_status: int | None
+    """What the upstream answered; None if it answered nothing."""
+    provider_request_id: str | None
+    duration_ns: int
+    time_to_first_token_ns: int | None
+    model_answered: str | None
+    tokens: TokenCounts
+    cost: PicoUsd
+    cost_state: CostState
+    priced_model: str | None
+    """The catalogue's id of the model whose price was taken."""
+    price_source: str | None
+    """Which catalogue and version, with the date from which the price holds."""
+    cached: bool = False
+    cost_saved: PicoUsd = PicoUsd(0)
+    note: str | None = None
+    """Why the entry is estimated or unpriced, for people."""
+
+    @property
+    def model(self) -> str:
+        """The model as metrics and reports name it: as requested."""
+        return self.intent.model

@@ -1,0 +1,63 @@
+"""The closed sets of words that a call's record is made of."""
+
+from enum import StrEnum
+
+__all__ = ["CostState", "ErrorType", "Operation", "Status"]
+
+
+class Status(StrEnum):
+    """How an attempt ended, as its caller saw it."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+    """A crash swallowed the outcome; the upstream may have billed it."""
+
+
+class ErrorType(StrEnum):
+    """Why an attempt did not succeed, in words that fit every provider."""
+
+    RATE_LIMIT = "rate_limit"
+    OVERLOADED = "overloaded"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    AUTHENTICATION = "authentication"
+    PERMISSION = "permission"
+    NOT_FOUND = "not_found"
+    INVALID_REQUEST = "invalid_request"
+    CONTEXT_LENGTH = "context_length"
+    CONTENT_FILTER = "content_filter"
+    SERVER_ERROR = "server_error"
+    BUDGET_EXCEEDED = "budget_exceeded"
+    THROTTLED = "throttled"
+    CANCELLED = "cancelled"
+    CIRCUIT_OPEN = "circuit_open"
+    BAD_RESPONSE = "bad_response"
+
+
+class CostState(StrEnum):
+    """How much a call's cost can be trusted."""
+
+    PRICED = "priced"
+    """The provider's own usage times a known price."""
+    ESTIMATED = "estimated"
+    """A known price times usage that the provider did not report, or reported wrongly."""
+    UNPRICED = "unpriced"
+    """No price is known; the cost stands at 0 until it is priced again."""
+
+
+class Operation(StrEnum):
+    """What a metered request asks a model to do."""
+
+    CHAT = "chat"
+    RESPONSES = "responses"
+    TEXT_COMPLETION = "text_completion"
+    EMBEDDINGS = "embeddings"
+    MESSAGES = "messages"
+    CONVERSE = "converse"
+    INVOKE_MODEL = "invoke_model"
+    GENERATE_CONTENT = "generate_content"
+    EMBED_CONTENT = "embed_content"
