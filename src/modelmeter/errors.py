@@ -89,16 +89,17 @@ class UpstreamError(ModelmeterError):
     """
     The upstream could not be reached, broke off, or was too slow.
 
-    ``error_type`` is one of `modelmeter.record.ErrorType`'s values.
+    ``error_type`` is one of `modelmeter.record.ErrorType`'s values; ``sent`` says whether the
+    request may have reached it.
     """
 
     code = "upstream_error"
 
-    def __init__(self, message: str, *, error_type: str, http_status: int = 502) -> None:
+    def __init__(self, message: str, *, error_type: str, sent: bool = True) -> None:
         super().__init__(message)
         self.message = message
         self.error_type = error_type
-        self.http_status = http_status
+        self.sent = sent
 
 
 class LedgerError(ModelmeterError):

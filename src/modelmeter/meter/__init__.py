@@ -1,0 +1,6 @@
+"""The meter: turns what happens to a call into its entry in the ledger."""
+
+from modelmeter.meter.ending import Ending, Pricer, lost_call, refused_call
+from modelmeter.meter.meter import CallOpening, Meter, OpenCall
+
+__all__ = ["CallOpening", "Ending", "Meter", "OpenCall", "Pricer", "lost_call", "refused_call"]

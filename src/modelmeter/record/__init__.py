@@ -3,6 +3,7 @@
 from modelmeter.record.call import Call, Intent
 from modelmeter.record.call_id import new_call_id
 from modelmeter.record.caller import UNKNOWN_AGENT, Caller, team_of_agent
+from modelmeter.record.clock import Clock, SystemClock
 from modelmeter.record.tokens import TOKEN_TYPES, TokenCounts
 from modelmeter.record.usd import PICO_PER_USD, PicoUsd, pico_usd, usd_text
 from modelmeter.record.vocabulary import CostState, ErrorType, Operation, Status
@@ -13,12 +14,14 @@ __all__ = [
     "UNKNOWN_AGENT",
     "Call",
     "Caller",
+    "Clock",
     "CostState",
     "ErrorType",
     "Intent",
     "Operation",
     "PicoUsd",
     "Status",
+    "SystemClock",
     "TokenCounts",
     "new_call_id",
     "pico_usd",

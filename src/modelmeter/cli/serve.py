@@ -1,0 +1,42 @@
+"""``modelmeter serve``: the gateway, until it is stopped."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["serve"]
+
+
+def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option(help="The TOML file; without it: MODELMETER_CONFIG, else defaults."),
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="Address to listen on, instead of the configuration's.")
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="The ledger's file, instead of the configuration's.")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+) -> None:
+    """
+    Run the gateway in front of the configured providers.
+
+    Point an SDK's base URL at it: /openai/v1, /anthropic, /genai, /bedrock, /up/NAME/v1.
+    Metrics are at /metrics, health at /healthz and /readyz.
+    """
+    import os
+
+    from modelmeter.cli.serving import serve_until_stopped
+    from modelmeter.settings.load import load_settings
+
+    environment = dict(os.environ)
+    if config is None and environment.get("MODELMETER_CONFIG"):
+        config = Path(environment["MODELMETER_CONFIG"])
+    if listen is not None:
+        environment["MODELMETER_LISTEN"] = listen
+    if ledger is not None:
+        environment["MODELMETER_LEDGER"] = str(ledger)
+    serve_until_stopped(load_settings(config, environment), log_level=log_level)

@@ -1,0 +1,25 @@
+"""The shapes of ASGI that this gateway uses (https://asgi.readthedocs.io/en/latest/specs/www.html)."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+__all__ = ["Headers", "Message", "Receive", "Scope", "Send", "header", "headers_named"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+
+def header(headers: Headers, name: bytes) -> bytes | None:
+    """The first value of a header; ``name`` in lower case."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+def headers_named(headers: Headers, name: bytes) -> list[bytes]:
+    """All values of a header; ``name`` in lower case."""
+    return [value for key, value in headers if key == name]

@@ -1,0 +1,121 @@
+"""The caller's end of one exchange: its request's body in, the answer out, and whether it left."""
+
+import asyncio
+from collections.abc import Callable
+
+from modelmeter.errors import RefusedRequestError
+from modelmeter.gateway.asgi import Headers, Receive, Scope, Send, header
+
+__all__ = ["CONNECTION_EXTENSION", "ClientGoneError", "ClientSide"]
+
+CONNECTION_EXTENSION = "modelmeter.connection"
+"""The key under which the server hands over the connection, to tell when the caller leaves."""
+
+
+class ClientGoneError(Exception):
+    """The caller left before its request was complete; nobody is there to answer."""
+
+
+class ClientSide:
+    """Reads the request and writes the answer, within the bounds it is given."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.headers: Headers = scope["headers"]
+        self.gone = False
+        self.started = False
+        self._receive = receive
+        self._send = send
+        self._connection = scope.get("extensions", {}).get(CONNECTION_EXTENSION)
+
+    async def read_body(self, *, bytes_max: int, timeout_seconds: float) -> bytes:
+        """
+        Take the request's whole body.
+
+        Raises:
+            RefusedRequestError: it is too large (413), compressed (415) or too slow (408).
+            ClientGoneError: the caller left.
+        """
+        if header(self.headers, b"content-encoding") not in (None, b"identity"):
+            raise RefusedRequestError(
+                "send the body without content-encoding",
+                code="unsupported_encoding",
+                http_status=415,
+            )
+        length = header(self.headers, b"content-length")
+        if length is not None and int(length) > bytes_max:
+            raise _too_large(bytes_max)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await self._read_all(bytes_max)
+        except TimeoutError as error:
+            raise RefusedRequestError(
+                f"the request's body did not arrive within {timeout_seconds:g} seconds",
+                code="request_timeout",
+                http_status=408,
+            ) from error
+
+    async def _read_all(self, bytes_max: int) -> bytes:
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if (
+            message["type"] == "http.request"
+            and not message["more_body"]
+            and len(body) <= bytes_max
+        ):
+            return body
+        parts = []
+        size = 0
+        while True:
+            if message["type"] != "http.request":
+                raise ClientGoneError
+            parts.append(message["body"])
+            size += len(message["body"])
+            if size > bytes_max:
+                raise _too_large(bytes_max)
+            if not message["more_body"]:
+                return b"".join(parts)
+            message = await self._receive()
+
+    def watch(self, on_gone: Callable[[], None]) -> None:
+        """Have ``on_gone`` called if the caller leaves before the answer is complete."""
+
+        def gone() -> None:
+            self.gone = True
+            on_gone()
+
+        if self._connection is not None:
+            self._connection.on_lost = gone
+            if self._connection.is_lost:
+                gone()
+
+    def unwatch(self) -> None:
+        """The exchange is over; the connection may go on with the next one."""
+        if self._connection is not None:
+            self._connection.on_lost = None
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send status and headers."""
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, chunk: bytes) -> None:
+        """Send the next bytes of the answer; waits while the caller reads slowly."""
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def finish(self, chunk: bytes = b"") -> None:
+        """Send the last bytes of the answer."""
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
+
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole answer."""
+        await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
+        await self.finish(body)
+
+
+def _too_large(bytes_max: int) -> RefusedRequestError:
+    return RefusedRequestError(
+        f"the request's body is larger than {bytes_max} bytes",
+        code="request_too_large",
+        http_status=413,
+    )

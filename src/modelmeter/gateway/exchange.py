@@ -1,0 +1,242 @@
+"""One metered call between its caller and its upstream: bytes through, facts to the meter."""
+
+import asyncio
+import contextlib
+
+from modelmeter.errors import LedgerError, UpstreamError
+from modelmeter.gateway.asgi import Headers, header
+from modelmeter.gateway.client_side import ClientSide
+from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
+from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
+from modelmeter.meter import Ending, OpenCall
+from modelmeter.providers import Dialect, RequestFacts, ResponseFacts, ResponseObserver
+from modelmeter.record import ErrorType
+from modelmeter.settings.limits import Limits
+from modelmeter.wire.header_rules import forwardable_response_headers
+
+__all__ = ["Exchange", "UpstreamRequest"]
+
+_REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id")
+_REQUEST_ID_BYTES_MAX = 256
+_REDIRECTS = range(300, 400)
+_HTTP_STATUS_OF = {ErrorType.TIMEOUT: 504}
+_BAD_GATEWAY = 502
+
+
+class UpstreamRequest:
+    """What goes upstream."""
+
+    __slots__ = ("body", "headers", "method", "url")
+
+    def __init__(self, method: str, url: str, headers: Headers, body: bytes) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+
+
+class Exchange:
+    """
+    Relays one answer and settles its call before the answer's last byte goes out.
+
+    When the caller leaves, the rest of the answer is read on within a bound, for its usage comes
+    last. However the exchange ends, the call is finished exactly once.
+    """
+
+    def __init__(
+        self,
+        client: ClientSide,
+        upstream: Upstream,
+        call: OpenCall,
+        facts: RequestFacts,
+        dialect: Dialect,
+        limits: Limits,
+    ) -> None:
+        self._client = client
+        self._upstream = upstream
+        self._call = call
+        self._facts = facts
+        self._dialect = dialect
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._deadline = asyncio.timeout(None)
+        self._latest_end = self._loop.time() + limits.upstream_total_timeout_seconds
+        self._answer: UpstreamAnswer | None = None
+        self._observer: ResponseObserver | None = None
+        self._held = b""
+        self._failure: ErrorType | None = None
+        self._sent = True
+        self._bytes = 0
+        self._bytes_when_gone = 0
+        self._writing = False
+
+    async def run(self, request: UpstreamRequest) -> None:
+        """Make the call, relay its answer, settle it."""
+        try:
+            async with self._deadline:
+                self._client.watch(self._client_left)
+                self._allow(self._limits.upstream_first_byte_timeout_seconds)
+                await self._relay(request)
+        except TimeoutError:
+            self._failure = self._reason_of_timeout()
+        except UpstreamError as error:
+            self._failure = self._failure or ErrorType(error.error_type)
+            self._sent = error.sent
+        except asyncio.CancelledError:
+            self._failure = ErrorType.CANCELLED
+            await self._settle()
+            raise
+        finally:
+            self._client.unwatch()
+            if self._answer is not None:
+                self._answer.close()
+        await self._conclude()
+
+    async def _relay(self, request: UpstreamRequest) -> None:
+        answer = await self._upstream.send(
+            request.method, request.url, request.headers, request.body
+        )
+        self._answer = answer
+        if answer.status in _REDIRECTS:
+            raise UpstreamError(
+                "the upstream answered with a redirect, which is never followed",
+                error_type=ErrorType.BAD_RESPONSE,
+            )
+        content_type = (header(answer.headers, b"content-type") or b"").decode("latin-1")
+        observer = self._dialect.observe(self._facts, answer.status, content_type)
+        self._observer = observer
+        while True:
+            self._allow(
+                self._limits.stream_tail_seconds
+                if observer.finished
+                else self._limits.upstream_idle_timeout_seconds
+            )
+            chunk = await answer.read()
+            if not chunk:
+                break
+            self._count(chunk)
+            await self._pass_on(observer.feed(chunk), observer.finished)
+        self._held += observer.end()
+
+    def _count(self, chunk: bytes) -> None:
+        self._bytes += len(chunk)
+        if self._facts.streamed:
+            self._call.first_token()
+        if self._bytes > self._limits.response_bytes_max:
+            raise UpstreamError(
+                "the upstream's answer is larger than allowed", error_type=ErrorType.BAD_RESPONSE
+            )
+        drained = self._bytes - self._bytes_when_gone
+        if self._client.gone and drained > self._limits.drain_after_disconnect_bytes_max:
+            raise UpstreamError(
+                "the caller left and the rest is long", error_type=ErrorType.CANCELLED
+            )
+
+    async def _pass_on(self, out: bytes, finished: bool) -> None:
+        """Forward what must not wait; the last bytes wait for the commit."""
+        if finished:
+            self._held += out
+            return
+        if self._facts.streamed:
+            ready = out
+        else:
+            ready, self._held = self._held, out
+        if ready and not self._client.gone:
+            self._writing = True
+            if not self._client.started:
+                await self._start()
+            await self._client.write(ready)
+            self._writing = False
+
+    async def _start(self) -> None:
+        answer = self._answer
+        if answer is None:
+            return
+        headers = forwardable_response_headers(answer.headers)
+        headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
+        length = header(answer.headers, b"content-length")
+        if length is not None and not self._facts.hides_usage_chunk:
+            headers.append((b"content-length", length))
+        await self._client.start(answer.status, headers)
+
+    async def _conclude(self) -> None:
+        try:
+            await self._settle()
+        except LedgerError as error:
+            # No caller may see an answer complete whose outcome is not on the disk.
+            await self._break_off(str(error), "ledger_unavailable", 503)
+            return
+        if self._client.gone:
+            return
+        if self._failure is not None:
+            status = _HTTP_STATUS_OF.get(self._failure, _BAD_GATEWAY)
+            await self._break_off(_explain(self._failure), f"upstream_{self._failure}", status)
+            return
+        if not self._client.started:
+            await self._start()
+        await self._client.finish(self._held)
+
+    async def _settle(self) -> None:
+        facts = ResponseFacts() if self._observer is None else self._observer.facts()
+        answer = self._answer
+        failure = self._failure
+        if failure is None and self._client.gone:
+            failure = ErrorType.CANCELLED
+        await self._call.finish(
+            Ending(
+                facts=facts,
+                http_status=None if answer is None else answer.status,
+                provider_request_id=None if answer is None else _request_id(answer.headers),
+                failure=failure,
+                sent=self._sent,
+            )
+        )
+
+    async def _break_off(self, message: str, code: str, http_status: int) -> None:
+        """An error in the provider's shape if nothing was sent yet; else the answer stays cut."""
+        if self._client.started or self._client.gone:
+            return
+        await send_error(
+            self._client,
+            self._dialect,
+            message,
+            code=code,
+            http_status=http_status,
+            call_id=self._call.intent.id,
+        )
+
+    def _client_left(self) -> None:
+        self._bytes_when_gone = self._bytes
+        self._latest_end = min(
+            self._latest_end,
+            self._loop.time() + self._limits.drain_after_disconnect_seconds,
+        )
+        with contextlib.suppress(RuntimeError):
+            self._deadline.reschedule(self._latest_end)
+
+    def _allow(self, seconds: float) -> None:
+        self._deadline.reschedule(min(self._latest_end, self._loop.time() + seconds))
+
+    def _reason_of_timeout(self) -> ErrorType | None:
+        if self._observer is not None and self._observer.finished:
+            self._held += self._observer.end()
+            return None
+        if self._client.gone or self._writing:
+            return ErrorType.CANCELLED
+        return ErrorType.TIMEOUT
+
+
+def _request_id(headers: Headers) -> str | None:
+    for name in _REQUEST_ID_HEADERS:
+        value = header(headers, name)
+        if value is not None and len(value) <= _REQUEST_ID_BYTES_MAX:
+            return value.decode("ascii", "replace")
+    return None
+
+
+def _explain(failure: ErrorType) -> str:
+    if failure is ErrorType.TIMEOUT:
+        return "the upstream did not answer in time"
+    if failure is ErrorType.BAD_RESPONSE:
+        return "the upstream's answer cannot be passed on"
+    return "the upstream could not be reached or broke off its answer"

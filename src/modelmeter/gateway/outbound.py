@@ -1,0 +1,85 @@
+"""What of a request goes upstream: allowed headers, the right credential, a clean query."""
+
+import asyncio
+
+from modelmeter.errors import RefusedRequestError, SettingsError
+from modelmeter.gateway.asgi import Headers
+from modelmeter.gateway.client_side import ClientSide
+from modelmeter.gateway.door import Door
+from modelmeter.gateway.exchange import UpstreamRequest
+from modelmeter.gateway.identity import Identity, strip_credentials
+from modelmeter.gateway.signing import RequestSigner
+from modelmeter.wire.header_rules import forwardable_request_headers
+
+__all__ = ["Outbound"]
+
+_QUERY_BYTES = frozenset(range(0x21, 0x7F))
+# The observer reads bodies as they pass, so the upstream is asked not to compress them.
+_PLAIN = (b"accept-encoding", b"identity")
+
+
+class Outbound:
+    """Builds the upstream's request; a gateway key never leaves with it."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._signers: dict[str, RequestSigner] = {}
+
+    async def request(
+        self, client: ClientSide, door: Door, path: str, body: bytes
+    ) -> UpstreamRequest:
+        """
+        The request to send for ``path`` behind ``door``.
+
+        Raises:
+            RefusedRequestError: the query holds bytes no URL may hold, or there is no
+                credential to send.
+        """
+        own_credential = door.credential is not None or door.signs or self._identity.has_keys
+        headers = forwardable_request_headers(client.headers)
+        if own_credential:
+            headers = strip_credentials(headers)
+        headers.append(_PLAIN)
+        url = door.url(path, _query(client.scope["query_string"], own_credential))
+        method = client.scope["method"]
+        if door.credential is not None:
+            headers.append(door.credential)
+        elif door.signs:
+            headers = await self._signed(door, method, url, headers, body)
+        elif self._identity.has_keys:
+            raise RefusedRequestError(
+                f"no key for {door.provider}: set providers.{door.provider}.api_key",
+                code="provider_key_missing",
+                http_status=503,
+            )
+        return UpstreamRequest(method, url, headers, body)
+
+    async def _signed(
+        self, door: Door, method: str, url: str, headers: Headers, body: bytes
+    ) -> Headers:
+        # Finding or refreshing AWS credentials may ask the network, so not in the event loop.
+        signer = self._signers.get(door.provider)
+        try:
+            if signer is None:
+                signer = await asyncio.to_thread(
+                    RequestSigner, region=door.region or "", profile=door.aws_profile
+                )
+                self._signers[door.provider] = signer
+            return await asyncio.to_thread(signer.sign, method, url, headers, body)
+        except SettingsError as error:
+            raise RefusedRequestError(
+                str(error), code="provider_key_missing", http_status=503
+            ) from error
+
+
+def _query(query: bytes, own_credential: bool) -> bytes:
+    """Google's ``key`` parameter is a credential: it goes where the caller's key goes."""
+    if not query:
+        return query
+    if not _QUERY_BYTES.issuperset(query) or b"#" in query:
+        raise RefusedRequestError(
+            "the query holds characters that no URL may hold", code="invalid_path"
+        )
+    if not own_credential:
+        return query
+    return b"&".join(part for part in query.split(b"&") if not part.startswith(b"key="))

@@ -1,0 +1,80 @@
+"""Requests behind a door that are no metered operation: relayed and counted, not priced."""
+
+import asyncio
+
+from modelmeter.errors import LedgerError, UpstreamError
+from modelmeter.gateway.asgi import header
+from modelmeter.gateway.client_side import ClientSide
+from modelmeter.gateway.door import Door
+from modelmeter.gateway.exchange import UpstreamRequest
+from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
+from modelmeter.ledger import Ledger
+from modelmeter.record import ErrorType
+from modelmeter.settings.limits import Limits
+from modelmeter.wire.header_rules import forwardable_response_headers
+
+__all__ = ["pass_through"]
+
+_REDIRECTS = range(300, 400)
+_NO_ANSWER = "none"
+
+
+async def pass_through(
+    client: ClientSide,
+    upstream: Upstream,
+    request: UpstreamRequest,
+    door: Door,
+    limits: Limits,
+    ledger: Ledger,
+) -> None:
+    """
+    Relay one answer as it comes, and count it by the class of its status.
+
+    Raises:
+        UpstreamError: there is no answer to relay.
+    """
+    status_class = _NO_ANSWER
+    answer: UpstreamAnswer | None = None
+    try:
+        async with asyncio.timeout(limits.upstream_total_timeout_seconds):
+            answer = await upstream.send(request.method, request.url, request.headers, request.body)
+            status_class = f"{answer.status // 100}xx"
+            await _relay(client, answer, limits)
+    except TimeoutError as error:
+        raise UpstreamError(
+            "the upstream did not answer in time", error_type=ErrorType.TIMEOUT
+        ) from error
+    finally:
+        if answer is not None:
+            answer.close()
+        _count(ledger, door.provider, status_class)
+
+
+async def _relay(client: ClientSide, answer: UpstreamAnswer, limits: Limits) -> None:
+    if answer.status in _REDIRECTS:
+        raise UpstreamError(
+            "the upstream answered with a redirect, which is never followed",
+            error_type=ErrorType.BAD_RESPONSE,
+        )
+    headers = forwardable_response_headers(answer.headers)
+    length = header(answer.headers, b"content-length")
+    if length is not None:
+        headers.append((b"content-length", length))
+    await client.start(answer.status, headers)
+    size = 0
+    while chunk := await answer.read():
+        size += len(chunk)
+        if size > limits.response_bytes_max:
+            raise UpstreamError(
+                "the upstream's answer is larger than allowed", error_type=ErrorType.BAD_RESPONSE
+            )
+        await client.write(chunk)
+    await client.finish()
+
+
+def _count(ledger: Ledger, provider: str, status_class: str) -> None:
+    try:
+        ledger.relayed(provider, status_class)
+    except LedgerError:
+        # Not a metered call: a full queue must not turn its answer into an error.
+        ledger.writer.uncounted += 1

@@ -1,0 +1,53 @@
+"""Errors the gateway itself answers with, in the shape of the provider that was called."""
+
+import logging
+from collections import Counter
+
+import msgspec
+
+from modelmeter.gateway.asgi import Headers
+from modelmeter.gateway.client_side import ClientSide
+from modelmeter.providers import Dialect
+
+__all__ = ["RefusalCounts", "send_error"]
+
+logger = logging.getLogger(__name__)
+
+CALL_ID_HEADER = b"x-modelmeter-call-id"
+_JSON: Headers = [(b"content-type", b"application/json")]
+
+
+class RefusalCounts:
+    """How often each error code was answered, for the metrics; codes are a closed set."""
+
+    def __init__(self) -> None:
+        self.by_code: Counter[str] = Counter()
+
+    def add(self, code: str) -> None:
+        """Count one."""
+        self.by_code[code] += 1
+
+
+async def send_error(
+    client: ClientSide,
+    dialect: Dialect | None,
+    message: str,
+    *,
+    code: str,
+    http_status: int,
+    retry_after_seconds: int | None = None,
+    call_id: str | None = None,
+) -> None:
+    """Answer with an error that the caller's SDK understands; without a dialect in JSON."""
+    logger.info("refused: %s (%d)", code, http_status)
+    if dialect is None:
+        body = msgspec.json.encode({"error": {"message": message, "code": code}})
+        headers = list(_JSON)
+    else:
+        body = dialect.error_body(message, code=code, http_status=http_status)
+        headers = list(dialect.error_headers(code, http_status))
+    if retry_after_seconds is not None:
+        headers.append((b"retry-after", str(retry_after_seconds).encode()))
+    if call_id is not None:
+        headers.append((CALL_ID_HEADER, call_id.encode()))
+    await client.answer(http_status, headers, body)

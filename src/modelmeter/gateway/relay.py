@@ -1,0 +1,151 @@
+"""The way of one request through the gateway: door, caller, body, meter, exchange."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from modelmeter.errors import LedgerError, RefusedRequestError, UpstreamError
+from modelmeter.gateway.asgi import header
+from modelmeter.gateway.client_side import ClientGoneError, ClientSide
+from modelmeter.gateway.door import Door, find_door
+from modelmeter.gateway.exchange import Exchange
+from modelmeter.gateway.identity import Identity
+from modelmeter.gateway.outbound import Outbound
+from modelmeter.gateway.passage import pass_through
+from modelmeter.gateway.refusals import RefusalCounts, send_error
+from modelmeter.gateway.upstream import Upstream
+from modelmeter.ledger import Ledger
+from modelmeter.meter import CallOpening, Meter
+from modelmeter.providers import RequestFacts
+from modelmeter.record import Caller, Clock
+from modelmeter.settings.limits import Limits
+from modelmeter.wire.header_rules import clean_identifier
+
+__all__ = ["Relay", "RelayParts"]
+
+_LEDGER_RETRY_AFTER_SECONDS = 1
+_ATTEMPTS_MAX = 100
+_NOTHING_HERE = (
+    "nothing is served here; point an SDK's base URL at /openai/v1, /anthropic, /genai, /bedrock "
+    "or /up/<name>/v1"
+)
+
+
+class RelayParts(msgspec.Struct, frozen=True):
+    """What the relay is put together from."""
+
+    doors: Mapping[bytes, Door]
+    identity: Identity
+    outbound: Outbound
+    upstream: Upstream
+    meter: Meter
+    ledger: Ledger
+    limits: Limits
+    clock: Clock
+    refusals: RefusalCounts
+
+
+class Relay:
+    """Serves every path behind a door."""
+
+    def __init__(self, parts: RelayParts) -> None:
+        self._parts = parts
+
+    async def serve(self, client: ClientSide) -> None:
+        """Answer one request; what is refused gets an error in the provider's own shape."""
+        door: Door | None = None
+        try:
+            found = find_door(self._parts.doors, client.scope["raw_path"])
+            if found is None:
+                raise RefusedRequestError(_NOTHING_HERE, code="not_found", http_status=404)
+            door, path = found
+            await self._serve(client, door, path)
+        except ClientGoneError:
+            return
+        except RefusedRequestError as error:
+            await self._refuse(client, door, error)
+        except UpstreamError as error:
+            refusal = RefusedRequestError(error.message, code="upstream_error", http_status=502)
+            await self._refuse(client, door, refusal)
+        except LedgerError as error:
+            refusal = RefusedRequestError(
+                str(error),
+                code=error.code,
+                http_status=503,
+                retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
+            )
+            await self._refuse(client, door, refusal)
+
+    async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
+        parts = self._parts
+        began_ns = parts.clock.monotonic_ns()
+        caller = parts.identity.identify(client.headers, datetime.now(UTC))
+        method = client.scope["method"]
+        operation = door.dialect.operation(method, path)
+        body = await client.read_body(
+            bytes_max=parts.limits.body_bytes_max,
+            timeout_seconds=parts.limits.body_timeout_seconds,
+        )
+        if operation is None:
+            request = await parts.outbound.request(client, door, path, body)
+            await pass_through(client, parts.upstream, request, door, parts.limits, parts.ledger)
+            return
+        _require_json(client)
+        facts = door.dialect.read_request(operation, path, body)
+        request = await parts.outbound.request(client, door, path, facts.upstream_body)
+        call = await parts.meter.open(
+            _opening(client, door, caller, facts, len(body)), began_ns=began_ns
+        )
+        exchange = Exchange(client, parts.upstream, call, facts, door.dialect, parts.limits)
+        await exchange.run(request)
+
+    async def _refuse(
+        self, client: ClientSide, door: Door | None, error: RefusedRequestError
+    ) -> None:
+        self._parts.refusals.add(error.refusal_code)
+        if client.started:
+            return
+        await send_error(
+            client,
+            None if door is None else door.dialect,
+            error.message,
+            code=error.refusal_code,
+            http_status=error.http_status,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+
+
+def _opening(
+    client: ClientSide, door: Door, caller: Caller, facts: RequestFacts, input_bytes: int
+) -> CallOpening:
+    request_id = header(client.headers, b"x-request-id")
+    retries = header(client.headers, b"x-stainless-retry-count")
+    return CallOpening(
+        caller=caller,
+        provider=door.provider,
+        operation=facts.operation,
+        model=facts.model,
+        streamed=facts.streamed,
+        input_bytes=input_bytes,
+        output_tokens_max=facts.output_tokens_max,
+        request_id=None if request_id is None else clean_identifier(request_id),
+        attempt=_attempt(retries),
+    )
+
+
+def _attempt(retries: bytes | None) -> int:
+    if retries is None or not retries.isdigit() or len(retries) > len(str(_ATTEMPTS_MAX)):
+        return 0
+    return min(int(retries), _ATTEMPTS_MAX)
+
+
+def _require_json(client: ClientSide) -> None:
+    content_type = header(client.headers, b"content-type")
+    if content_type is None or content_type.split(b";")[0].strip().lower().endswith(b"json"):
+        return
+    raise RefusedRequestError(
+        "a metered operation takes a JSON body (content-type: application/json)",
+        code="unsupported_media_type",
+        http_status=415,
+    )

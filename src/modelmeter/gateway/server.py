@@ -1,0 +1,115 @@
+"""Runs the gateway's application on a socket until it is told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Generator
+
+import uvicorn
+
+from modelmeter.errors import SettingsError
+from modelmeter.gateway.app import GatewayApp
+from modelmeter.gateway.http_guard import guarded_protocol
+from modelmeter.settings.limits import Limits
+
+__all__ = ["bind", "run_server"]
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, stopped by us: its own handlers would end the process by the signal."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._on_ready is not None:
+            self._on_ready()
+
+    async def stop_when(self, stop: asyncio.Event) -> None:
+        """Begin the end as soon as ``stop`` is set."""
+        await stop.wait()
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        loop = asyncio.get_running_loop()
+        for number in _STOP_SIGNALS:
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in _STOP_SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        """First signal: let running calls end. Second: cut them, settled as they stand."""
+        if self.should_exit:
+            self.force_exit = True
+            for task in self.server_state.tasks:
+                task.cancel()
+        self.should_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """
+    Take the address to listen on.
+
+    Raises:
+        SettingsError: it is taken or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another address with "
+            "`listen` in the configuration or --listen"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+async def run_server(
+    app: GatewayApp,
+    listener: socket.socket,
+    limits: Limits,
+    *,
+    on_ready: Callable[[], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until a stop signal, or until ``stop`` is set; then let running calls end."""
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # ASGI's own types are wider than uvicorn's
+        http=guarded_protocol(limits),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=int(limits.keep_alive_seconds),
+        timeout_graceful_shutdown=int(limits.shutdown_drain_seconds),
+    )
+    server = _Server(config, on_ready)
+    stopping = asyncio.create_task(server.stop_when(stop)) if stop is not None else None
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        if stopping is not None:
+            stopping.cancel()
+    # Calls cut at the end of the drain still settle; their tasks end within the ledger's bound.
+    if server.server_state.tasks:
+        await asyncio.wait(server.server_state.tasks, timeout=limits.ledger_wait_seconds)

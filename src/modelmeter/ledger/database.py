@@ -1,0 +1,85 @@
+"""Connections to the ledger's SQLite file, each with the settings its promise rests on."""
+
+import sqlite3
+from pathlib import Path
+
+from modelmeter.errors import LedgerFormatError, LedgerUnavailableError
+from modelmeter.ledger.schema import migrate
+
+__all__ = ["BUSY_TIMEOUT_SECONDS", "connect_writer", "has_ledger_header"]
+
+BUSY_TIMEOUT_SECONDS = 5.0
+"""How long a commit waits for another process on the same file."""
+
+_WAL_PAGES_MAX = 4000
+_WAL_BYTES_KEPT = 64 * 1024 * 1024
+_STATEMENTS_CACHED = 64
+_SQLITE_HEADER = b"SQLite format 3\x00"
+
+_WRITER_PRAGMAS = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -16384",
+    f"PRAGMA wal_autocheckpoint = {_WAL_PAGES_MAX}",
+    f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}",
+)
+
+
+def has_ledger_header(path: Path) -> bool:
+    """Whether ``path`` is absent, empty, or starts as a SQLite file does."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(len(_SQLITE_HEADER))
+    except FileNotFoundError:
+        return True
+    return header in (b"", _SQLITE_HEADER)
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """
+    Open (or make) the ledger at ``path`` for writing, migrated to the newest schema.
+
+    Every commit is synced to the disk before it returns: WAL with ``synchronous=FULL``
+    (https://www.sqlite.org/pragma.html#pragma_synchronous).
+
+    Raises:
+        LedgerFormatError: the file is damaged, foreign or newer; it is left as it is.
+        LedgerUnavailableError: the file cannot be opened or is locked for too long.
+    """
+    if not has_ledger_header(path):
+        raise LedgerFormatError(f"{path} is not a SQLite file; name another file as the ledger")
+    try:
+        connection = sqlite3.connect(
+            path,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS_CACHED,
+        )
+    except sqlite3.OperationalError as error:
+        raise LedgerUnavailableError(f"cannot open the ledger {path}: {error}") from error
+    try:
+        _prepare(connection)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise LedgerUnavailableError(f"cannot use the ledger {path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise LedgerFormatError(
+            f"the ledger {path} is damaged ({error}); restore it from a backup, or move it away "
+            "to begin a new one"
+        ) from error
+    except LedgerFormatError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise sqlite3.OperationalError(f"the file system allows no WAL (journal mode {mode})")
+    for pragma in _WRITER_PRAGMAS:
+        connection.execute(pragma)
+    migrate(connection)

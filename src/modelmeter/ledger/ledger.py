@@ -1,0 +1,78 @@
+"""The ledger as running calls see it: awaitable, each write durable when it returns."""
+
+import asyncio
+
+from modelmeter.errors import LedgerUnavailableError
+from modelmeter.ledger.transaction import Relayed, Settlement
+from modelmeter.ledger.writer import LedgerWriter, Probe, Work
+from modelmeter.record import Call, Intent
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """
+    The writing side of the ledger for asyncio.
+
+    A write once handed in is carried out whether or not its caller still waits for it.
+    """
+
+    def __init__(self, writer: LedgerWriter, *, wait_seconds: float) -> None:
+        self.writer = writer
+        self._wait_seconds = wait_seconds
+
+    async def open(self, intent: Intent) -> None:
+        """
+        Commit that a call is about to be made.
+
+        Raises:
+            LedgerUnavailableError: the ledger cannot commit now; the call must not be made.
+        """
+        await self._write(intent)
+
+    async def settle(self, call: Call, *, overhead_ns: int | None = None) -> None:
+        """
+        Commit the outcome of an open call.
+
+        Raises:
+            LedgerConflictError: the call has an outcome already.
+            LedgerUnavailableError: not committed in time; the writer goes on trying.
+        """
+        await self._write(Settlement(call, overhead_ns))
+
+    async def record(self, call: Call) -> None:
+        """
+        Commit a call that never was open: refused before the upstream, or imported.
+
+        Raises:
+            LedgerUnavailableError: not committed in time; the writer goes on trying.
+        """
+        await self._write(call)
+
+    def relayed(self, provider: str, status_class: str) -> None:
+        """Count a request that was passed on without being metered, with the next commit."""
+        self.writer.submit(Relayed(provider, status_class))
+
+    async def probe(self) -> None:
+        """
+        Write to the file, changing nothing.
+
+        Raises:
+            LedgerUnavailableError: the ledger cannot be written now.
+        """
+        await self._write(Probe())
+
+    async def _write(self, work: Work) -> None:
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self.writer.submit(work, waiter)
+        late = loop.call_later(self._wait_seconds, _give_up, waiter)
+        try:
+            await waiter
+        finally:
+            late.cancel()
+
+
+def _give_up(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(LedgerUnavailableError("the ledger did not commit in time"))

@@ -1,0 +1,171 @@
+"""One transaction of the ledger: intents, outcomes, and what they add to the series."""
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from modelmeter.errors import LedgerConflictError
+from modelmeter.ledger.schema import SCHEMA_VERSION
+from modelmeter.ledger.series import DEPLOYMENT, SeriesTally
+from modelmeter.record import Call, Intent
+
+__all__ = ["Batch", "Relayed", "Settlement", "add_deployment", "commit", "unsettled_ids"]
+
+# Each statement takes a whole batch as one JSON text: SQLite walks it without Python's
+# interpreter lock, so a commit of many calls costs the running calls no more than one of few.
+_INSERT_OPEN = """
+INSERT INTO open_call (id, owner, agent_id, provider, intent)
+SELECT value ->> 0, ?, value ->> 1, value ->> 2, value -> 3 FROM json_each(?)
+"""
+_DELETE_OPEN = "DELETE FROM open_call WHERE id IN (SELECT value FROM json_each(?))"
+_SELECT_OPEN = "SELECT id FROM open_call WHERE id IN (SELECT value FROM json_each(?))"
+_ENTRY_COLUMNS = (
+    "id", "request_id", "attempt", "started_at_ns", "tenant_id", "team", "agent_id", "key_id",
+    "provider", "operation", "model", "streamed", "status", "error_type", "http_status",
+    "provider_request_id", "duration_ns", "time_to_first_token_ns", "model_answered",
+    "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h",
+    "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
+    "tokens_image_input", "tokens_image_output", "cost_pico_usd", "cost_state", "priced_model",
+    "price_source", "cached", "cost_saved_pico_usd", "note",
+)  # fmt: skip
+_INSERT_ENTRY = f"""
+INSERT INTO entry ({", ".join(_ENTRY_COLUMNS)})
+SELECT {", ".join(f"value ->> {index}" for index in range(len(_ENTRY_COLUMNS)))}
+FROM json_each(?)
+"""  # noqa: S608 - column names from the constant above
+_ADD_SERIES = """
+INSERT INTO series (kind, labels, whole, pico, born_at_ns)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ? FROM json_each(?) WHERE true
+ON CONFLICT (kind, labels) DO UPDATE SET
+    whole = whole + excluded.whole + (pico + excluded.pico) / 1000000000000,
+    pico = (pico + excluded.pico) % 1000000000000
+WHERE excluded.whole OR excluded.pico
+"""
+_ADD_DEPLOYMENT = """
+INSERT INTO series (kind, labels, whole, pico, born_at_ns) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (kind, labels) DO NOTHING
+"""
+# Writes the file's first page: shows that the ledger can be written, changes nothing.
+_PROBE = f"PRAGMA user_version = {SCHEMA_VERSION}"
+
+_PICO_PER_NS = 1000
+_NS_PER_SECOND = 1_000_000_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """The outcome of an open call."""
+
+    call: Call
+    overhead_ns: int | None = None
+    """The delay the gateway put in front of the upstream, if it was a gateway's call."""
+
+
+class Relayed(msgspec.Struct, frozen=True):
+    """A request that was passed on without being metered."""
+
+    provider: str
+    status_class: str
+
+
+class Batch(msgspec.Struct):
+    """What goes into one transaction."""
+
+    openings: list[Intent] = []
+    settlements: list[Settlement] = []
+    records: list[Call] = []
+    """Entries that never were open: refused calls, imported history."""
+    relayed: list[Relayed] = []
+    probe: bool = False
+
+
+def commit(
+    connection: sqlite3.Connection, batch: Batch, *, owner: str, tally: SeriesTally, now_ns: int
+) -> None:
+    """
+    Write a batch, all or nothing, and sync it to the disk.
+
+    Raises:
+        LedgerConflictError: a settlement's call is not open; nothing was written.
+        sqlite3.Error: the file cannot be written now; nothing was written.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if batch.openings:
+            _open(connection, batch.openings, owner)
+        if batch.settlements:
+            _close(connection, batch.settlements)
+        _add_entries(connection, batch, tally, now_ns)
+        if batch.probe:
+            connection.execute(_PROBE)
+        connection.execute("COMMIT")
+    except BaseException:
+        tally.discard()
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def unsettled_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    """Those of ``ids`` that are open calls."""
+    return {row[0] for row in connection.execute(_SELECT_OPEN, (_text(ids),))}
+
+
+def add_deployment(connection: sqlite3.Connection, version: str, now_ns: int) -> None:
+    """Keep the first start of a version; later starts of it change nothing."""
+    whole, rest = divmod(now_ns, _NS_PER_SECOND)
+    row = (DEPLOYMENT, _text([version]), whole, rest * _PICO_PER_NS, now_ns)
+    connection.execute(_ADD_DEPLOYMENT, row)
+
+
+def _open(connection: sqlite3.Connection, openings: list[Intent], owner: str) -> None:
+    rows = [(intent.id, intent.caller.agent_id, intent.provider, intent) for intent in openings]
+    connection.execute(_INSERT_OPEN, (owner, _text(rows)))
+
+
+def _close(connection: sqlite3.Connection, settlements: list[Settlement]) -> None:
+    ids = [settlement.call.intent.id for settlement in settlements]
+    if connection.execute(_DELETE_OPEN, (_text(ids),)).rowcount != len(ids):
+        raise LedgerConflictError("a call was settled twice; its first outcome stands")
+
+
+def _add_entries(
+    connection: sqlite3.Connection, batch: Batch, tally: SeriesTally, now_ns: int
+) -> None:
+    rows = []
+    for settlement in batch.settlements:
+        rows.append(_entry_row(settlement.call))
+        tally.add_call(settlement.call)
+        if settlement.overhead_ns is not None:
+            tally.add_overhead(settlement.overhead_ns)
+    for call in batch.records:
+        rows.append(_entry_row(call))
+        tally.add_call(call)
+    for relayed in batch.relayed:
+        tally.add_relayed(relayed.provider, relayed.status_class)
+    if rows:
+        connection.execute(_INSERT_ENTRY, (_text(rows),))
+    if series := tally.take_rows():
+        connection.execute(_ADD_SERIES, (now_ns, _text(series)))
+
+
+def _entry_row(call: Call) -> tuple[object, ...]:
+    intent = call.intent
+    caller = intent.caller
+    tokens = call.tokens
+    return (
+        intent.id, intent.request_id, intent.attempt, intent.started_at_ns, caller.tenant_id,
+        caller.team, caller.agent_id, caller.key_id, intent.provider, intent.operation,
+        intent.model, int(intent.streamed), call.status, call.error_type, call.http_status,
+        call.provider_request_id, call.duration_ns, call.time_to_first_token_ns,
+        call.model_answered, tokens.input, tokens.cache_read, tokens.cache_write_5m,
+        tokens.cache_write_1h, tokens.output, tokens.reasoning, tokens.audio_input,
+        tokens.audio_output, tokens.image_input, tokens.image_output, call.cost, call.cost_state,
+        call.priced_model, call.price_source, int(call.cached), call.cost_saved, call.note,
+    )  # fmt: skip
+
+
+def _text(rows: object) -> str:
+    return _encode(rows).decode()

@@ -1,0 +1,303 @@
+"""The one thread of a process that writes the ledger, many calls a commit."""
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from modelmeter.errors import LedgerConflictError, LedgerError, LedgerUnavailableError
+from modelmeter.ledger.database import connect_writer
+from modelmeter.ledger.labels import LabelBook
+from modelmeter.ledger.owner import Owner
+from modelmeter.ledger.recovery import recover
+from modelmeter.ledger.series import SeriesTally
+from modelmeter.ledger.transaction import (
+    Batch,
+    Relayed,
+    Settlement,
+    add_deployment,
+    commit,
+    unsettled_ids,
+)
+from modelmeter.record import Call, Clock, Intent
+
+__all__ = ["LedgerBounds", "LedgerWriter", "Probe", "Work"]
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.5
+"""Pause before outcomes that could not be committed are tried again."""
+RECOVERY_SECONDS = 5.0
+"""How often calls of processes that have died are looked for."""
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """A write that changes nothing: it shows that the ledger can be written."""
+
+
+Work = Intent | Settlement | Call | Relayed | Probe
+Waiter = asyncio.Future[None]
+
+
+class LedgerBounds(msgspec.Struct, frozen=True):
+    """The bounds of the writer."""
+
+    queue_max: int = 10_000
+    batch_max: int = 256
+    label_values_max: int = 200
+    label_value_bytes_max: int = 128
+
+
+DEFAULT_BOUNDS = LedgerBounds()
+
+
+class LedgerWriter:
+    """
+    Commits whatever has come in since the last commit, in one transaction.
+
+    A lone call waits for no other, and under load the group grows by itself. An intent that
+    cannot be committed fails at once; an outcome stays with the writer and is tried again,
+    for its call has been made.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        lost_call: Callable[[Intent], Call],
+        bounds: LedgerBounds = DEFAULT_BOUNDS,
+        version: str | None = None,
+    ) -> None:
+        """
+        Open the ledger and settle what an earlier process left open.
+
+        Raises:
+            LedgerError: the file cannot be used; the text says why and what to do.
+        """
+        self._path = path
+        self._clock = clock
+        self._lost_call = lost_call
+        self._bounds = bounds
+        self._queue: queue.SimpleQueue[tuple[Work, Waiter | None] | None] = queue.SimpleQueue()
+        self._unsettled: list[tuple[Settlement | Call, Waiter | None]] = []
+        self._closing = False
+        self._recovered_at = 0.0
+        self.commits = 0
+        self.failures = 0
+        self.recovered = 0
+        self.conflicts = 0
+        self.uncounted = 0
+        """Relayed requests that a full queue left uncounted."""
+        self._connection = connect_writer(path)
+        try:
+            self._owner = Owner(path)
+            self._tally = self._new_tally()
+            if version is not None:
+                add_deployment(self._connection, version, clock.time_ns())
+            self._recover()
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise LedgerUnavailableError(f"cannot use the ledger {path}: {error}") from error
+        except LedgerError:
+            self._connection.close()
+            raise
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    @property
+    def queue_length(self) -> int:
+        """How many pieces of work wait for the next commit."""
+        return self._queue.qsize() + len(self._unsettled)
+
+    def submit(self, work: Work, waiter: Waiter | None = None) -> None:
+        """
+        Hand in work; ``waiter`` gets its result in its own event loop after the commit.
+
+        Raises:
+            LedgerUnavailableError: the queue is full, or the ledger is closed. An outcome is
+                taken even when the queue is full: open calls bound their number.
+        """
+        if self._closing:
+            raise LedgerUnavailableError("the ledger is closed")
+        bounded = isinstance(work, Intent | Relayed | Probe)
+        if bounded and self.queue_length >= self._bounds.queue_max:
+            raise LedgerUnavailableError("the ledger is behind; try again in a moment")
+        self._queue.put((work, waiter))
+
+    def close(self) -> None:
+        """Commit what has been handed in, then release the file."""
+        if self._closing:
+            return
+        self._closing = True
+        self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+        self._owner.release()
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            items, running = self._next_items()
+            if items:
+                self._commit(items)
+            if self._unsettled:
+                self._retry()
+            if time.monotonic() - self._recovered_at >= RECOVERY_SECONDS:
+                self._recover_if_possible()
+
+    def _next_items(self) -> tuple[list[tuple[Work, Waiter | None]], bool]:
+        """Wait for work; take all there is, up to the batch's bound. False: it is the last."""
+        items: list[tuple[Work, Waiter | None]] = []
+        try:
+            item = self._queue.get(timeout=RETRY_SECONDS if self._unsettled else RECOVERY_SECONDS)
+            while True:
+                if item is None:
+                    return items, False
+                items.append(item)
+                if len(items) >= self._bounds.batch_max:
+                    return items, True
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return items, True
+
+    def _commit(self, items: list[tuple[Work, Waiter | None]]) -> None:
+        batch = Batch()
+        for work, _ in items:
+            _put(batch, work)
+        try:
+            self._write(batch)
+        except LedgerConflictError:
+            self._commit_without_conflicts(items)
+        except sqlite3.Error as error:
+            self._refuse(items, error)
+        else:
+            _resolve([waiter for _, waiter in items], None)
+
+    def _write(self, batch: Batch) -> None:
+        try:
+            commit(
+                self._connection,
+                batch,
+                owner=self._owner.name,
+                tally=self._tally,
+                now_ns=self._clock.time_ns(),
+            )
+        except (sqlite3.Error, LedgerConflictError):
+            # Label values admitted in the failed transaction are gone with it.
+            self._tally = self._new_tally()
+            raise
+        self.commits += 1
+
+    def _commit_without_conflicts(self, items: list[tuple[Work, Waiter | None]]) -> None:
+        """Settle what can be settled; a second outcome of a call fails alone."""
+        ids = [work.call.intent.id for work, _ in items if isinstance(work, Settlement)]
+        still_open = unsettled_ids(self._connection, ids)
+        kept: list[tuple[Work, Waiter | None]] = []
+        for work, waiter in items:
+            if isinstance(work, Settlement) and work.call.intent.id not in still_open:
+                self.conflicts += 1
+                logger.error("a second outcome of call %s was refused", work.call.intent.id)
+                _resolve([waiter], LedgerConflictError("this call has an outcome already"))
+            else:
+                still_open.discard(work.call.intent.id if isinstance(work, Settlement) else "")
+                kept.append((work, waiter))
+        if kept:
+            self._commit(kept)
+
+    def _refuse(self, items: list[tuple[Work, Waiter | None]], error: sqlite3.Error) -> None:
+        self.failures += 1
+        logger.error("the ledger could not commit: %s", error)
+        refused = []
+        for work, waiter in items:
+            if isinstance(work, Settlement | Call):
+                self._unsettled.append((work, waiter))
+            else:
+                refused.append(waiter)
+        _resolve(refused, LedgerUnavailableError(f"the ledger cannot commit: {error}"))
+
+    def _retry(self) -> None:
+        batch = Batch()
+        for work, _ in self._unsettled:
+            _put(batch, work)
+        try:
+            self._write(batch)
+        except LedgerConflictError:
+            items, self._unsettled = self._unsettled, []
+            self._commit_without_conflicts([*items])
+        except sqlite3.Error:
+            self.failures += 1
+        else:
+            items, self._unsettled = self._unsettled, []
+            _resolve([waiter for _, waiter in items], None)
+
+    def _recover_if_possible(self) -> None:
+        try:
+            self._recover()
+        except (sqlite3.Error, LedgerConflictError) as error:
+            self.failures += 1
+            logger.warning("open calls of ended processes could not be settled: %s", error)
+
+    def _recover(self) -> None:
+        self._recovered_at = time.monotonic()
+        recovered = recover(
+            self._connection,
+            self._path,
+            owner=self._owner.name,
+            tally=self._tally,
+            now_ns=self._clock.time_ns(),
+            lost_call=self._lost_call,
+        )
+        if recovered:
+            self.recovered += recovered
+            logger.warning("%d calls of an ended process were entered as unknown", recovered)
+
+    def _new_tally(self) -> SeriesTally:
+        labels = LabelBook(
+            self._connection,
+            values_max=self._bounds.label_values_max,
+            value_bytes_max=self._bounds.label_value_bytes_max,
+        )
+        return SeriesTally(labels)
+
+
+def _put(batch: Batch, work: Work) -> None:
+    if isinstance(work, Intent):
+        batch.openings.append(work)
+    elif isinstance(work, Settlement):
+        batch.settlements.append(work)
+    elif isinstance(work, Call):
+        batch.records.append(work)
+    elif isinstance(work, Relayed):
+        batch.relayed.append(work)
+    else:
+        batch.probe = True
+
+
+def _resolve(waiters: list[Waiter | None], error: LedgerError | None) -> None:
+    """Wake the waiters, with one wake-up an event loop."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[Waiter]] = defaultdict(list)
+    for waiter in waiters:
+        if waiter is not None:
+            by_loop[waiter.get_loop()].append(waiter)
+    for loop, waiting in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_wake, waiting, error)
+        except RuntimeError:
+            logger.debug("an event loop ended before its ledger writes did")
+
+
+def _wake(waiters: list[Waiter], error: LedgerError | None) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(error)

@@ -1,0 +1,183 @@
+"""How an attempt ended, and the entry that follows from it: the one place where a Call is made."""
+
+from typing import Protocol
+
+import msgspec
+
+from modelmeter.pricing.book import Price
+from modelmeter.pricing.estimate import estimate_tokens, lost_call_tokens
+from modelmeter.providers.contract import ResponseFacts
+from modelmeter.record import (
+    Call,
+    CostState,
+    ErrorType,
+    Intent,
+    PicoUsd,
+    Status,
+    TokenCounts,
+)
+
+__all__ = ["Ending", "Pricer", "Timing", "call_of", "lost_call", "refused_call"]
+
+_HTTP_ERROR = 400
+_LOST_NOTE = "the process ended before the outcome was known; priced at its upper bound"
+
+
+class Pricer(Protocol):
+    """What the meter asks of a price book."""
+
+    def price(
+        self,
+        provider: str,
+        model: str,
+        tokens: TokenCounts,
+        at_ns: int,
+        *,
+        model_answered: str | None = None,
+        service_tier: str | None = None,
+    ) -> Price:
+        """The exact cost of ``tokens`` at ``at_ns``, or a price that says it is unknown."""
+        ...
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What the source of a call saw of its end."""
+
+    facts: ResponseFacts
+    http_status: int | None = None
+    """None: the upstream never answered."""
+    provider_request_id: str | None = None
+    failure: ErrorType | None = None
+    """Why the exchange itself broke off: timeout, connection, cancelled."""
+    sent: bool = True
+    """The request may have reached the upstream."""
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Nanoseconds of the monotonic clock from the call's start."""
+
+    duration_ns: int
+    time_to_first_token_ns: int | None = None
+
+
+def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> Call:
+    """Make the entry of an attempt: its status, what it used, and what that cost."""
+    facts = ending.facts
+    status, error_type = _status(ending)
+    tokens, estimated = _usage(intent, ending)
+    price = pricer.price(
+        intent.provider,
+        intent.model,
+        tokens,
+        intent.started_at_ns,
+        model_answered=facts.model_answered,
+        service_tier=facts.service_tier,
+    )
+    state, note = price.state, price.note
+    if not tokens.total:
+        state, note = CostState.PRICED, None
+    if estimated is not None:
+        note = estimated
+        if state is CostState.PRICED:
+            state = CostState.ESTIMATED
+    return Call(
+        intent=intent,
+        status=status,
+        error_type=error_type,
+        http_status=ending.http_status,
+        provider_request_id=ending.provider_request_id or facts.provider_request_id,
+        duration_ns=timing.duration_ns,
+        time_to_first_token_ns=timing.time_to_first_token_ns,
+        model_answered=facts.model_answered,
+        tokens=tokens,
+        cost=price.cost,
+        cost_state=state,
+        priced_model=price.priced_model,
+        price_source=price.price_source,
+        note=note or facts.note,
+    )
+
+
+def lost_call(intent: Intent, pricer: Pricer) -> Call:
+    """The entry of a call whose outcome nobody saw: its upper bound, marked as unknown."""
+    tokens = lost_call_tokens(intent.input_bytes, intent.output_tokens_max)
+    price = pricer.price(intent.provider, intent.model, tokens, intent.started_at_ns)
+    priced = price.state is not CostState.UNPRICED
+    return Call(
+        intent=intent,
+        status=Status.UNKNOWN,
+        error_type=None,
+        http_status=None,
+        provider_request_id=None,
+        duration_ns=0,
+        time_to_first_token_ns=None,
+        model_answered=None,
+        tokens=tokens,
+        cost=price.cost,
+        cost_state=CostState.ESTIMATED if priced else CostState.UNPRICED,
+        priced_model=price.priced_model,
+        price_source=price.price_source,
+        note=_LOST_NOTE,
+    )
+
+
+def refused_call(intent: Intent, error_type: ErrorType, note: str) -> Call:
+    """The entry of a call that was refused before any upstream saw it; it cost nothing."""
+    return Call(
+        intent=intent,
+        status=Status.BLOCKED,
+        error_type=error_type,
+        http_status=None,
+        provider_request_id=None,
+        duration_ns=0,
+        time_to_first_token_ns=None,
+        model_answered=None,
+        tokens=TokenCounts(),
+        cost=PicoUsd(0),
+        cost_state=CostState.PRICED,
+        priced_model=None,
+        price_source=None,
+        note=note,
+    )
+
+
+def _status(ending: Ending) -> tuple[Status, ErrorType | None]:
+    if ending.failure is ErrorType.CANCELLED:
+        return Status.CANCELLED, ErrorType.CANCELLED
+    error_type = ending.failure or ending.facts.error_type
+    if error_type is ErrorType.TIMEOUT:
+        return Status.TIMEOUT, error_type
+    if error_type is not None:
+        return Status.ERROR, error_type
+    if ending.http_status is None or ending.http_status >= _HTTP_ERROR:
+        return Status.ERROR, ErrorType.SERVER_ERROR
+    return Status.SUCCESS, None
+
+
+def _usage(intent: Intent, ending: Ending) -> tuple[TokenCounts, str | None]:
+    """What was used, and why it is an estimate if it is one."""
+    facts = ending.facts
+    if not ending.sent:
+        return TokenCounts(), None
+    answered = ending.http_status is not None
+    if answered and ending.http_status is not None and ending.http_status >= _HTTP_ERROR:
+        return facts.tokens or TokenCounts(), None
+    if facts.tokens is not None and facts.ended:
+        return facts.tokens, None
+    guess = estimate_tokens(intent.input_bytes, facts.output_characters, None)
+    if facts.tokens is None:
+        return guess, facts.note or _why_estimated(ending)
+    # A stream that broke off: the counts so far are true but may lack what came after them.
+    seen = facts.tokens
+    missing = max(guess.output - seen.output - seen.reasoning, 0)
+    if not missing and ending.failure is None:
+        return seen, None
+    return msgspec.structs.replace(seen, output=seen.output + missing), _why_estimated(ending)
+
+
+def _why_estimated(ending: Ending) -> str:
+    if ending.failure is not None and ending.http_status is None:
+        return "no answer came; the provider may have billed the request"
+    if ending.failure is not None:
+        return "the answer broke off before the provider reported its usage"
+    return "the provider reported no usage"

@@ -1,0 +1,116 @@
+"""One life of a call: its intent is committed, it is made, and it is finished exactly once."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from modelmeter.errors import LedgerError
+from modelmeter.ledger import Ledger
+from modelmeter.meter.ending import Ending, Pricer, Timing, call_of
+from modelmeter.record import Call, Caller, Clock, Intent, Operation, new_call_id
+
+__all__ = ["CallOpening", "Meter", "OpenCall"]
+
+logger = logging.getLogger(__name__)
+
+
+class CallOpening(msgspec.Struct, frozen=True):
+    """What a source knows of a call it is about to make."""
+
+    caller: Caller
+    provider: str
+    operation: Operation
+    model: str
+    streamed: bool
+    input_bytes: int
+    output_tokens_max: int | None
+    request_id: str | None = None
+    """The caller's own id, which groups attempts; None: the call's id."""
+    attempt: int = 0
+
+
+class Meter:
+    """Opens calls. Whatever is made of a call afterwards is read from the ledger."""
+
+    def __init__(self, ledger: Ledger, pricer: Pricer, clock: Clock) -> None:
+        self._ledger = ledger
+        self._pricer = pricer
+        self._clock = clock
+
+    async def open(self, opening: CallOpening, *, began_ns: int) -> "OpenCall":
+        """
+        Commit the intent of a call; only then may its first byte go upstream.
+
+        ``began_ns`` is the monotonic time at which the source took the request.
+
+        Raises:
+            LedgerUnavailableError: the intent is not committed; the call must not be made.
+        """
+        started_at_ns = self._clock.time_ns()
+        call_id = new_call_id(started_at_ns)
+        intent = Intent(
+            id=call_id,
+            request_id=opening.request_id or call_id,
+            attempt=opening.attempt,
+            started_at_ns=started_at_ns,
+            caller=opening.caller,
+            provider=opening.provider,
+            operation=opening.operation,
+            model=opening.model,
+            streamed=opening.streamed,
+            input_bytes=opening.input_bytes,
+            output_tokens_max=opening.output_tokens_max,
+        )
+        await self._ledger.open(intent)
+        return OpenCall(intent, self._ledger, self._pricer, self._clock, began_ns)
+
+
+class OpenCall:
+    """A call between its intent and its outcome."""
+
+    def __init__(
+        self, intent: Intent, ledger: Ledger, pricer: Pricer, clock: Clock, began_ns: int
+    ) -> None:
+        self.intent = intent
+        self._ledger = ledger
+        self._pricer = pricer
+        self._clock = clock
+        self._began_ns = began_ns
+        self._asked_ns = clock.monotonic_ns()
+        self._first_token_ns: int | None = None
+        self._settling: asyncio.Task[Call] | None = None
+
+    def first_token(self) -> None:
+        """Note the time of the first byte of the answer's body; later ones change nothing."""
+        if self._first_token_ns is None:
+            self._first_token_ns = self._clock.monotonic_ns()
+
+    async def finish(self, ending: Ending) -> Call:
+        """
+        Commit the outcome; the last byte of the answer may go out after this returns.
+
+        The first ending stands: a later call waits for the first one's commit and gives its
+        entry. A caller that is cancelled while it waits leaves the commit under way.
+
+        Raises:
+            LedgerError: the outcome is not committed yet; the ledger goes on trying.
+        """
+        if self._settling is None:
+            self._settling = asyncio.ensure_future(self._settle(ending))
+        return await asyncio.shield(self._settling)
+
+    async def _settle(self, ending: Ending) -> Call:
+        now_ns = self._clock.monotonic_ns()
+        first_ns = self._first_token_ns
+        timing = Timing(
+            duration_ns=max(now_ns - self._asked_ns, 0),
+            time_to_first_token_ns=None if first_ns is None else max(first_ns - self._asked_ns, 0),
+        )
+        call = call_of(self.intent, ending, timing, self._pricer)
+        try:
+            await self._ledger.settle(call, overhead_ns=max(self._asked_ns - self._began_ns, 0))
+        except LedgerError as error:
+            logger.error("the outcome of call %s waits: %s", self.intent.id, error)
+            raise
+        return call

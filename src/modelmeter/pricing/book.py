@@ -1,0 +1,139 @@
+"""The price book: what a call cost, at the price of its time."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+from modelmeter.pricing.catalogue import Catalogue, Listing
+from modelmeter.pricing.quote import DayQuotes, Price, Quote
+from modelmeter.pricing.rates import FREE, compile_rates
+from modelmeter.pricing.tiers import catalogue_tier
+from modelmeter.record import CostState, TokenCounts
+
+__all__ = ["PRICES_MEMO_MAX", "Price", "PriceBook"]
+
+PRICES_MEMO_MAX = 4096
+"""Models times days whose prices are remembered; a full memory starts over."""
+
+_NS_PER_DAY = 86_400 * 10**9
+_NS_PER_MICROSECOND = 1_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CATALOGUE_PROVIDERS = MappingProxyType({"genai": "google", "bedrock": "aws"})
+"""Providers that the catalogue knows by another name than ours."""
+_COMPATIBLE = "openai"
+"""The kind of an upstream that speaks OpenAI's wire format: says nothing about its prices."""
+_NO_KINDS: Mapping[str, str] = MappingProxyType({})
+
+
+class PriceBook:
+    """
+    Prices calls from the catalogue; safe to share between threads.
+
+    ``kinds`` maps configured names of upstreams to the kind each was configured with. A name or
+    kind that is one of the catalogue's providers takes its prices; an upstream of kind
+    ``openai`` under any other name has unknown prices, for it may be anybody's machine.
+    """
+
+    def __init__(self, kinds: Mapping[str, str] = _NO_KINDS) -> None:
+        self._kinds = dict(kinds)
+        self._catalogue = Catalogue()
+        self._memo: dict[tuple[str, str, str | None, str | None, int], DayQuotes] = {}
+
+    def price(
+        self,
+        provider: str,
+        model: str,
+        tokens: TokenCounts,
+        at_ns: int,
+        *,
+        model_answered: str | None = None,
+        service_tier: str | None = None,
+    ) -> Price:
+        """
+        What ``tokens`` cost at ``at_ns`` (UTC, since 1970); what is unknown comes out unpriced.
+
+        Args:
+            provider: ours (openai, anthropic, genai, bedrock) or a configured name.
+            model: as requested; priced only where the model that answered has no price.
+            tokens: disjoint counts, as the provider's dialect took them apart.
+            at_ns: when the call started; the price of that moment counts.
+            model_answered: as the answer names it.
+            service_tier: the tier that served the call, in the provider's word. One without a
+                price of its own is charged at the ordinary price and marked estimated.
+        """
+        day, ns_of_day = divmod(at_ns, _NS_PER_DAY)
+        key = (provider, model, model_answered, service_tier, day)
+        quotes = self._memo.get(key)
+        if quotes is None:
+            quotes = self._day_quotes(provider, (model_answered, model), service_tier, day)
+            if len(self._memo) >= PRICES_MEMO_MAX:
+                self._memo.clear()
+            self._memo[key] = quotes
+        return quotes.at(ns_of_day).price(tokens)
+
+    def _day_quotes(
+        self, provider: str, names: tuple[str | None, str], service_tier: str | None, day: int
+    ) -> DayQuotes:
+        provider_ids = self._provider_ids(provider)
+        if not provider_ids:
+            return _unknown(f"no prices are known for provider {provider!r}")
+        try:
+            midnight = _EPOCH + timedelta(days=day)
+        except OverflowError:
+            return _unknown("the call's time is outside the calendar")
+        answered, requested = names
+        listing = self._find(provider_ids, answered) if answered else None
+        note = None
+        if listing is None:
+            listing = self._find(provider_ids, requested)
+            if answered and answered != requested:
+                note = f"answered by {answered!r}, which has no known price: priced as requested"
+        if listing is None:
+            return _unknown(f"no price is known for model {answered or requested!r}")
+        tier = catalogue_tier(service_tier)
+        starts_ns = listing.day_cuts_ns()
+        return DayQuotes(
+            starts_ns=starts_ns,
+            quotes=tuple(
+                _quote(listing, midnight + _microseconds(start_ns), tier, note)
+                for start_ns in starts_ns
+            ),
+        )
+
+    def _find(self, provider_ids: tuple[str, ...], model: str) -> Listing | None:
+        listings = (self._catalogue.find(provider_id, model) for provider_id in provider_ids)
+        return next((listing for listing in listings if listing is not None), None)
+
+    def _provider_ids(self, provider: str) -> tuple[str, ...]:
+        """The catalogue's providers behind one of ours or a configured name, likeliest first."""
+        names = [provider]
+        kind = self._kinds.get(provider, _COMPATIBLE)
+        if kind != _COMPATIBLE:
+            names.append(kind)
+        ids = (_CATALOGUE_PROVIDERS.get(name, name).lower() for name in names)
+        return tuple(provider_id for provider_id in ids if provider_id in self._catalogue)
+
+
+def _microseconds(ns: int) -> timedelta:
+    return timedelta(microseconds=ns // _NS_PER_MICROSECOND)
+
+
+def _unknown(note: str) -> DayQuotes:
+    return DayQuotes(starts_ns=(0,), quotes=(Quote.unknown(note),))
+
+
+def _quote(listing: Listing, moment: datetime, tier: str | None, note: str | None) -> Quote:
+    terms = listing.terms(moment, tier)
+    rates = FREE if terms.free else compile_rates(terms.prices)
+    if rates is None:
+        return Quote.unknown(f"{terms.source} has no price for tokens")
+    notes = [note] if note else []
+    if not terms.tier_known:
+        notes.append(f"no price is known for service tier {tier!r}: priced at the ordinary one")
+    return Quote(
+        rates=rates,
+        state=CostState.PRICED if terms.tier_known else CostState.ESTIMATED,
+        priced_model=listing.id,
+        price_source=terms.source,
+        note="; ".join(notes) or None,
+    )

@@ -1,0 +1,160 @@
+"""A model's prices as whole numbers: what one token of each kind costs, by length of the input."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, localcontext
+from operator import mul
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import astuple
+
+from modelmeter.record import PICO_PER_USD, PicoUsd, TokenCounts
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelPrice, TieredPrices
+
+__all__ = ["FREE", "Rates", "compile_rates"]
+
+_KINDS = TokenCounts.__struct_fields__
+_KIND_PRICES = {
+    "input": ("input_mtok",),
+    "cache_read": ("cache_read_mtok", "input_mtok"),
+    "cache_write_5m": ("cache_write_5m_mtok", "cache_write_mtok", "input_mtok"),
+    "cache_write_1h": ("cache_write_1h_mtok", "cache_write_mtok", "input_mtok"),
+    "output": ("output_mtok",),
+    "reasoning": ("output_reasoning_mtok", "output_mtok"),
+    "audio_input": ("input_audio_mtok", "input_mtok"),
+    "audio_output": ("output_audio_mtok", "output_mtok"),
+    "image_input": ("input_image_mtok", "input_mtok"),
+    "image_output": ("output_image_mtok", "output_mtok"),
+}
+"""
+The catalogue's prices for each kind of token, closest first.
+
+The catalogue's units contain each other (input holds cached and audio input), and a token that
+has no price of its own is charged as the unit around it. Our kinds are disjoint, so the closest
+price is all that is needed: no taking apart at run time.
+"""
+
+_INPUT_PLACES = tuple(
+    place for place, kind in enumerate(_KINDS) if _KIND_PRICES[kind][-1] == "input_mtok"
+)
+
+_PER_MTOK = 10**6
+_PER_KCOUNT = 10**3
+_DIGITS_MAX = 60
+_ALWAYS = -1
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Integer prices of one model at one time."""
+
+    bands: tuple[tuple[int, tuple[int, ...]], ...]
+    """
+    Ascending: the number of input tokens above which the band holds, and its price of a token
+    of each kind, in the order of `TokenCounts`, in units of 1/``scale`` pico-dollars.
+    """
+    scale: int = 1
+    """A power of ten; 1 unless a price is finer than a pico-dollar a token."""
+    call_fee: int = 0
+    """What a call costs beside its tokens, in the same unit."""
+    unpriced_kinds: tuple[str, ...] = ()
+    """Kinds that the catalogue has no price for; they stand in the bands as 0."""
+
+    def unpriced_in(self, tokens: TokenCounts) -> tuple[str, ...]:
+        """The kinds that ``tokens`` used and that have no price."""
+        return tuple(kind for kind in self.unpriced_kinds if getattr(tokens, kind))
+
+    def charge(self, tokens: TokenCounts) -> PicoUsd | None:
+        """
+        What ``tokens`` cost, rounded half to even below a pico-dollar; None if a count is negative.
+
+        The whole call is charged at the band its input reaches, cached, audio and image input
+        included: https://ai.google.dev/gemini-api/docs/pricing,
+        https://platform.claude.com/docs/en/about-claude/pricing.
+        """
+        counts = astuple(tokens)
+        if min(counts) < 0:
+            return None
+        prices = self.bands[0][1]
+        if len(self.bands) > 1:
+            reached = sum(counts[place] for place in _INPUT_PLACES)
+            for above, band in self.bands:
+                if reached > above:
+                    prices = band
+        scaled = self.call_fee + sum(map(mul, counts, prices))
+        return PicoUsd(scaled if self.scale == 1 else _divide_half_even(scaled, self.scale))
+
+
+FREE = Rates(bands=((_ALWAYS, (0,) * len(_KINDS)),))
+"""A model that is free of charge on purpose."""
+
+
+def compile_rates(prices: "ModelPrice") -> Rates | None:
+    """Turn the catalogue's prices into integers; None if none of them is for tokens."""
+    by_kind = {kind: _closest_price(prices, _KIND_PRICES[kind]) for kind in _KINDS}
+    priced = [price for price in by_kind.values() if price is not None]
+    if not priced:
+        return None
+    starts = (_ALWAYS, *sorted({start for price in priced for start in _starts(price)}))
+    fee = prices.requests_kcount
+    with localcontext() as context:
+        context.prec = _DIGITS_MAX
+        exact = [
+            [
+                Decimal(0)
+                if price is None
+                else _price_above(price, start) * PICO_PER_USD / _PER_MTOK
+                for price in by_kind.values()
+            ]
+            for start in starts
+        ]
+        exact_fee = (
+            Decimal(0) if fee is None else _price_above(fee, _ALWAYS) * PICO_PER_USD / _PER_KCOUNT
+        )
+        scale = _common_scale([exact_fee, *(price for band in exact for price in band)])
+        return Rates(
+            bands=tuple(
+                (start, tuple(int(price * scale) for price in band))
+                for start, band in zip(starts, exact, strict=True)
+            ),
+            scale=scale,
+            call_fee=int(exact_fee * scale),
+            unpriced_kinds=tuple(kind for kind, price in by_kind.items() if price is None),
+        )
+
+
+def _closest_price(prices: "ModelPrice", names: tuple[str, ...]) -> "Decimal | TieredPrices | None":
+    found: Iterator[Decimal | TieredPrices | None] = (getattr(prices, name) for name in names)
+    return next((price for price in found if price is not None), None)
+
+
+def _starts(price: "Decimal | TieredPrices") -> tuple[int, ...]:
+    return () if isinstance(price, Decimal) else tuple(tier.start for tier in price.tiers)
+
+
+def _price_above(price: "Decimal | TieredPrices", start: int) -> Decimal:
+    """The price that holds for inputs just above ``start`` tokens."""
+    if isinstance(price, Decimal):
+        return price
+    return next(
+        (tier.price for tier in reversed(price.tiers) if tier.start <= start),
+        price.base,
+    )
+
+
+def _common_scale(prices: Iterable[Decimal]) -> int:
+    """The smallest power of ten that makes each of ``prices`` whole."""
+    places = 0
+    for price in prices:
+        exponent = price.normalize().as_tuple().exponent
+        if isinstance(exponent, int):
+            places = max(places, -exponent)
+    return int(10**places)
+
+
+def _divide_half_even(scaled: int, scale: int) -> int:
+    whole, rest = divmod(scaled, scale)
+    if rest * 2 > scale or (rest * 2 == scale and whole % 2):
+        return whole + 1
+    return whole

@@ -1,0 +1,39 @@
+"""What providers call their service tiers, and what the catalogue calls them."""
+
+__all__ = ["catalogue_tier"]
+
+_STANDARD = frozenset(
+    {
+        "",
+        "auto",
+        "default",
+        "on_demand",
+        "standard",
+        "traffic_type_unspecified",
+        "unspecified",
+    }
+)
+"""
+A provider's words for its ordinary price.
+
+https://platform.openai.com/docs/api-reference/chat/object (default, auto),
+https://docs.claude.com/en/api/service-tiers (standard),
+https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html (default),
+https://console.groq.com/docs/service-tiers (on_demand),
+https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse
+(ON_DEMAND).
+"""
+
+_ON_DEMAND = "on_demand_"
+
+
+def catalogue_tier(service_tier: str | None) -> str | None:
+    """
+    The catalogue's word for the tier that served a call, or None for the ordinary price.
+
+    Vertex AI reports flex and priority as ``ON_DEMAND_FLEX`` and ``ON_DEMAND_PRIORITY``.
+    """
+    if service_tier is None:
+        return None
+    tier = service_tier.strip().lower()
+    return None if tier in _STANDARD else tier.removeprefix(_ON_DEMAND)

@@ -1,0 +1,85 @@
+"""The composition root: puts a running gateway together from settings."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from modelmeter.gateway.app import GatewayApp
+from modelmeter.gateway.door import doors_of
+from modelmeter.gateway.identity import Identity
+from modelmeter.gateway.outbound import Outbound
+from modelmeter.gateway.refusals import RefusalCounts
+from modelmeter.gateway.relay import Relay, RelayParts
+from modelmeter.gateway.scrape import Scrape
+from modelmeter.gateway.upstream import UpstreamClient
+from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
+from modelmeter.meter import Meter, Pricer, lost_call
+from modelmeter.pricing import PriceBook
+from modelmeter.record import Call, Intent, SystemClock
+from modelmeter.settings.model import Settings
+
+__all__ = ["gateway_app", "open_ledger", "price_book"]
+
+logger = logging.getLogger(__name__)
+
+
+def price_book(settings: Settings) -> PriceBook:
+    """The prices for the configured providers."""
+    return PriceBook({name: provider.kind for name, provider in settings.providers.items()})
+
+
+def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
+    """
+    The ledger of the configuration, with what an earlier process left open settled.
+
+    Raises:
+        LedgerError: the file cannot be used.
+    """
+    limits = settings.limits
+
+    def lost(intent: Intent) -> Call:
+        return lost_call(intent, pricer)
+
+    writer = LedgerWriter(
+        settings.ledger,
+        clock=SystemClock(),
+        lost_call=lost,
+        bounds=LedgerBounds(
+            queue_max=limits.ledger_queue_max,
+            batch_max=limits.ledger_batch_max,
+            label_values_max=limits.label_values_max,
+            label_value_bytes_max=limits.label_value_bytes_max,
+        ),
+        version=settings.version,
+    )
+    return Ledger(writer, wait_seconds=limits.ledger_wait_seconds)
+
+
+@asynccontextmanager
+async def gateway_app(
+    settings: Settings, ledger: Ledger, pricer: Pricer
+) -> AsyncIterator[GatewayApp]:
+    """The gateway over an open ledger, to be run inside this context."""
+    clock = SystemClock()
+    identity = Identity(settings)
+    upstream = UpstreamClient(settings.limits)
+    refusals = RefusalCounts()
+    relay = Relay(
+        RelayParts(
+            doors=doors_of(settings.providers),
+            identity=identity,
+            outbound=Outbound(identity),
+            upstream=upstream,
+            meter=Meter(ledger, pricer, clock),
+            ledger=ledger,
+            limits=settings.limits,
+            clock=clock,
+            refusals=refusals,
+        )
+    )
+    scrape = Scrape(settings, ledger, refusals, clock)
+    try:
+        yield GatewayApp(relay, scrape, ledger)
+    finally:
+        scrape.close()
+        await upstream.close()
