@@ -33,7 +33,7 @@ test: .venv/.synced servers lint  ## everything CI runs
 	$(PYTEST)
 
 soak: .venv/.synced servers  ## the long fault tests: 200 kills
-	MODELMETER_SOAK=1 $(PYTEST) -m soak --timeout 3600
+	$(PYTEST) -m soak -s --timeout 3600
 
 bench: .venv/.synced  ## speed beside LiteLLM's proxy and Portkey's gateway
 	$(RUN)/python -m bench

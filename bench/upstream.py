@@ -12,6 +12,7 @@ https://platform.openai.com/docs/api-reference/chat-streaming
 import argparse
 import asyncio
 from collections.abc import Iterator
+from typing import cast
 
 import httptools
 import msgspec
@@ -34,10 +35,28 @@ STREAM_CHUNK_SECONDS = 0.001
 REQUEST_BYTES_MAX = 1 << 20
 """Longest request body that is kept; a longer one closes the connection."""
 
-WORDS = (
-    "The quarterly report shows that the cost of every agent fell while "
-    "the number of answered questions rose by half"
-).split(" ")
+WORDS = [
+    "The",
+    "quarterly",
+    "report",
+    "shows",
+    "that",
+    "the",
+    "cost",
+    "of",
+    "every",
+    "agent",
+    "fell",
+    "while",
+    "the",
+    "number",
+    "of",
+    "answered",
+    "questions",
+    "rose",
+    "by",
+    "half",
+]
 
 STAMP = 1_760_000_000
 """The ``created`` of every answer, seconds since 1970."""
@@ -161,8 +180,7 @@ class UpstreamProtocol(asyncio.Protocol):
         self._body = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from ledger_cases import FixedClock, lost_as_unknown, make_call, make_intent
 
@@ -261,7 +262,8 @@ async def test_a_full_disk_refuses_intents_and_keeps_outcomes_until_there_is_spa
             await ledger.open(make_intent())
         except LedgerUnavailableError as error:
             refused = error
-    outcome = asyncio.create_task(ledger.settle(make_call(intent)))
+    large = msgspec.structs.replace(make_call(intent), note="long " * 10_000)
+    outcome = asyncio.create_task(ledger.settle(large))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.shield(outcome), timeout=1.2)
 

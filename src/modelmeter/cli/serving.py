@@ -16,7 +16,7 @@ from modelmeter.wiring import gateway_app, open_ledger, price_book
 __all__ = ["serve_until_stopped"]
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_SWITCH_INTERVAL_SECONDS = 0.0005
+_SWITCH_INTERVAL_SECONDS = 0.005
 """How long a thread that renders metrics may keep running calls from the interpreter."""
 
 

@@ -1,0 +1,1 @@
+"""Providers that answer like the real ones, and traffic like real traffic."""

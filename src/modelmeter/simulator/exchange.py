@@ -202,6 +202,8 @@ class ProviderWire(Protocol):
     """One provider's wire format."""
 
     name: str
+    json_type: bytes
+    """The content type of its JSON."""
 
     def route(self, request: HttpRequest) -> Surface | Plain | None:
         """

@@ -5,6 +5,7 @@ from random import Random
 
 from modelmeter.record import ErrorType, TokenCounts
 from modelmeter.simulator.directive import Directive
+from modelmeter.simulator.draws import seeded_random
 from modelmeter.simulator.exchange import Answer, Ask, Fault, FaultError, Finish, Tool, ToolCall
 from modelmeter.simulator.settings import SimulatorSettings
 from modelmeter.simulator.tokens import draw_tokens
@@ -53,7 +54,7 @@ _FILTERS_IN_ANSWERS = ("bedrock", "genai")
 def request_random(seed: int, body: bytes) -> Random:
     """Give the source of all that is drawn for a request: equal for equal seed and body."""
     digest = hashlib.blake2b(body, digest_size=8, key=str(seed).encode()).digest()
-    return Random(int.from_bytes(digest, "big"))
+    return seeded_random(int.from_bytes(digest, "big"))
 
 
 def asked_fault(directive: Directive) -> Fault | None:

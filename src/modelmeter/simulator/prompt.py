@@ -1,7 +1,7 @@
 """What can be read from a prompt of any provider: its length, its last words, its tools."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -9,6 +9,7 @@ from modelmeter.record import ErrorType
 from modelmeter.simulator.exchange import Fault, FaultError, HttpRequest, Tool
 
 __all__ = [
+    "cache_ttl",
     "characters",
     "count_of_tokens",
     "decode_body",
@@ -90,6 +91,23 @@ def image_tokens(messages: object) -> int:
             else:
                 pending.extend(each.values())
     return count * _TOKENS_PER_IMAGE
+
+
+def cache_ttl(prompt: object, mark: str) -> Literal["5m", "1h"] | None:
+    """Find the longest life that a ``mark`` (a key) anywhere in a prompt asks the cache for."""
+    pending, found = [prompt], False
+    while pending:
+        each = pending.pop()
+        if isinstance(each, list):
+            pending.extend(each)
+        elif isinstance(each, dict):
+            asked = each.get(mark)
+            if isinstance(asked, dict):
+                if asked.get("ttl") == "1h":
+                    return "1h"
+                found = True
+            pending.extend(each.values())
+    return "5m" if found else None
 
 
 def tool_wanted(tools: Sequence[Tool], choice: str | None, messages: Sequence[object]) -> bool:

@@ -9,6 +9,8 @@ from string import ascii_letters, digits
 
 import msgspec
 
+from modelmeter.simulator.draws import seeded_random
+
 __all__ = ["Ids", "fitting_json", "json_pieces", "vector", "word_pieces"]
 
 _WORDS = (
@@ -21,7 +23,7 @@ _WORDS = (
     "shipment delay issue cause fix test data model metric trend average median total share "
     "growth decline increase change compare explain suggest confirm propose estimate check "
     "café naïve Zürich 東京 données größer année 😀 ≥ €"
-).split()
+)
 _ENDINGS = (".", ",", ".", ":", ",")
 _CORPUS_PIECES = 8_192
 _POOL_VALUES = 16_384
@@ -56,13 +58,14 @@ class Ids:
 
 @lru_cache(maxsize=1)
 def _corpus() -> tuple[str, ...]:
-    random = Random(0x10E)
-    pieces = []
+    random = seeded_random(0x10E)
+    words = _WORDS.split()
+    pieces: list[str] = []
     for _ in range(_CORPUS_PIECES):
         if pieces and pieces[-1] not in _ENDINGS and random.random() < 0.12:
             pieces.append(random.choice(_ENDINGS))
         else:
-            pieces.append(" " + random.choice(_WORDS))
+            pieces.append(" " + random.choice(words))
     return tuple(pieces)
 
 
@@ -72,6 +75,8 @@ def word_pieces(random: Random, count: int) -> tuple[str, ...]:
         return ()
     corpus = _corpus()
     start = random.randrange(_CORPUS_PIECES)
+    if corpus[start] in _ENDINGS:
+        start -= 1
     pieces = list(corpus[start : start + count])
     while len(pieces) < count:
         pieces.extend(corpus[: count - len(pieces)])
@@ -122,7 +127,7 @@ def _fitting_scalar(name: str, random: Random) -> object:
 
 @lru_cache(maxsize=1)
 def _vector_pool() -> "array[float]":
-    random = Random(0xEBED)
+    random = seeded_random(0xEBED)
     return array("f", (random.gauss(0.0, 1.0) for _ in range(_POOL_VALUES)))
 
 

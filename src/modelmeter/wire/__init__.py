@@ -1,0 +1,1 @@
+"""Codecs without I/O: bytes in at any split, facts out, memory capped."""

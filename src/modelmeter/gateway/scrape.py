@@ -1,0 +1,3 @@
+"""What ``/metrics`` shows: the ledger's series, and a few numbers of this process."""
+
+

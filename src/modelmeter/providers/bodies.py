@@ -1,0 +1,118 @@
+"""What all dialects do with JSON bodies: read requests strictly, believe answers carefully."""
+
+from typing import TypeVar
+
+import msgspec
+
+from modelmeter.errors import RefusedRequestError
+
+__all__ = [
+    "BODY_BYTES_MAX",
+    "BodyCollector",
+    "UnbelievableCountError",
+    "count",
+    "decode_request",
+    "model_name",
+    "output_limit",
+]
+
+BODY_BYTES_MAX = 32 * 1024 * 1024
+"""A plain answer that is kept to be read at its end; a longer one is only passed on."""
+COUNT_MAX = 1_000_000_000
+"""Tokens of one kind in one call; more is a provider's mistake."""
+MODEL_CHARACTERS_MAX = 256
+OUTPUT_LIMIT_MAX = 2**31
+
+_T = TypeVar("_T")
+
+
+class UnbelievableCountError(ValueError):
+    """A provider's count is negative, no whole number, or absurdly large."""
+
+
+def decode_request(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+    """
+    Decode a request's body.
+
+    Raises:
+        RefusedRequestError: it is not JSON, or a wanted field has the wrong type.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise RefusedRequestError(f"the request's body: {error}", code="invalid_request") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedRequestError(
+            f"the request's body is not JSON: {error}", code="invalid_json"
+        ) from error
+
+
+def model_name(value: str) -> str:
+    """
+    ``value`` if it can name a model.
+
+    Raises:
+        RefusedRequestError: it is empty, too long, or holds what cannot be printed.
+    """
+    if 0 < len(value) <= MODEL_CHARACTERS_MAX and value.isprintable():
+        return value
+    raise RefusedRequestError(
+        f"the model's name must be 1 to {MODEL_CHARACTERS_MAX} printable characters",
+        code="invalid_model",
+    )
+
+
+def output_limit(value: object) -> int | None:
+    """
+    A request's limit of output tokens, None if it sets none.
+
+    Raises:
+        RefusedRequestError: it is no whole number between 1 and 2^31.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= OUTPUT_LIMIT_MAX:
+        raise RefusedRequestError(
+            f"the limit of output tokens must be a whole number from 1 to {OUTPUT_LIMIT_MAX}",
+            code="invalid_request",
+        )
+    return value
+
+
+def count(value: object) -> int:
+    """
+    A provider's count of tokens; 0 if it is absent.
+
+    Raises:
+        UnbelievableCountError: it is negative, no whole number, or absurdly large.
+    """
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COUNT_MAX:
+        raise UnbelievableCountError(f"the provider reported {str(value)[:40]!r} tokens")
+    return value
+
+
+class BodyCollector:
+    """Keeps a plain answer until its end, up to a cap."""
+
+    def __init__(self, bytes_max: int = BODY_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Keep the next bytes."""
+        self._size += len(chunk)
+        if self._size > self._bytes_max:
+            self._parts.clear()
+        else:
+            self._parts.append(chunk)
+
+    def body(self) -> bytes | None:
+        """All bytes so far; None if they were more than the cap."""
+        if self._size > self._bytes_max:
+            return None
+        if len(self._parts) > 1:
+            self._parts = [b"".join(self._parts)]
+        return self._parts[0] if self._parts else b""

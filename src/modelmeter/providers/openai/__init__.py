@@ -1,0 +1,1 @@
+"""OpenAI's dialect, which many other providers speak too."""

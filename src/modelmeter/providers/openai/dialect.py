@@ -1,0 +1,60 @@
+"""OpenAI's dialect: https://platform.openai.com/docs/api-reference."""
+
+import re
+from urllib.parse import unquote
+
+from modelmeter.providers.contract import RequestFacts, ResponseObserver
+from modelmeter.providers.openai.errors import error_body
+from modelmeter.providers.openai.plain import PlainObserver
+from modelmeter.providers.openai.requests import read_openai_request
+from modelmeter.providers.openai.stream import ChatStreamObserver, ResponsesStreamObserver
+from modelmeter.record import Operation
+
+__all__ = ["OpenAIDialect"]
+
+_OPERATIONS = {
+    "/chat/completions": Operation.CHAT,
+    "/responses": Operation.RESPONSES,
+    "/embeddings": Operation.EMBEDDINGS,
+    "/completions": Operation.TEXT_COMPLETION,
+}
+_DEPLOYMENT = re.compile(r"(?:/openai)?/deployments/([^/]+)(/.+)")
+_HEADERS = ((b"content-type", b"application/json"),)
+_OK = 200
+
+
+class OpenAIDialect:
+    """Chat completions, responses, embeddings and legacy completions."""
+
+    def operation(self, method: str, path: str) -> Operation | None:
+        """See `Dialect.operation`; the path of OpenAI comes without its ``/v1``."""
+        if method != "POST":
+            return None
+        known = _OPERATIONS.get(path)
+        if known is None and (match := _DEPLOYMENT.fullmatch(path)):
+            known = _OPERATIONS.get(match.group(2))
+        return known
+
+    def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
+        """See `Dialect.read_request`."""
+        match = None if path in _OPERATIONS else _DEPLOYMENT.fullmatch(path)
+        deployment = None if match is None else unquote(match.group(1))
+        return read_openai_request(operation, body, model_of_path=deployment)
+
+    def observe(
+        self, request: RequestFacts, http_status: int, content_type: str
+    ) -> ResponseObserver:
+        """See `Dialect.observe`."""
+        if http_status != _OK or not content_type.startswith("text/event-stream"):
+            return PlainObserver(http_status)
+        if request.operation is Operation.RESPONSES:
+            return ResponsesStreamObserver(hides_usage=False)
+        return ChatStreamObserver(hides_usage=request.hides_usage_chunk)
+
+    def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
+        """See `Dialect.error_body`."""
+        return error_body(message, code=code, http_status=http_status)
+
+    def error_headers(self, code: str, http_status: int) -> tuple[tuple[bytes, bytes], ...]:
+        """See `Dialect.error_headers`."""
+        return _HEADERS

@@ -1,0 +1,212 @@
+"""Observes event streams in OpenAI's dialect: chat, legacy completions, and responses."""
+
+from abc import ABC, abstractmethod
+
+import msgspec
+
+from modelmeter.errors import WireLimitError
+from modelmeter.providers.contract import ResponseFacts
+from modelmeter.providers.openai.errors import error_type_of_code
+from modelmeter.providers.openai.plain import usable_tokens
+from modelmeter.record import ErrorType, TokenCounts
+from modelmeter.wire.sse import ServerSentEvent, ServerSentEventDecoder
+
+__all__ = ["ChatStreamObserver", "ResponsesStreamObserver"]
+
+_DONE = b"[DONE]"
+_UNREADABLE = "an event of the stream could not be read"
+
+
+class _Error(msgspec.Struct):
+    code: object = None
+    type: object = None
+
+
+class _Function(msgspec.Struct):
+    arguments: object = None
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: object = None
+    refusal: object = None
+    reasoning_content: object = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    text: object = None
+
+
+class _Chunk(msgspec.Struct):
+    id: object = None
+    model: object = None
+    choices: list[_Choice] | None = None
+    usage: msgspec.Raw | None = None
+    service_tier: object = None
+    error: _Error | None = None
+
+
+class _Response(msgspec.Struct):
+    id: object = None
+    model: object = None
+    usage: msgspec.Raw | None = None
+    service_tier: object = None
+    error: _Error | None = None
+
+
+class _ResponsesEvent(msgspec.Struct):
+    type: str = ""
+    delta: object = None
+    response: _Response | None = None
+    code: object = None
+
+
+_chunk_decoder = msgspec.json.Decoder(_Chunk)
+_event_decoder = msgspec.json.Decoder(_ResponsesEvent)
+
+
+class _StreamObserver(ABC):
+    """What both kinds of streams share: events in, facts kept, bytes out."""
+
+    def __init__(self, *, hides_usage: bool) -> None:
+        self._decoder: ServerSentEventDecoder | None = ServerSentEventDecoder()
+        self._hides_usage = hides_usage
+        self._finished = False
+        self._model: str | None = None
+        self._id: str | None = None
+        self._tier: str | None = None
+        self._tokens: TokenCounts | None = None
+        self._characters = 0
+        self._error: ErrorType | None = None
+        self._note: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """The stream's own last event went by."""
+        return self._finished
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Read ``chunk``; gives it back but for a usage chunk that only we asked for."""
+        if self._decoder is None:
+            return chunk
+        try:
+            events = self._decoder.feed(chunk)
+        except WireLimitError as error:
+            self._note = str(error)
+            rest = self._decoder.take_rest()
+            self._decoder = None
+            return rest if self._hides_usage else chunk
+        shown = self._read_all(events)
+        return shown if self._hides_usage else chunk
+
+    def end(self) -> bytes:
+        """Read an event that lacks its blank line; gives back what was held until it is whole."""
+        if self._decoder is None:
+            return b""
+        shown = self._read_all(self._decoder.end()) + self._decoder.take_rest()
+        return shown if self._hides_usage else b""
+
+    def facts(self) -> ResponseFacts:
+        """What the events so far said."""
+        return ResponseFacts(
+            model_answered=self._model,
+            tokens=self._tokens,
+            ended=self._finished,
+            error_type=self._error,
+            output_characters=self._characters,
+            provider_request_id=self._id,
+            service_tier=self._tier,
+            note=self._note,
+        )
+
+    def _read_all(self, events: list[ServerSentEvent]) -> bytes:
+        shown = []
+        for event in events:
+            try:
+                hidden = self._read(event.data)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self._note = _UNREADABLE
+                hidden = False
+            if not hidden:
+                shown.append(event.raw)
+        return b"".join(shown)
+
+    @abstractmethod
+    def _read(self, data: bytes) -> bool:
+        """Take the facts of one event; True if the caller must not see it."""
+
+    def _take(self, body: _Chunk | _Response) -> bool:
+        """Take what chunks and responses have in common; True if it held usage."""
+        if self._model is None and isinstance(body.model, str):
+            self._model = body.model
+        if self._id is None and isinstance(body.id, str):
+            self._id = body.id
+        if isinstance(body.service_tier, str):
+            self._tier = body.service_tier
+        if body.error is not None:
+            self._fail(body.error.code, body.error.type)
+        if body.usage is None or bytes(body.usage) == b"null":
+            return False
+        tokens, note = usable_tokens(body.usage)
+        # Counts are cumulative where a provider repeats them.
+        if tokens is not None and (self._tokens is None or tokens.total >= self._tokens.total):
+            self._tokens = tokens
+        elif tokens is None:
+            self._note = note
+        return True
+
+    def _count(self, *texts: object) -> None:
+        for text in texts:
+            if isinstance(text, str):
+                self._characters += len(text)
+
+    def _fail(self, *codes: object) -> None:
+        known = [error_type_of_code(code) for code in codes]
+        self._error = next((kind for kind in known if kind), ErrorType.SERVER_ERROR)
+
+
+class ChatStreamObserver(_StreamObserver):
+    """Chunks of chat and legacy completions, up to ``[DONE]``."""
+
+    def _read(self, data: bytes) -> bool:
+        if data == _DONE:
+            self._finished = True
+            return False
+        chunk = _chunk_decoder.decode(data)
+        held_usage = self._take(chunk)
+        choices = chunk.choices or []
+        for choice in choices:
+            self._count(choice.text)
+            if choice.delta is not None:
+                self._read_delta(choice.delta)
+        return self._hides_usage and held_usage and not choices
+
+    def _read_delta(self, delta: _Delta) -> None:
+        self._count(delta.content, delta.refusal, delta.reasoning_content)
+        for call in delta.tool_calls or []:
+            if call.function is not None:
+                self._count(call.function.arguments)
+
+
+class ResponsesStreamObserver(_StreamObserver):
+    """Events of the Responses API, up to the one that ends the response."""
+
+    def _read(self, data: bytes) -> bool:
+        event = _event_decoder.decode(data)
+        if event.type.endswith(".delta"):
+            self._count(event.delta)
+        if event.response is not None:
+            self._take(event.response)
+        if event.type in ("response.completed", "response.incomplete", "response.failed"):
+            self._finished = True
+            if event.type == "response.failed" and self._error is None:
+                self._error = ErrorType.SERVER_ERROR
+        elif event.type == "error":
+            self._finished = True
+            self._fail(event.code)
+        return False

@@ -1,0 +1,185 @@
+"""Reads the configuration: a TOML file, the environment over it, secrets from where they lie."""
+
+import difflib
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from modelmeter.errors import SettingsError
+from modelmeter.settings.limits import Limits
+from modelmeter.settings.lines import line_of
+from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
+
+__all__ = ["load_settings"]
+
+CONFIG_BYTES_MAX = 1024 * 1024
+"""A configuration file."""
+SECRET_BYTES_MAX = 64 * 1024
+"""A file with a secret."""
+
+_PREFIX = "MODELMETER_"
+_NOT_SETTINGS = frozenset({"MODELMETER_CONFIG"})
+_READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+Table = dict[str, Any]
+Fault = tuple[tuple[str | int, ...], str]
+
+
+def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """
+    The settings of a TOML file (none: defaults) with ``MODELMETER_…`` variables over them.
+
+    ``MODELMETER_PROVIDERS__OPENAI__BASE_URL`` sets ``base_url`` of ``[providers.openai]``; lists
+    are given as JSON. Secrets in the file are references: ``env:NAME`` or ``file:PATH``.
+
+    Raises:
+        SettingsError: all faults at once, each with its line or variable, none with a secret.
+    """
+    text = "" if path is None else _read(path)
+    try:
+        table: Table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    faults = list(_resolve_secrets(table, environment, base=path.parent if path else Path()))
+    variables = _lay_over(table, environment)
+    settings = None
+    try:
+        settings = Settings.model_validate(table)
+    except ValidationError as error:
+        faults += _faults_of(error)
+    if settings is None or faults:
+        raise SettingsError("\n".join(_describe(fault, path, text, variables) for fault in faults))
+    return settings
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(CONFIG_BYTES_MAX + 1)
+        if len(content) > CONFIG_BYTES_MAX:
+            raise SettingsError(f"{path} is larger than {CONFIG_BYTES_MAX} bytes")
+        return content.decode()
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text") from error
+
+
+def _resolve_secrets(
+    table: Table, environment: Mapping[str, str], *, base: Path
+) -> Iterator[Fault]:
+    """Replace the references to secrets by the secrets; yield what is wrong with them."""
+    providers = table.get("providers")
+    if not isinstance(providers, dict):
+        return
+    for name, provider in providers.items():
+        reference = provider.get("api_key") if isinstance(provider, dict) else None
+        if not isinstance(reference, str):
+            continue
+        try:
+            provider["api_key"] = _secret(reference, environment, base)
+        except SettingsError as error:
+            provider["api_key"] = "unknown"
+            yield ("providers", name, "api_key"), str(error)
+
+
+def _secret(reference: str, environment: Mapping[str, str], base: Path) -> str:
+    scheme, _, place = reference.partition(":")
+    if scheme == "env":
+        value = environment.get(place, "")
+        if not value:
+            raise SettingsError(f"the environment variable {place} is not set")
+        return value
+    if scheme == "file":
+        return _secret_file(base / place)
+    raise SettingsError('a secret stands elsewhere: give "env:NAME" or "file:PATH"')
+
+
+def _secret_file(path: Path) -> str:
+    try:
+        if path.stat().st_mode & _READABLE_BY_OTHERS:
+            raise SettingsError(f"{path} can be read by others; chmod 600 it")
+        with path.open("rb") as file:
+            content = file.read(SECRET_BYTES_MAX + 1)
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        value = content.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        value = ""
+    if not value or not value.isprintable() or len(content) > SECRET_BYTES_MAX:
+        raise SettingsError(f"{path} holds no usable secret: one line of text")
+    return value
+
+
+def _lay_over(table: Table, environment: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Put the variables over the file's table; which path came from which variable."""
+    variables = {}
+    for variable, value in sorted(environment.items()):
+        if not variable.startswith(_PREFIX) or variable in _NOT_SETTINGS:
+            continue
+        path = tuple(variable.removeprefix(_PREFIX).lower().split("__"))
+        variables[path] = variable
+        place = table
+        for name in path[:-1]:
+            inner = place.setdefault(name, {})
+            if not isinstance(inner, dict):
+                inner = place[name] = {}
+            place = inner
+        place[path[-1]] = _value(value)
+    return variables
+
+
+def _value(text: str) -> object:
+    if text[:1] in ("[", "{"):
+        try:
+            parsed: object = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return text
+        return parsed
+    return text
+
+
+def _faults_of(error: ValidationError) -> Iterator[Fault]:
+    for fault in error.errors(include_url=False, include_input=False, include_context=True):
+        location = tuple(part for part in fault["loc"] if part != "[key]")
+        if fault["type"] == "extra_forbidden":
+            yield location, _unknown_name(location)
+        elif fault["type"] == "missing":
+            yield location, "is missing"
+        else:
+            yield location, str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _unknown_name(location: Sequence[str | int]) -> str:
+    name = str(location[-1])
+    model: type[BaseModel] = (
+        {
+            "providers": ProviderSettings,
+            "keys": KeySettings,
+            "limits": Limits,
+        }.get(str(location[0]), Settings)
+        if len(location) > 1
+        else Settings
+    )
+    close = difflib.get_close_matches(name, model.model_fields, n=1)
+    return f"is not a setting{f'; did you mean {close[0]!r}?' if close else ''}"
+
+
+def _describe(
+    fault: Fault, path: Path | None, text: str, variables: Mapping[tuple[str, ...], str]
+) -> str:
+    location, message = fault
+    name = ".".join(str(part) for part in location)
+    for length in range(len(location), 0, -1):
+        variable = variables.get(tuple(str(part) for part in location[:length]))
+        if variable is not None:
+            return f"{variable}: {name} {message}"
+    line = line_of(text, location) if location else None
+    place = "" if path is None else f"{path}:{line}: " if line else f"{path}: "
+    return f"{place}{name + ' ' if name else ''}{message}"

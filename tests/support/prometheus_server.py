@@ -1,0 +1,88 @@
+"""A real Prometheus with the scrape configuration that is shipped, made fast for tests."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+__all__ = ["SHIPPED_CONFIG", "PrometheusServer", "free_port"]
+
+SHIPPED_CONFIG = Path(__file__).parents[2] / "deploy" / "prometheus.yml"
+START_SECONDS_MAX = 30.0
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class PrometheusServer:
+    """Debian's Prometheus, scraping the given targets (job name to host:port)."""
+
+    def __init__(self, folder: Path, targets: dict[str, str], *, interval: str) -> None:
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        shipped = SHIPPED_CONFIG.read_text()
+        head, _, job = shipped.partition("  - job_name: modelmeter\n")
+        jobs = [
+            f"  - job_name: {name}\n" + job.replace("127.0.0.1:4000", target)
+            for name, target in targets.items()
+        ]
+        config = folder / "prometheus.yml"
+        config.write_text(head.replace("15s", interval) + "".join(jobs))
+        with (folder / "prometheus.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    "prometheus",
+                    f"--config.file={config}",
+                    f"--storage.tsdb.path={folder / 'tsdb'}",
+                    f"--web.listen-address=127.0.0.1:{self._port}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "NO_PROXY": "*"},
+            )
+        self._wait_until_ready()
+
+    def value(self, query: str, *, at: float | None = None) -> float | None:
+        """The value of an instant query with one result; None without a result."""
+        results = self.query(query, at=at)
+        if not results:
+            return None
+        (result,) = results
+        return float(result["value"][1])
+
+    def query(self, query: str, *, at: float | None = None) -> list[dict[str, list[str]]]:
+        """The results of an instant query."""
+        parameters = {"query": query} | ({} if at is None else {"time": f"{at:.3f}"})
+        address = f"{self.url}/api/v1/query?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(address) as response:
+            answer = json.load(response)
+        assert answer["status"] == "success", answer
+        results: list[dict[str, list[str]]] = answer["data"]["result"]
+        return results
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/-/ready"):
+                    return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.05)
+        self.stop()
+        raise RuntimeError("Prometheus did not become ready")
