@@ -77,7 +77,13 @@ async def gateway_app(
             refusals=refusals,
         )
     )
-    scrape = Scrape(settings, ledger, refusals, clock)
+    scrape = Scrape(
+        settings.ledger,
+        ledger,
+        refusals,
+        clock,
+        scrape_interval_seconds=settings.scrape_interval_seconds,
+    )
     try:
         yield GatewayApp(relay, scrape, ledger)
     finally:

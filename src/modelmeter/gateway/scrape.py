@@ -1,3 +1,114 @@
 """What ``/metrics`` shows: the ledger's series, and a few numbers of this process."""
 
+import asyncio
+import sqlite3
+from pathlib import Path
 
+from modelmeter import __version__
+from modelmeter.errors import LedgerUnavailableError
+from modelmeter.gateway.refusals import RefusalCounts
+from modelmeter.ledger import Ledger
+from modelmeter.ledger.read_only import connect_reader
+from modelmeter.ledger.series_reader import read_series
+from modelmeter.metrics import Exposition, ProcessSample
+from modelmeter.record import Clock
+
+__all__ = ["Scrape"]
+
+_NS = 1_000_000_000
+_HELD_INTERVALS = 2
+_HELD_EXTRA_SECONDS = 1.0
+
+
+class Scrape:
+    """Renders the metrics in a thread of their own, one scrape at a time."""
+
+    def __init__(
+        self,
+        ledger_path: Path,
+        ledger: Ledger,
+        refusals: RefusalCounts,
+        clock: Clock,
+        *,
+        scrape_interval_seconds: float,
+    ) -> None:
+        """
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        self._connection = connect_reader(ledger_path)
+        self._ledger = ledger
+        self._refusals = refusals
+        self._clock = clock
+        hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
+        self._exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
+        self._turn = asyncio.Lock()
+
+    async def render(self, accept: str) -> tuple[bytes, str]:
+        """
+        The exposition and its content type.
+
+        Raises:
+            LedgerUnavailableError: the ledger cannot be read now.
+        """
+        async with self._turn:
+            try:
+                return await asyncio.to_thread(self._render, accept)
+            except sqlite3.Error as error:
+                raise LedgerUnavailableError(f"cannot read the ledger: {error}") from error
+
+    def close(self) -> None:
+        """Release the ledger."""
+        self._connection.close()
+
+    def _render(self, accept: str) -> tuple[bytes, str]:
+        snapshot = read_series(self._connection)
+        return self._exposition.render(
+            snapshot, self._clock.time_ns(), accept, process=self._process()
+        )
+
+    def _process(self) -> list[ProcessSample]:
+        writer = self._ledger.writer
+        samples = [
+            ProcessSample(
+                "modelmeter_ledger_queue_length",
+                "gauge",
+                "Writes that wait for the ledger, in this process.",
+                writer.queue_length,
+            ),
+            ProcessSample(
+                "modelmeter_ledger_commits_total",
+                "counter",
+                "Transactions of this process.",
+                writer.commits,
+            ),
+            ProcessSample(
+                "modelmeter_ledger_failures_total",
+                "counter",
+                "Transactions of this process that failed.",
+                writer.failures,
+            ),
+            ProcessSample(
+                "modelmeter_ledger_conflicts_total",
+                "counter",
+                "Second outcomes of a call that were refused.",
+                writer.conflicts,
+            ),
+            ProcessSample(
+                "modelmeter_recovered_calls_total",
+                "counter",
+                "Calls of ended processes that this one entered as unknown.",
+                writer.recovered,
+            ),
+        ]
+        samples += [
+            ProcessSample(
+                "modelmeter_refused_requests_total",
+                "counter",
+                "Requests this process refused, by error code.",
+                count,
+                (("code", code),),
+            )
+            for code, count in sorted(self._refusals.by_code.items())
+        ]
+        return samples

@@ -92,7 +92,7 @@ async def run_server(
 ) -> None:
     """Serve until a stop signal, or until ``stop`` is set; then let running calls end."""
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # ASGI's own types are wider than uvicorn's
+        app,
         http=guarded_protocol(limits),
         ws="none",
         lifespan="off",

@@ -158,15 +158,13 @@ def _faults_of(error: ValidationError) -> Iterator[Fault]:
 
 def _unknown_name(location: Sequence[str | int]) -> str:
     name = str(location[-1])
-    model: type[BaseModel] = (
-        {
-            "providers": ProviderSettings,
-            "keys": KeySettings,
-            "limits": Limits,
-        }.get(str(location[0]), Settings)
-        if len(location) > 1
-        else Settings
-    )
+    models: dict[str, type[BaseModel]] = {
+        "providers": ProviderSettings,
+        "keys": KeySettings,
+        "limits": Limits,
+    }
+    nested = models.get(str(location[0])) if len(location) > 1 else None
+    model = nested or Settings
     close = difflib.get_close_matches(name, model.model_fields, n=1)
     return f"is not a setting{f'; did you mean {close[0]!r}?' if close else ''}"
 

@@ -1,0 +1,200 @@
+"""Writes metrics as text: Prometheus' own format and OpenMetrics, straight from the series."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+
+import msgspec
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder
+
+from modelmeter.ledger.series import REQUESTS, TENANT
+from modelmeter.ledger.series_reader import SeriesRow, SeriesSnapshot
+from modelmeter.metrics.names import (
+    ACTIVE_REQUESTS,
+    BUILD_INFO,
+    CACHE_SIZE,
+    METRICS,
+    Metric,
+    ProcessSample,
+)
+
+__all__ = ["Exposition"]
+
+LABEL_TEXTS_MAX = 100_000
+"""Rendered label sets kept between scrapes; the memory of them starts anew when it is full."""
+DEFAULT_TENANT = "default"
+"""How the tenant without a name is shown: Prometheus takes an empty label for none."""
+
+_OTHER = "other"
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+_PICO_DIGITS = 12
+_decode_labels = msgspec.json.Decoder(list[str]).decode
+_NO_SIZES: Mapping[str, int] = {}
+
+Amount = tuple[int, int]
+
+
+class Exposition:
+    """
+    Renders what a ledger holds.
+
+    A counter or histogram is shown at 0 until it is ``hold_ns`` old, because Prometheus'
+    ``increase()`` knows nothing of what a series had at its first sample.
+    """
+
+    def __init__(self, *, hold_ns: int, version: str) -> None:
+        self._hold_ns = hold_ns
+        self._version = version
+        self._texts: dict[tuple[tuple[str, ...], str], str] = {}
+
+    def render(
+        self,
+        snapshot: SeriesSnapshot,
+        now_ns: int,
+        accept: str,
+        *,
+        process: Sequence[ProcessSample] = (),
+        cache_sizes: Mapping[str, int] = _NO_SIZES,
+    ) -> tuple[bytes, str]:
+        """The exposition and its content type, in the format that ``accept`` asks for."""
+        _, content_type = choose_encoder(accept)
+        open_metrics = content_type.startswith("application/openmetrics-text")
+        if not open_metrics:
+            content_type = CONTENT_TYPE_LATEST
+        by_kind: defaultdict[str, list[SeriesRow]] = defaultdict(list)
+        for row in snapshot.series:
+            by_kind[row[0]].append(row)
+        lines: list[str] = []
+        for metric in METRICS:
+            lines += _head(metric, open_metrics)
+            rows = by_kind[metric.kind]
+            if metric.type == "histogram":
+                lines += self._histograms(metric, rows, by_kind[metric.sum_kind], now_ns)
+            else:
+                lines += self._plain(metric, rows, now_ns)
+        lines += _head(ACTIVE_REQUESTS, open_metrics)
+        lines += _active_requests(snapshot, by_kind[REQUESTS])
+        lines += _head(CACHE_SIZE, open_metrics)
+        lines += _cache_sizes(by_kind[TENANT], cache_sizes)
+        lines += _head(BUILD_INFO, open_metrics)
+        lines.append(_sample(BUILD_INFO.name, _label_text(BUILD_INFO.labels, [self._version]), "1"))
+        lines += _process_lines(process, open_metrics)
+        if open_metrics:
+            lines.append("# EOF")
+        lines.append("")
+        return "\n".join(lines).encode(), content_type
+
+    def _plain(self, metric: Metric, rows: Iterable[SeriesRow], now_ns: int) -> Iterator[str]:
+        held = metric.type == "counter"
+        for _, labels, whole, pico, born_at_ns in rows:
+            if metric.is_info:
+                value = "1"
+            elif held and now_ns < born_at_ns + self._hold_ns:
+                value = "0"
+            else:
+                value = _number(whole, pico)
+            yield _sample(metric.name, self._text(metric.labels, labels), value)
+
+    def _histograms(
+        self, metric: Metric, buckets: Iterable[SeriesRow], sums: Iterable[SeriesRow], now_ns: int
+    ) -> Iterator[str]:
+        """The rows of one histogram hold the count in each bucket; here they are summed up."""
+        counts: dict[str, list[int]] = {}
+        born: dict[str, int] = {}
+        for _, labels, whole, _, born_at_ns in buckets:
+            group, _, index = labels.rpartition(",") if metric.labels else ("[", "", labels[1:])
+            key = f"{group}]"
+            if key not in counts:
+                counts[key] = [0] * (len(metric.edges) + 1)
+                born[key] = born_at_ns
+            counts[key][int(index[1:-2])] = whole
+            born[key] = min(born[key], born_at_ns)
+        totals = {labels: (whole, pico) for _, labels, whole, pico, _ in sums}
+        edges = [*(_edge(edge) for edge in metric.edges), "+Inf"]
+        nothing = [0] * len(edges)
+        for key, in_bucket in counts.items():
+            if now_ns < born[key] + self._hold_ns:
+                yield self._histogram(metric, key, edges, nothing, (0, 0))
+            else:
+                yield self._histogram(metric, key, edges, in_bucket, totals.get(key, (0, 0)))
+
+    def _histogram(
+        self, metric: Metric, labels: str, edges: list[str], in_bucket: list[int], total: Amount
+    ) -> str:
+        text = self._text(metric.labels, labels)
+        front = f'{metric.name}_bucket{{{text}{"," if text else ""}le="'
+        cumulative = list(accumulate(in_bucket))
+        lines = [f'{front}{edge}"}} {value}' for edge, value in zip(edges, cumulative, strict=True)]
+        lines.append(_sample(f"{metric.name}_sum", text, _number(*total)))
+        lines.append(_sample(f"{metric.name}_count", text, str(cumulative[-1])))
+        return "\n".join(lines)
+
+    def _text(self, names: tuple[str, ...], labels: str) -> str:
+        text = self._texts.get((names, labels))
+        if text is None:
+            if len(self._texts) >= LABEL_TEXTS_MAX:
+                self._texts.clear()
+            text = self._texts[names, labels] = _label_text(names, _decode_labels(labels))
+        return text
+
+
+def _head(metric: Metric | ProcessSample, open_metrics: bool) -> list[str]:
+    name = metric.name.removesuffix("_total") if open_metrics else metric.name
+    lines = [f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.type}"]
+    if open_metrics and isinstance(metric, Metric) and metric.unit:
+        lines.insert(1, f"# UNIT {name} {metric.unit}")
+    return lines
+
+
+def _active_requests(snapshot: SeriesSnapshot, requests: Iterable[SeriesRow]) -> Iterator[str]:
+    """Calls under way; 0 for every agent and provider that ever had one."""
+    active: dict[tuple[str, str], int] = {}
+    for _, labels, _, _, _ in requests:
+        agent, _, provider, _ = _decode_labels(labels)
+        active[agent, provider] = 0
+    for agent, provider, count in snapshot.open_calls:
+        shown = agent if agent in snapshot.agents else _OTHER
+        active[shown, provider] = active.get((shown, provider), 0) + count
+    for (agent, provider), count in active.items():
+        text = _label_text(ACTIVE_REQUESTS.labels, [agent, provider])
+        yield _sample(ACTIVE_REQUESTS.name, text, str(count))
+
+
+def _cache_sizes(tenants: Iterable[SeriesRow], sizes: Mapping[str, int]) -> Iterator[str]:
+    for _, labels, _, _, _ in tenants:
+        (tenant,) = _decode_labels(labels)
+        text = _label_text(CACHE_SIZE.labels, [tenant or DEFAULT_TENANT])
+        yield _sample(CACHE_SIZE.name, text, str(sizes.get(tenant, 0)))
+
+
+def _process_lines(samples: Iterable[ProcessSample], open_metrics: bool) -> Iterator[str]:
+    previous = ""
+    for sample in samples:
+        if sample.name != previous:
+            yield from _head(sample, open_metrics)
+            previous = sample.name
+        names = tuple(name for name, _ in sample.labels)
+        text = _label_text(names, [value for _, value in sample.labels])
+        yield _sample(sample.name, text, f"{sample.value}")
+
+
+def _label_text(names: Iterable[str], values: Iterable[str]) -> str:
+    return ",".join(
+        f'{name}="{value.translate(_ESCAPES)}"' for name, value in zip(names, values, strict=True)
+    )
+
+
+def _sample(name: str, labels: str, value: str) -> str:
+    return f"{name}{{{labels}}} {value}" if labels else f"{name} {value}"
+
+
+def _number(whole: int, pico: int) -> str:
+    """An exact decimal; both formats take it."""
+    if not pico:
+        return str(whole)
+    return f"{whole}.{pico:0{_PICO_DIGITS}d}".rstrip("0")
+
+
+def _edge(edge: float) -> str:
+    """OpenMetrics wants bucket edges as floats: https://prometheus.io/docs/specs/om/open_metrics_spec/."""
+    return repr(float(edge))

@@ -1,0 +1,157 @@
+"""Every metric: its name, type, labels and help. Names and labels are promises to users."""
+
+from typing import Literal
+
+import msgspec
+
+from modelmeter.ledger import series
+
+__all__ = ["ACTIVE_REQUESTS", "BUILD_INFO", "CACHE_SIZE", "METRICS", "Metric", "ProcessSample"]
+
+MetricType = Literal["counter", "gauge", "histogram"]
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One metric family and where its samples come from."""
+
+    name: str
+    """As Prometheus stores it: a counter ends in ``_total``."""
+    type: MetricType
+    labels: tuple[str, ...]
+    help: str
+    unit: str = ""
+    kind: str = ""
+    """The kind of series of a counter, gauge or info; of a histogram's buckets."""
+    sum_kind: str = ""
+    edges: tuple[float, ...] = ()
+    """Upper edges of a histogram's buckets, without +Inf."""
+    is_info: bool = False
+    """Its samples are 1: that they exist is what they say."""
+
+
+class ProcessSample(msgspec.Struct, frozen=True):
+    """A number of this process, read when the metrics are shown."""
+
+    name: str
+    type: MetricType
+    help: str
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+_CALLER = ("agent_id", "model", "provider")
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "llm_requests_total",
+        "counter",
+        (*_CALLER, "status"),
+        "Calls that ended, by how they ended.",
+        kind=series.REQUESTS,
+    ),
+    Metric(
+        "llm_tokens_used_total",
+        "counter",
+        (*_CALLER, "token_type"),
+        "Tokens, each in exactly one type.",
+        kind=series.TOKENS,
+    ),
+    Metric(
+        "llm_cache_hits_total",
+        "counter",
+        ("agent_id", "model"),
+        "Calls answered from the response cache.",
+        kind=series.CACHE_HITS,
+    ),
+    Metric(
+        "llm_cache_misses_total",
+        "counter",
+        ("agent_id", "model"),
+        "Calls not answered from the response cache.",
+        kind=series.CACHE_MISSES,
+    ),
+    Metric(
+        "llm_errors_total",
+        "counter",
+        (*_CALLER, "error_type"),
+        "Calls that did not succeed, by why.",
+        kind=series.ERRORS,
+    ),
+    Metric("llm_cost_total", "counter", _CALLER, "Cost of calls in USD.", kind=series.COST),
+    Metric(
+        "llm_request_duration_seconds",
+        "histogram",
+        _CALLER,
+        "From the request to the end of the answer.",
+        unit="seconds",
+        kind=series.DURATION_BUCKET,
+        sum_kind=series.DURATION_SUM,
+        edges=series.DURATION_EDGES_SECONDS,
+    ),
+    Metric(
+        "llm_time_to_first_token_seconds",
+        "histogram",
+        _CALLER,
+        "From the request to the first bytes of a streamed answer.",
+        unit="seconds",
+        kind=series.FIRST_TOKEN_BUCKET,
+        sum_kind=series.FIRST_TOKEN_SUM,
+        edges=series.FIRST_TOKEN_EDGES_SECONDS,
+    ),
+    Metric(
+        "llm_agent_info",
+        "gauge",
+        ("agent_id", "team"),
+        "The team of an agent, to join with.",
+        kind=series.AGENT_INFO,
+        is_info=True,
+    ),
+    Metric(
+        "llm_cache_savings_total",
+        "counter",
+        _CALLER,
+        "What calls answered from the cache would have cost, in USD.",
+        kind=series.CACHE_SAVINGS,
+    ),
+    Metric(
+        "llm_unpriced_requests_total",
+        "counter",
+        ("model", "provider"),
+        "Calls whose price is not known; their cost stands at 0 until they are priced again.",
+        kind=series.UNPRICED,
+    ),
+    Metric(
+        "llm_gateway_overhead_seconds",
+        "histogram",
+        (),
+        "Delay the gateway put in front of the upstream.",
+        unit="seconds",
+        kind=series.OVERHEAD_BUCKET,
+        sum_kind=series.OVERHEAD_SUM,
+        edges=series.OVERHEAD_EDGES_SECONDS,
+    ),
+    Metric(
+        "llm_deployment_timestamp_seconds",
+        "gauge",
+        ("version",),
+        "When a version was first started.",
+        unit="seconds",
+        kind=series.DEPLOYMENT,
+    ),
+    Metric(
+        "modelmeter_relayed_requests_total",
+        "counter",
+        ("provider", "status_class"),
+        "Requests passed on that are no metered operation.",
+        kind=series.RELAYED,
+    ),
+)
+"""The metrics that are views of series."""
+
+ACTIVE_REQUESTS = Metric(
+    "llm_active_requests", "gauge", ("agent_id", "provider"), "Calls under way."
+)
+CACHE_SIZE = Metric("llm_cache_size", "gauge", ("tenant_id",), "Answers in the response cache.")
+BUILD_INFO = Metric(
+    "modelmeter_build_info", "gauge", ("version",), "The version of modelmeter.", is_info=True
+)

@@ -1,0 +1,221 @@
+"""Observes answers in Anthropic's dialect: one message, or the events of one."""
+
+import msgspec
+
+from modelmeter.errors import WireLimitError
+from modelmeter.providers.anthropic.errors import error_type_of_body, error_type_of_name
+from modelmeter.providers.anthropic.usage import (
+    AnthropicUsage,
+    anthropic_tokens,
+    merge_usage,
+    read_usage,
+)
+from modelmeter.providers.bodies import BodyCollector
+from modelmeter.providers.contract import ResponseFacts
+from modelmeter.record import ErrorType
+from modelmeter.wire.sse import ServerSentEventDecoder
+
+__all__ = ["MessageEvents", "MessageObserver", "MessageStreamObserver", "message_facts"]
+
+_HTTP_ERROR = 400
+_NO_USAGE = "the provider reported no usage"
+_UNREADABLE = "an event of the stream could not be read"
+
+
+class _Block(msgspec.Struct):
+    text: object = None
+    thinking: object = None
+
+
+class _Message(msgspec.Struct):
+    id: object = None
+    model: object = None
+    content: list[_Block] | None = None
+    usage: msgspec.Raw | None = None
+
+
+class _Delta(msgspec.Struct):
+    text: object = None
+    thinking: object = None
+    partial_json: object = None
+
+
+class _Error(msgspec.Struct):
+    type: object = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    message: _Message | None = None
+    delta: _Delta | None = None
+    usage: msgspec.Raw | None = None
+    error: _Error | None = None
+
+
+_message_decoder = msgspec.json.Decoder(_Message)
+_event_decoder = msgspec.json.Decoder(_Event)
+
+
+class MessageEvents:
+    """The facts of a message that comes as events; Bedrock frames the same events otherwise."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._usage: AnthropicUsage | None = None
+        self._model: str | None = None
+        self._id: str | None = None
+        self._characters = 0
+        self._error: ErrorType | None = None
+        self._note: str | None = None
+
+    def read(self, data: bytes) -> None:
+        """Take one event's JSON; one that cannot be read is noted and skipped."""
+        try:
+            event = _event_decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._note = _UNREADABLE
+            return
+        if event.type == "content_block_delta" and event.delta is not None:
+            delta = event.delta
+            self._characters += _length(delta.text, delta.thinking, delta.partial_json)
+        elif event.type == "message_start" and event.message is not None:
+            self._model = _text(event.message.model)
+            self._id = _text(event.message.id)
+            self._take_usage(event.message.usage)
+        elif event.type == "message_delta":
+            self._take_usage(event.usage)
+        elif event.type == "message_stop":
+            self.stopped = True
+        elif event.type == "error":
+            name = None if event.error is None else event.error.type
+            self._error = error_type_of_name(name) or ErrorType.SERVER_ERROR
+
+    def facts(self) -> ResponseFacts:
+        """What the events so far said."""
+        tokens, note = None, _NO_USAGE
+        if self._usage is not None:
+            tokens, reason = anthropic_tokens(self._usage)
+            note = reason or ""
+        return ResponseFacts(
+            model_answered=self._model,
+            tokens=tokens,
+            ended=self.stopped,
+            error_type=self._error,
+            output_characters=self._characters,
+            provider_request_id=self._id,
+            service_tier=None if self._usage is None else _text(self._usage.service_tier),
+            note=self._note or note or None,
+        )
+
+    def _take_usage(self, usage: msgspec.Raw | None) -> None:
+        new, note = read_usage(usage)
+        if new is not None:
+            self._usage = merge_usage(self._usage, new)
+        self._note = self._note or note
+
+
+class MessageStreamObserver:
+    """Server-sent events, up to ``message_stop``."""
+
+    def __init__(self) -> None:
+        self._decoder: ServerSentEventDecoder | None = ServerSentEventDecoder()
+        self._events = MessageEvents()
+
+    @property
+    def finished(self) -> bool:
+        """``message_stop`` went by."""
+        return self._events.stopped
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Read ``chunk`` and give it back."""
+        if self._decoder is not None:
+            try:
+                for event in self._decoder.feed(chunk):
+                    self._events.read(event.data)
+            except WireLimitError:
+                self._decoder = None
+        return chunk
+
+    def end(self) -> bytes:
+        """Read an event that lacks its blank line; nothing was held back."""
+        if self._decoder is not None:
+            try:
+                for event in self._decoder.end():
+                    self._events.read(event.data)
+            except WireLimitError:
+                self._decoder = None
+        return b""
+
+    def facts(self) -> ResponseFacts:
+        """What the stream said so far."""
+        return self._events.facts()
+
+
+class MessageObserver:
+    """One JSON object, read at its end."""
+
+    def __init__(self, http_status: int) -> None:
+        self._http_status = http_status
+        self._collector = BodyCollector()
+        self._ended = False
+
+    @property
+    def finished(self) -> bool:
+        """A plain body has no end mark of its own."""
+        return False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Keep ``chunk`` and give it back."""
+        self._collector.feed(chunk)
+        return chunk
+
+    def end(self) -> bytes:
+        """Nothing was held back."""
+        self._ended = True
+        return b""
+
+    def facts(self) -> ResponseFacts:
+        """What the body says."""
+        body = self._collector.body()
+        if self._http_status >= _HTTP_ERROR:
+            kind = error_type_of_body(self._http_status, body or b"")
+            return ResponseFacts(ended=self._ended, error_type=kind)
+        if body is None:
+            return ResponseFacts(ended=self._ended, note="the answer was too large to be read")
+        return message_facts(body, ended=self._ended)
+
+
+def message_facts(body: bytes, *, ended: bool) -> ResponseFacts:
+    """The facts of a whole message; also of Claude's answers on Bedrock."""
+    try:
+        message = _message_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ResponseFacts(
+            error_type=ErrorType.BAD_RESPONSE if ended else None,
+            output_characters=len(body),
+            note="the answer is not JSON",
+        )
+    usage, note = read_usage(message.usage)
+    tokens = None
+    if usage is not None:
+        tokens, note = anthropic_tokens(usage)
+    elif note is None:
+        note = _NO_USAGE
+    characters = sum(_length(block.text, block.thinking) for block in message.content or [])
+    return ResponseFacts(
+        model_answered=_text(message.model),
+        tokens=tokens,
+        ended=ended,
+        output_characters=characters,
+        provider_request_id=_text(message.id),
+        service_tier=None if usage is None else _text(usage.service_tier),
+        note=note,
+    )
+
+
+def _length(*texts: object) -> int:
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

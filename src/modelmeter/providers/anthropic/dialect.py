@@ -1,0 +1,62 @@
+"""Anthropic's dialect: https://docs.anthropic.com/en/api/messages."""
+
+import msgspec
+
+from modelmeter.errors import RefusedRequestError
+from modelmeter.providers.anthropic.answers import MessageObserver, MessageStreamObserver
+from modelmeter.providers.anthropic.errors import error_body
+from modelmeter.providers.bodies import decode_request, model_name, output_limit
+from modelmeter.providers.contract import RequestFacts, ResponseObserver
+from modelmeter.record import Operation
+
+__all__ = ["AnthropicDialect"]
+
+_PATHS = frozenset({"/v1/messages", "/messages"})
+_HEADERS = ((b"content-type", b"application/json"),)
+_OK = 200
+
+
+class _Request(msgspec.Struct):
+    model: str | None = None
+    stream: bool | None = None
+    max_tokens: object = None
+
+
+_decoder = msgspec.json.Decoder(_Request)
+
+
+class AnthropicDialect:
+    """Messages, streamed and not."""
+
+    def operation(self, method: str, path: str) -> Operation | None:
+        """See `Dialect.operation`."""
+        return Operation.MESSAGES if method == "POST" and path in _PATHS else None
+
+    def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
+        """See `Dialect.read_request`."""
+        request = decode_request(_decoder, body)
+        if request.model is None:
+            raise RefusedRequestError("the request names no model", code="invalid_model")
+        return RequestFacts(
+            operation=operation,
+            model=model_name(request.model),
+            streamed=bool(request.stream),
+            output_tokens_max=output_limit(request.max_tokens),
+            upstream_body=body,
+        )
+
+    def observe(
+        self, request: RequestFacts, http_status: int, content_type: str
+    ) -> ResponseObserver:
+        """See `Dialect.observe`."""
+        if http_status == _OK and content_type.startswith("text/event-stream"):
+            return MessageStreamObserver()
+        return MessageObserver(http_status)
+
+    def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
+        """See `Dialect.error_body`."""
+        return error_body(message, code=code, http_status=http_status)
+
+    def error_headers(self, code: str, http_status: int) -> tuple[tuple[bytes, bytes], ...]:
+        """See `Dialect.error_headers`."""
+        return _HEADERS

@@ -1,0 +1,77 @@
+"""
+Anthropic's error objects, read and written.
+
+Source: https://docs.anthropic.com/en/api/errors
+"""
+
+import msgspec
+
+from modelmeter.providers.status import error_type_of_status
+from modelmeter.record import ErrorType
+
+__all__ = ["error_body", "error_type_of_body", "error_type_of_name"]
+
+_BY_NAME = {
+    "authentication_error": ErrorType.AUTHENTICATION,
+    "permission_error": ErrorType.PERMISSION,
+    "billing_error": ErrorType.PERMISSION,
+    "not_found_error": ErrorType.NOT_FOUND,
+    "rate_limit_error": ErrorType.RATE_LIMIT,
+    "timeout_error": ErrorType.TIMEOUT,
+    "overloaded_error": ErrorType.OVERLOADED,
+    "api_error": ErrorType.SERVER_ERROR,
+}
+_NAME_OF_STATUS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_TOO_LONG = ("prompt is too long", "exceed context limit", "context window")
+_SERVER_ERRORS = 500
+
+
+class _Error(msgspec.Struct):
+    type: object = None
+    message: object = None
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Error | None = None
+
+
+_decoder = msgspec.json.Decoder(_ErrorBody)
+
+
+def error_type_of_body(http_status: int, body: bytes) -> ErrorType:
+    """The kind of error of an answer with a status of 400 or more."""
+    try:
+        error = _decoder.decode(body).error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        error = None
+    if error is None:
+        return error_type_of_status(http_status)
+    if isinstance(error.message, str):
+        message = error.message.lower()
+        if any(words in message for words in _TOO_LONG):
+            return ErrorType.CONTEXT_LENGTH
+        if "content filtering policy" in message:
+            return ErrorType.CONTENT_FILTER
+    return error_type_of_name(error.type) or error_type_of_status(http_status)
+
+
+def error_type_of_name(name: object) -> ErrorType | None:
+    """The kind of error behind an error's ``type``, if it tells."""
+    return _BY_NAME.get(name) if isinstance(name, str) else None
+
+
+def error_body(message: str, *, code: str, http_status: int) -> bytes:
+    """An error as Anthropic writes it; ``code`` is ours, beside theirs."""
+    fallback = "api_error" if http_status >= _SERVER_ERRORS else "invalid_request_error"
+    kind = _NAME_OF_STATUS.get(http_status, fallback)
+    return msgspec.json.encode(
+        {"type": "error", "error": {"type": kind, "message": message, "code": code}}
+    )

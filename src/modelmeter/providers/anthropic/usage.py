@@ -1,0 +1,94 @@
+"""
+Anthropic's counting: ``input_tokens`` holds neither cache reads nor cache writes.
+
+Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching (tracking cache
+performance) and https://docs.anthropic.com/en/api/messages (usage).
+"""
+
+import msgspec
+
+from modelmeter.providers.bodies import UnbelievableCountError, count
+from modelmeter.record import TokenCounts
+
+__all__ = ["AnthropicUsage", "anthropic_tokens", "merge_usage", "read_usage"]
+
+
+class CacheCreation(msgspec.Struct, frozen=True):
+    """Cache writes by lifetime."""
+
+    ephemeral_5m_input_tokens: object = None
+    ephemeral_1h_input_tokens: object = None
+
+
+class OutputDetails(msgspec.Struct, frozen=True):
+    """Parts of the output."""
+
+    thinking_tokens: object = None
+
+
+class AnthropicUsage(msgspec.Struct, frozen=True):
+    """A ``usage`` object; counts as they came, believable or not."""
+
+    input_tokens: object = None
+    output_tokens: object = None
+    cache_creation_input_tokens: object = None
+    cache_read_input_tokens: object = None
+    cache_creation: CacheCreation | None = None
+    output_tokens_details: OutputDetails | None = None
+    service_tier: object = None
+
+
+_decoder = msgspec.json.Decoder(AnthropicUsage)
+
+
+def read_usage(usage: msgspec.Raw | None) -> tuple[AnthropicUsage | None, str | None]:
+    """The ``usage`` object, or None and why it cannot be read."""
+    if usage is None or bytes(usage) == b"null":
+        return None, None
+    try:
+        return _decoder.decode(usage), None
+    except msgspec.DecodeError as error:
+        return None, f"the provider's usage cannot be read: {error}"
+
+
+def merge_usage(old: AnthropicUsage | None, new: AnthropicUsage) -> AnthropicUsage:
+    """What a stream has reported so far: counts are cumulative, so the newer one stands."""
+    if old is None:
+        return new
+    return AnthropicUsage(
+        **{
+            name: getattr(old, name) if getattr(new, name) is None else getattr(new, name)
+            for name in AnthropicUsage.__struct_fields__
+        }
+    )
+
+
+def anthropic_tokens(usage: AnthropicUsage) -> tuple[TokenCounts | None, str | None]:
+    """The disjoint counts, or None and why they cannot be believed."""
+    try:
+        return _disjoint(usage), None
+    except UnbelievableCountError as error:
+        return None, str(error)
+
+
+def _disjoint(usage: AnthropicUsage) -> TokenCounts:
+    written = count(usage.cache_creation_input_tokens)
+    split = usage.cache_creation or CacheCreation()
+    for_an_hour = count(split.ephemeral_1h_input_tokens)
+    for_minutes = count(split.ephemeral_5m_input_tokens)
+    if usage.cache_creation is None or written > for_an_hour + for_minutes:
+        # Writes of unstated lifetime have the default one of five minutes.
+        for_minutes = written - for_an_hour
+    output = count(usage.output_tokens)
+    details = usage.output_tokens_details
+    thinking = 0 if details is None else count(details.thinking_tokens)
+    if for_minutes < 0 or thinking > output:
+        raise UnbelievableCountError("the provider's usage contradicts itself")
+    return TokenCounts(
+        input=count(usage.input_tokens),
+        cache_read=count(usage.cache_read_input_tokens),
+        cache_write_5m=for_minutes,
+        cache_write_1h=for_an_hour,
+        output=output - thinking,
+        reasoning=thinking,
+    )

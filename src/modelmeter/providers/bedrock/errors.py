@@ -1,0 +1,70 @@
+"""
+Bedrock's errors, read and written: a JSON message, and the kind of error in a header.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html and
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html#API_runtime_Converse_Errors
+"""
+
+import msgspec
+
+from modelmeter.providers.status import error_type_of_status
+from modelmeter.record import ErrorType
+
+__all__ = ["error_body", "error_name_of_status", "error_type_of_body", "error_type_of_exception"]
+
+_BY_EXCEPTION = {
+    "throttlingException": ErrorType.RATE_LIMIT,
+    "modelStreamErrorException": ErrorType.SERVER_ERROR,
+    "internalServerException": ErrorType.SERVER_ERROR,
+    "serviceUnavailableException": ErrorType.OVERLOADED,
+    "validationException": ErrorType.INVALID_REQUEST,
+    "modelTimeoutException": ErrorType.TIMEOUT,
+}
+_NAME_OF_STATUS = {
+    400: "ValidationException",
+    401: "UnrecognizedClientException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    429: "ThrottlingException",
+    503: "ServiceUnavailableException",
+}
+_TOO_LONG = ("input is too long", "too many input tokens", "maximum context length")
+_SERVER_ERRORS = 500
+
+
+class _ErrorBody(msgspec.Struct):
+    message: object = None
+
+
+_decoder = msgspec.json.Decoder(_ErrorBody)
+
+
+def error_type_of_body(http_status: int, body: bytes) -> ErrorType:
+    """The kind of error of an answer with a status of 400 or more."""
+    try:
+        message = _decoder.decode(body).message
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        message = None
+    if isinstance(message, str) and any(words in message.lower() for words in _TOO_LONG):
+        return ErrorType.CONTEXT_LENGTH
+    return error_type_of_status(http_status)
+
+
+def error_type_of_exception(name: object, payload: bytes) -> ErrorType:
+    """The kind of error of an exception in an event stream."""
+    kind = _BY_EXCEPTION.get(name) if isinstance(name, str) else None
+    if kind is ErrorType.INVALID_REQUEST:
+        return error_type_of_body(400, payload)
+    return kind or ErrorType.SERVER_ERROR
+
+
+def error_name_of_status(http_status: int) -> str:
+    """The exception's name that AWS gives an HTTP status."""
+    fallback = "InternalServerException" if http_status >= _SERVER_ERRORS else "ValidationException"
+    return _NAME_OF_STATUS.get(http_status, fallback)
+
+
+def error_body(message: str) -> bytes:
+    """An error as Bedrock writes it."""
+    return msgspec.json.encode({"message": message})

@@ -1,0 +1,87 @@
+"""Google GenAI's dialect: https://ai.google.dev/api/generate-content, and Vertex AI's paths."""
+
+import re
+from urllib.parse import unquote
+
+import msgspec
+
+from modelmeter.errors import RefusedRequestError
+from modelmeter.providers.bodies import decode_request, model_name, output_limit
+from modelmeter.providers.contract import RequestFacts, ResponseObserver
+from modelmeter.providers.genai.answers import (
+    ArrayFrames,
+    EventFrames,
+    GenerationObserver,
+    StreamObserver,
+)
+from modelmeter.providers.genai.errors import error_body
+from modelmeter.record import Operation
+
+__all__ = ["GenAIDialect"]
+
+_PATH = re.compile(
+    r"(?:/v1(?:beta\d?|alpha)?)?(?:/projects/[^/]+/locations/[^/]+/publishers/[^/]+)?"
+    r"/(?:models|tunedModels)/([^/:]+):([A-Za-z]+)"
+)
+_STREAM = "streamGenerateContent"
+_OPERATIONS = {
+    "generateContent": Operation.GENERATE_CONTENT,
+    _STREAM: Operation.GENERATE_CONTENT,
+    "embedContent": Operation.EMBED_CONTENT,
+    "batchEmbedContents": Operation.EMBED_CONTENT,
+}
+_HEADERS = ((b"content-type", b"application/json"),)
+_OK = 200
+
+
+class _Config(msgspec.Struct):
+    max_output_tokens: object = msgspec.field(default=None, name="maxOutputTokens")
+
+
+class _Request(msgspec.Struct):
+    config: _Config | None = msgspec.field(default=None, name="generationConfig")
+
+
+_decoder = msgspec.json.Decoder(_Request)
+
+
+class GenAIDialect:
+    """generateContent, streamGenerateContent and embedContent."""
+
+    def operation(self, method: str, path: str) -> Operation | None:
+        """See `Dialect.operation`."""
+        match = _PATH.fullmatch(path) if method == "POST" else None
+        return None if match is None else _OPERATIONS.get(match.group(2))
+
+    def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
+        """See `Dialect.read_request`; the model stands in the path."""
+        request = decode_request(_decoder, body)
+        match = _PATH.fullmatch(path)
+        if match is None:
+            raise RefusedRequestError("the path names no model", code="invalid_model")
+        limit = None if request.config is None else request.config.max_output_tokens
+        return RequestFacts(
+            operation=operation,
+            model=model_name(unquote(match.group(1))),
+            streamed=match.group(2) == _STREAM,
+            output_tokens_max=output_limit(limit),
+            upstream_body=body,
+        )
+
+    def observe(
+        self, request: RequestFacts, http_status: int, content_type: str
+    ) -> ResponseObserver:
+        """See `Dialect.observe`."""
+        if http_status != _OK or not request.streamed:
+            return GenerationObserver(http_status)
+        if content_type.startswith("text/event-stream"):
+            return StreamObserver(EventFrames())
+        return StreamObserver(ArrayFrames())
+
+    def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
+        """See `Dialect.error_body`."""
+        return error_body(message, code=code, http_status=http_status)
+
+    def error_headers(self, code: str, http_status: int) -> tuple[tuple[bytes, bytes], ...]:
+        """See `Dialect.error_headers`."""
+        return _HEADERS
