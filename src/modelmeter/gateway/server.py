@@ -25,9 +25,12 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class _Server(uvicorn.Server):
     """uvicorn's server, stopped by us: its own handlers would end the process by the signal."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None] | None, *, takes_signals: bool
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._signals = _STOP_SIGNALS if takes_signals else ()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -42,12 +45,12 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         loop = asyncio.get_running_loop()
-        for number in _STOP_SIGNALS:
+        for number in self._signals:
             loop.add_signal_handler(number, self._stop)
         try:
             yield
         finally:
-            for number in _STOP_SIGNALS:
+            for number in self._signals:
                 loop.remove_signal_handler(number)
 
     def _stop(self) -> None:
@@ -90,7 +93,7 @@ async def run_server(
     on_ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until a stop signal, or until ``stop`` is set; then let running calls end."""
+    """Serve until ``stop`` is set, without it until a signal; then let running calls end."""
     config = uvicorn.Config(
         app,
         http=guarded_protocol(limits),
@@ -103,7 +106,7 @@ async def run_server(
         timeout_keep_alive=int(limits.keep_alive_seconds),
         timeout_graceful_shutdown=int(limits.shutdown_drain_seconds),
     )
-    server = _Server(config, on_ready)
+    server = _Server(config, on_ready, takes_signals=stop is None)
     stopping = asyncio.create_task(server.stop_when(stop)) if stop is not None else None
     try:
         await server.serve(sockets=[listener])

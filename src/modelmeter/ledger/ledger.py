@@ -1,6 +1,7 @@
 """The ledger as running calls see it: awaitable, each write durable when it returns."""
 
 import asyncio
+from collections.abc import Sequence
 
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.ledger.transaction import Relayed, Settlement
@@ -48,6 +49,19 @@ class Ledger:
             LedgerUnavailableError: not committed in time; the writer goes on trying.
         """
         await self._write(call)
+
+    async def record_all(self, calls: Sequence[Call]) -> None:
+        """
+        Commit many calls that never were open.
+
+        Raises:
+            LedgerUnavailableError: not committed in time; the writer goes on trying.
+        """
+        for call in calls[:-1]:
+            self.writer.submit(call)
+        if calls:
+            # The writer keeps the order, so the last one's commit is the commit of all.
+            await self._write(calls[-1])
 
     def relayed(self, provider: str, status_class: str) -> None:
         """Count a request that was passed on without being metered, with the next commit."""

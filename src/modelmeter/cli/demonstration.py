@@ -1,0 +1,137 @@
+"""The parts of the demo, put together: simulator, gateway, traffic, and a live view."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.live import Live
+
+from modelmeter.cli.live_view import live_view
+from modelmeter.cli.past import write_past
+from modelmeter.cli.report import print_report
+from modelmeter.gateway.server import bind, run_server
+from modelmeter.ledger.read_only import connect_reader
+from modelmeter.ledger.reader import GroupBy, report
+from modelmeter.settings.model import Settings
+from modelmeter.simulator.server import SimulatorServer
+from modelmeter.simulator.settings import SimulatorSettings
+from modelmeter.simulator.traffic import TrafficGenerator
+from modelmeter.wiring import gateway_app, open_ledger, price_book
+
+__all__ = ["Demonstration"]
+
+_REFRESH_SECONDS = 1.0
+_UTC = ZoneInfo("UTC")
+_FAILURES = {"openai": 0.02, "anthropic": 0.02, "bedrock": 0.01, "genai": 0.03}
+_TRAFFIC_RATE = 6.0
+"""Times the agents' own pace, so that a minute shows something."""
+
+
+class Demonstration:
+    """One run of the demo."""
+
+    def __init__(self, ledger: Path, *, port: int, seed: int) -> None:
+        self._ledger_path = ledger
+        self._port = port
+        self._seed = seed
+        self._console = Console(highlight=False)
+
+    async def run(self, *, seconds: float | None, days: float | None) -> None:
+        """
+        Run until Ctrl-C or for so long, then report.
+
+        Raises:
+            SettingsError: the port is taken.
+            LedgerError: the ledger cannot be used.
+        """
+        logging.basicConfig(level=logging.CRITICAL)
+        listener = bind("127.0.0.1", self._port)
+        port = listener.getsockname()[1]
+        profile = SimulatorSettings(seed=self._seed, speed=1.0, failure_rates=_FAILURES)
+        stop = asyncio.Event()
+        _stop_on_signals(stop)
+        async with SimulatorServer(profile) as simulator:
+            settings = self._settings(simulator.url, port)
+            pricer = price_book(settings)
+            ledger = await asyncio.to_thread(open_ledger, settings, pricer)
+            try:
+                if days is not None:
+                    await write_past(ledger, pricer, days=days, seed=self._seed)
+                began = datetime.now(UTC)
+                async with gateway_app(settings, ledger, pricer) as app:
+                    stop_server = asyncio.Event()
+                    serving = asyncio.create_task(
+                        run_server(app, listener, settings.limits, stop=stop_server)
+                    )
+                    await self._show(f"http://127.0.0.1:{port}", stop, seconds, began)
+                    stop_server.set()
+                    await serving
+            finally:
+                await asyncio.to_thread(ledger.writer.close)
+                listener.close()
+        self._conclude(began)
+
+    def _settings(self, simulator: str, port: int) -> Settings:
+        return Settings.model_validate(
+            {
+                "listen": f"127.0.0.1:{port}",
+                "ledger": self._ledger_path,
+                "version": "demo",
+                "providers": {
+                    "openai": {"base_url": f"{simulator}/openai/v1"},
+                    "anthropic": {"base_url": f"{simulator}/anthropic"},
+                    "genai": {"base_url": f"{simulator}/genai"},
+                    "bedrock": {"base_url": f"{simulator}/bedrock", "api_key": "simulated"},
+                },
+            }
+        )
+
+    async def _show(
+        self, url: str, stop: asyncio.Event, seconds: float | None, began: datetime
+    ) -> None:
+        """Let the agents call, and show what the ledger says about it."""
+        self._console.print(f"The gateway listens on {url}, its metrics are at {url}/metrics.")
+        self._console.print(f"The ledger is {self._ledger_path}. Ctrl-C ends the demo.")
+        traffic = TrafficGenerator(url, seed=self._seed, rate=_TRAFFIC_RATE)
+        calling = asyncio.create_task(traffic.run(stop))
+        connection = connect_reader(self._ledger_path)
+        with (
+            contextlib.closing(connection),
+            Live(console=self._console, auto_refresh=False) as live,
+        ):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    while not stop.is_set():
+                        live.update(live_view(connection, began), refresh=True)
+                        await _sleep_unless(stop, _REFRESH_SECONDS)
+            stop.set()
+            await calling
+            live.update(live_view(connection, began), refresh=True)
+
+    def _conclude(self, began: datetime) -> None:
+        connection = connect_reader(self._ledger_path)
+        with contextlib.closing(connection):
+            ended = datetime.now(UTC)
+            result = report(connection, began, ended, GroupBy.TEAM, _UTC)
+        print_report(result, f"{began:%H:%M:%S} to {ended:%H:%M:%S UTC}", "team")
+        self._console.print(
+            f"Look further: modelmeter report --ledger {self._ledger_path} --by model\n"
+            f"              modelmeter calls --ledger {self._ledger_path}",
+            soft_wrap=True,
+        )
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,0 +1,37 @@
+"""How numbers and names are written for people."""
+
+__all__ = ["count_text", "inert", "milliseconds_text", "money_text"]
+
+_PICO_PER_USD = 10**12
+_PICO_PER_CENT = 10**10
+_SMALL_DIGITS = 3
+_UNITS = ((10**9, "G"), (10**6, "M"), (10**4, "k"))
+
+
+def money_text(pico_usd: int) -> str:
+    """``$1,204.37``; amounts below ten cents with their first three digits: ``$0.00331``."""
+    if pico_usd >= 10 * _PICO_PER_CENT or not pico_usd:
+        cents = (pico_usd + _PICO_PER_CENT // 2) // _PICO_PER_CENT
+        return f"${cents // 100:,}.{cents % 100:02d}"
+    digits = f"{pico_usd:012d}"
+    first = len(digits) - len(digits.lstrip("0"))
+    return f"$0.{digits[: first + _SMALL_DIGITS].rstrip('0')}"
+
+
+def count_text(count: int) -> str:
+    """``9,812``, ``12.4 k``, ``1.24 M``."""
+    for size, unit in _UNITS:
+        if count >= size:
+            scaled = count / (1000 if unit == "k" else size)
+            return f"{scaled:,.3g} {unit}" if scaled < 1000 else f"{scaled:,.0f} {unit}"
+    return f"{count:,}"
+
+
+def milliseconds_text(nanoseconds: int | None) -> str:
+    """``1,234 ms``; a dash if it is not known."""
+    return "–" if nanoseconds is None else f"{nanoseconds / 1e6:,.0f} ms"
+
+
+def inert(text: str) -> str:
+    """``text`` with what a terminal would act on made visible instead."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

@@ -1,0 +1,164 @@
+"""``modelmeter report``: what was spent, by whom, in a span of time."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from modelmeter.ledger.reader import Report, Sums
+
+__all__ = ["print_report", "report"]
+
+_KEYS = ("calls", "errors", "cached", "tokens", "cost_usd", "unpriced_calls")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_BAR_WIDTH = 16
+_EMPTY = (
+    "No calls in this window yet. Start `modelmeter serve`, then point an SDK's base URL at it,\n"
+    "for example OPENAI_BASE_URL=http://127.0.0.1:4000/openai/v1."
+)
+
+
+def report(
+    window: Annotated[
+        str, typer.Option(help="today, yesterday, week, month, 24h, 7d, 30d or FROM..TO.")
+    ] = "today",
+    by: Annotated[
+        str,
+        typer.Option(help="team, agent, model, provider, tenant, hour, day, week or month."),
+    ] = "team",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs; exact decimals.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="For spreadsheets.")] = False,
+    ledger: Annotated[Path | None, typer.Option(help="The ledger's file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="The configuration's file.")] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="IANA name; without it the configuration's.")
+    ] = None,
+) -> None:
+    """
+    Show calls, errors, tokens and cost of a span of time.
+
+    A call that its caller cancelled is no error; failed, timed out, blocked and unknown ones are.
+    """
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    from modelmeter.cli.ledger_option import ledger_and_zone
+    from modelmeter.errors import SettingsError
+    from modelmeter.ledger.read_only import connect_reader
+    from modelmeter.ledger.reader import GroupBy
+    from modelmeter.ledger.reader import report as read_report
+    from modelmeter.ledger.windows import window as span_of
+
+    path, configured_zone = ledger_and_zone(ledger, config)
+    try:
+        zone = ZoneInfo(time_zone or configured_zone)
+    except (OSError, ValueError, LookupError) as error:
+        raise SettingsError(f"no such time zone: {time_zone!r}") from error
+    if by not in list(GroupBy):
+        raise SettingsError(f"no such grouping {by!r}: give one of {', '.join(GroupBy)}")
+    start, end = span_of(window, datetime.now(UTC), zone)
+    connection = connect_reader(path)
+    try:
+        result = read_report(connection, start, end, GroupBy(by), zone)
+    finally:
+        connection.close()
+    if as_json:
+        typer.echo(_json(result, start, end, by))
+    elif as_csv:
+        typer.echo(_csv(result, by), nl=False)
+    else:
+        print_report(result, f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M %Z}", by)
+
+
+def print_report(result: "Report", span: str, by: str) -> None:
+    """Show a report to people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from modelmeter.cli.figures import count_text, inert, money_text
+
+    console = Console(highlight=False)
+    if not result.rows:
+        console.print(_EMPTY, markup=False)
+        return
+    table = Table(title=f"LLM usage, {span}", title_justify="left", show_footer=True)
+    total = result.total
+    table.add_column(by, "total")
+    for name, value in (
+        ("calls", f"{total.calls:,}"),
+        ("errors", f"{total.errors:,}"),
+        ("cached", f"{total.cached:,}"),
+        ("tokens", count_text(total.tokens)),
+        ("cost", money_text(total.cost)),
+    ):
+        table.add_column(name, value, justify="right")
+    table.add_column("share")
+    for row in result.rows:
+        sums = row.sums
+        share = sums.cost / total.cost if total.cost else 0.0
+        table.add_row(
+            _cell(inert(row.name) or "–"),
+            f"{sums.calls:,}",
+            f"{sums.errors:,}",
+            f"{sums.cached:,}",
+            count_text(sums.tokens),
+            money_text(sums.cost),
+            f"{'█' * round(share * _BAR_WIDTH):<{_BAR_WIDTH}} {share:4.0%}",
+        )
+    console.print(table)
+    if total.unpriced_calls:
+        console.print(
+            f"{total.unpriced_calls:,} calls have no known price and count as $0.00 here.",
+            style="yellow",
+        )
+
+
+def _cell(text: str) -> object:
+    from rich.text import Text
+
+    return Text(text)
+
+
+def _values(sums: "Sums") -> dict[str, object]:
+    from modelmeter.record import usd_text
+
+    values = (
+        sums.calls,
+        sums.errors,
+        sums.cached,
+        sums.tokens,
+        usd_text(sums.cost),
+        sums.unpriced_calls,
+    )
+    return dict(zip(_KEYS, values, strict=True))
+
+
+def _json(result: "Report", start: "datetime", end: "datetime", by: str) -> str:
+    import msgspec
+
+    return msgspec.json.encode(
+        {
+            "from": start.isoformat(),
+            "to": end.isoformat(),
+            "by": by,
+            "total": _values(result.total),
+            "rows": [{by: row.name, **_values(row.sums)} for row in result.rows],
+        }
+    ).decode()
+
+
+def _csv(result: "Report", by: str) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([by, *_KEYS])
+    for row in result.rows:
+        # A spreadsheet takes such a cell for a formula.
+        name = f"'{row.name}" if row.name.startswith(_FORMULA_STARTS) else row.name
+        writer.writerow([name, *_values(row.sums).values()])
+    return text.getvalue()

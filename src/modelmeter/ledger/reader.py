@@ -1,0 +1,198 @@
+"""Sums of the ledger's entries, and the entries themselves, for people and programs."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from modelmeter.record import PICO_PER_USD
+
+__all__ = ["CallFilter", "GroupBy", "Report", "ReportRow", "Sums", "latest_calls", "report"]
+
+_NS = 1_000_000_000
+_QUARTER_NS = 15 * 60 * _NS
+
+# Costs are summed in two parts: SQLite's integers end at 9.2 million USD in pico-dollars.
+_SUMS = """
+    count(*),
+    sum(status IN ('error', 'timeout', 'blocked', 'unknown')),
+    sum(cached),
+    sum(tokens_input + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h
+        + tokens_output + tokens_reasoning + tokens_audio_input + tokens_audio_output
+        + tokens_image_input + tokens_image_output),
+    sum(cost_pico_usd / 1000000000000),
+    sum(cost_pico_usd % 1000000000000),
+    sum(cost_state = 'unpriced')
+"""
+_SELECT = f"""
+SELECT {{group}}, {_SUMS} FROM entry
+WHERE started_at_ns >= ? AND started_at_ns < ? GROUP BY 1
+"""  # noqa: S608 - column lists from the constants above
+_COLUMNS = {
+    "team": "team",
+    "agent": "agent_id",
+    "model": "model",
+    "provider": "provider",
+    "tenant": "tenant_id",
+}
+_BY_NAME = {name: _SELECT.format(group=column) for name, column in _COLUMNS.items()}
+# Every time zone's offset is a multiple of a quarter of an hour.
+_BY_QUARTER = _SELECT.format(group=f"started_at_ns / {_QUARTER_NS}")
+
+_CALLS = """
+SELECT * FROM entry
+WHERE seq > :after AND started_at_ns >= :since
+  AND (:agent IS NULL OR agent_id = :agent) AND (:team IS NULL OR team = :team)
+  AND (:model IS NULL OR model = :model) AND (:provider IS NULL OR provider = :provider)
+  AND (:tenant IS NULL OR tenant_id = :tenant) AND (:status IS NULL OR status = :status)
+ORDER BY seq DESC LIMIT :limit
+"""
+
+
+class GroupBy(StrEnum):
+    """What a report has a row for."""
+
+    TEAM = "team"
+    AGENT = "agent"
+    MODEL = "model"
+    PROVIDER = "provider"
+    TENANT = "tenant"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class Sums(msgspec.Struct):
+    """What some calls add up to; cost in pico-dollars."""
+
+    calls: int = 0
+    errors: int = 0
+    cached: int = 0
+    tokens: int = 0
+    cost: int = 0
+    unpriced_calls: int = 0
+
+    def add(self, other: "Sums") -> None:
+        """Add other calls."""
+        self.calls += other.calls
+        self.errors += other.errors
+        self.cached += other.cached
+        self.tokens += other.tokens
+        self.cost += other.cost
+        self.unpriced_calls += other.unpriced_calls
+
+
+class ReportRow(msgspec.Struct, frozen=True):
+    """One group: its name, or the ISO time at which it begins."""
+
+    name: str
+    sums: Sums
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The sums of a span of time; rows add up to the total."""
+
+    total: Sums
+    rows: list[ReportRow]
+
+
+class CallFilter(msgspec.Struct, frozen=True):
+    """Which calls to show; None: all."""
+
+    agent: str | None = None
+    team: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    tenant: str | None = None
+    status: str | None = None
+    since_ns: int = 0
+
+
+def report(
+    connection: sqlite3.Connection,
+    start: datetime,
+    end: datetime,
+    by: GroupBy,
+    time_zone: ZoneInfo,
+) -> Report:
+    """
+    Sum the calls that began from ``start`` up to before ``end``.
+
+    Groups by name come dearest first, groups by time in their order.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    span = (_ns(start), _ns(end))
+    statement = _BY_NAME.get(by.value)
+    if statement is not None:
+        groups = [(str(name), sums) for name, sums in _groups(connection, statement, span)]
+        groups.sort(key=lambda group: (-group[1].cost, group[0]))
+    else:
+        groups = _fold(_groups(connection, _BY_QUARTER, span), by, time_zone)
+    total = Sums()
+    for _, sums in groups:
+        total.add(sums)
+    return Report(total=total, rows=[ReportRow(name, sums) for name, sums in groups])
+
+
+def latest_calls(
+    connection: sqlite3.Connection, wanted: CallFilter, *, limit: int, after_seq: int = 0
+) -> list[dict[str, object]]:
+    """
+    The newest entries that fit, by column name, oldest of them first.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    parameters = {**msgspec.structs.asdict(wanted), "limit": limit, "after": after_seq}
+    parameters["since"] = parameters.pop("since_ns")
+    cursor = connection.execute(_CALLS, parameters)
+    names = [column[0] for column in cursor.description]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    rows.reverse()
+    return rows
+
+
+def _groups(
+    connection: sqlite3.Connection, statement: str, span: tuple[int, int]
+) -> Iterable[tuple[object, Sums]]:
+    for name, calls, errors, cached, tokens, usd, pico, unpriced in connection.execute(
+        statement, span
+    ):
+        cost = usd * PICO_PER_USD + pico
+        yield name, Sums(calls, errors, cached, tokens, cost, unpriced)
+
+
+def _fold(
+    quarters: Iterable[tuple[object, Sums]], by: GroupBy, time_zone: ZoneInfo
+) -> list[tuple[str, Sums]]:
+    """Quarter-hours of UTC into hours, days, weeks or months of a time zone."""
+    folded: defaultdict[datetime, Sums] = defaultdict(Sums)
+    for quarter, sums in quarters:
+        moment = datetime.fromtimestamp(int(str(quarter)) * _QUARTER_NS // _NS, UTC)
+        folded[_start_of(moment.astimezone(time_zone), by)].add(sums)
+    ordered = sorted(folded, key=datetime.timestamp)
+    return [(start.isoformat(), folded[start]) for start in ordered]
+
+
+def _start_of(moment: datetime, by: GroupBy) -> datetime:
+    if by is GroupBy.HOUR:
+        # The zone's own offset stays: the hour that comes twice in autumn is two hours.
+        offset = moment.utcoffset() or timedelta()
+        hour = moment.replace(minute=0, second=0, microsecond=0, tzinfo=None)
+        return (hour - offset).replace(tzinfo=UTC).astimezone(moment.tzinfo)
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if by is GroupBy.WEEK:
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if by is GroupBy.MONTH else day
+
+
+def _ns(moment: datetime) -> int:
+    whole = moment.replace(microsecond=0)
+    return int(whole.timestamp()) * _NS + moment.microsecond * 1000
