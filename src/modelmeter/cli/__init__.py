@@ -4,11 +4,11 @@ import sys
 
 import typer
 
-from modelmeter.cli import calls as calls_verb
-from modelmeter.cli import demo as demo_verb
-from modelmeter.cli import key as key_verb
-from modelmeter.cli import report as report_verb
-from modelmeter.cli import serve as serve_verb
+from modelmeter.cli.calls import calls
+from modelmeter.cli.demo import demo
+from modelmeter.cli.key import app as key_app
+from modelmeter.cli.report import report
+from modelmeter.cli.serve import serve
 from modelmeter.errors import ModelmeterError
 
 __all__ = ["app", "main"]
@@ -22,11 +22,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("demo")(demo_verb.demo)
-app.command("serve")(serve_verb.serve)
-app.command("report")(report_verb.report)
-app.command("calls")(calls_verb.calls)
-app.add_typer(key_verb.app, name="key")
+app.command("demo")(demo)
+app.command("serve")(serve)
+app.command("report")(report)
+app.command("calls")(calls)
+app.add_typer(key_app, name="key")
 
 
 def main() -> None:

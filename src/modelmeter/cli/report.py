@@ -14,7 +14,7 @@ __all__ = ["print_report", "report"]
 
 _KEYS = ("calls", "errors", "cached", "tokens", "cost_usd", "unpriced_calls")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_BAR_WIDTH = 16
+_BAR_WIDTH = 10
 _EMPTY = (
     "No calls in this window yet. Start `modelmeter serve`, then point an SDK's base URL at it,\n"
     "for example OPENAI_BASE_URL=http://127.0.0.1:4000/openai/v1."
@@ -77,6 +77,7 @@ def print_report(result: "Report", span: str, by: str) -> None:
     """Show a report to people."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from modelmeter.cli.figures import count_text, inert, money_text
 
@@ -95,12 +96,12 @@ def print_report(result: "Report", span: str, by: str) -> None:
         ("cost", money_text(total.cost)),
     ):
         table.add_column(name, value, justify="right")
-    table.add_column("share")
+    table.add_column("share", no_wrap=True)
     for row in result.rows:
         sums = row.sums
         share = sums.cost / total.cost if total.cost else 0.0
         table.add_row(
-            _cell(inert(row.name) or "–"),
+            Text(inert(row.name) or "–"),
             f"{sums.calls:,}",
             f"{sums.errors:,}",
             f"{sums.cached:,}",
@@ -114,12 +115,6 @@ def print_report(result: "Report", span: str, by: str) -> None:
             f"{total.unpriced_calls:,} calls have no known price and count as $0.00 here.",
             style="yellow",
         )
-
-
-def _cell(text: str) -> object:
-    from rich.text import Text
-
-    return Text(text)
 
 
 def _values(sums: "Sums") -> dict[str, object]:

@@ -7,11 +7,13 @@ import msgspec
 from modelmeter.errors import RefusedRequestError
 
 __all__ = [
+    "ABSENT",
     "BODY_BYTES_MAX",
     "BodyCollector",
     "UnbelievableCountError",
     "count",
     "decode_request",
+    "is_absent",
     "model_name",
     "output_limit",
 ]
@@ -22,6 +24,9 @@ COUNT_MAX = 1_000_000_000
 """Tokens of one kind in one call; more is a provider's mistake."""
 MODEL_CHARACTERS_MAX = 256
 OUTPUT_LIMIT_MAX = 2**31
+
+ABSENT = msgspec.Raw(b"null")
+"""The value of a JSON field that is not there, for fields that are decoded later."""
 
 _T = TypeVar("_T")
 
@@ -45,6 +50,11 @@ def decode_request(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
         raise RefusedRequestError(
             f"the request's body is not JSON: {error}", code="invalid_json"
         ) from error
+
+
+def is_absent(field: msgspec.Raw) -> bool:
+    """The field is not there, or null."""
+    return bytes(field) == b"null"
 
 
 def model_name(value: str) -> str:

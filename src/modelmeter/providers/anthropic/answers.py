@@ -10,7 +10,7 @@ from modelmeter.providers.anthropic.usage import (
     merge_usage,
     read_usage,
 )
-from modelmeter.providers.bodies import BodyCollector
+from modelmeter.providers.bodies import ABSENT, BodyCollector
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import ErrorType
 from modelmeter.wire.sse import ServerSentEventDecoder
@@ -31,7 +31,7 @@ class _Message(msgspec.Struct):
     id: object = None
     model: object = None
     content: list[_Block] | None = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = ABSENT
 
 
 class _Delta(msgspec.Struct):
@@ -48,7 +48,7 @@ class _Event(msgspec.Struct):
     type: str = ""
     message: _Message | None = None
     delta: _Delta | None = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = ABSENT
     error: _Error | None = None
 
 
@@ -107,7 +107,7 @@ class MessageEvents:
             note=self._note or note or None,
         )
 
-    def _take_usage(self, usage: msgspec.Raw | None) -> None:
+    def _take_usage(self, usage: msgspec.Raw) -> None:
         new, note = read_usage(usage)
         if new is not None:
             self._usage = merge_usage(self._usage, new)

@@ -7,7 +7,7 @@ performance) and https://docs.anthropic.com/en/api/messages (usage).
 
 import msgspec
 
-from modelmeter.providers.bodies import UnbelievableCountError, count
+from modelmeter.providers.bodies import UnbelievableCountError, count, is_absent
 from modelmeter.record import TokenCounts
 
 __all__ = ["AnthropicUsage", "anthropic_tokens", "merge_usage", "read_usage"]
@@ -41,9 +41,9 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(AnthropicUsage)
 
 
-def read_usage(usage: msgspec.Raw | None) -> tuple[AnthropicUsage | None, str | None]:
+def read_usage(usage: msgspec.Raw) -> tuple[AnthropicUsage | None, str | None]:
     """The ``usage`` object, or None and why it cannot be read."""
-    if usage is None or bytes(usage) == b"null":
+    if is_absent(usage):
         return None, None
     try:
         return _decoder.decode(usage), None

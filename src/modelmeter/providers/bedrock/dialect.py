@@ -18,7 +18,14 @@ from modelmeter.providers.bedrock.errors import (
 )
 from modelmeter.providers.bedrock.streams import ConverseStreamObserver, InvokeStreamObserver
 from modelmeter.providers.bedrock.usage import converse_tokens, invoked_tokens
-from modelmeter.providers.bodies import BodyCollector, decode_request, model_name, output_limit
+from modelmeter.providers.bodies import (
+    ABSENT,
+    BodyCollector,
+    decode_request,
+    is_absent,
+    model_name,
+    output_limit,
+)
 from modelmeter.providers.contract import RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.record import ErrorType, Operation
 
@@ -51,7 +58,7 @@ class _Tier(msgspec.Struct):
 
 
 class _Converse(msgspec.Struct):
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = ABSENT
     service_tier: _Tier | None = msgspec.field(default=None, name="serviceTier")
 
 
@@ -152,7 +159,7 @@ class _PlainObserver:
         return msgspec.structs.replace(facts, tokens=tokens, error_type=None, note=note)
 
     def _converse(self, answer: _Converse, size: int) -> ResponseFacts:
-        if answer.usage is None:
+        if is_absent(answer.usage):
             return ResponseFacts(
                 ended=self._ended, output_characters=size, note="the provider reported no usage"
             )

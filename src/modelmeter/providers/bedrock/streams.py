@@ -10,6 +10,7 @@ from modelmeter.errors import WireError
 from modelmeter.providers.anthropic.answers import MessageEvents
 from modelmeter.providers.bedrock.errors import error_type_of_exception
 from modelmeter.providers.bedrock.usage import converse_tokens, invocation_tokens
+from modelmeter.providers.bodies import ABSENT, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import ErrorType, TokenCounts
 from modelmeter.wire.event_stream import EventStreamDecoder, EventStreamMessage
@@ -25,7 +26,7 @@ class _Tier(msgspec.Struct):
 
 
 class _Metadata(msgspec.Struct):
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = ABSENT
     service_tier: _Tier | None = msgspec.field(default=None, name="serviceTier")
 
 
@@ -52,9 +53,7 @@ class _Chunk(msgspec.Struct):
 
 
 class _Metrics(msgspec.Struct):
-    metrics: msgspec.Raw | None = msgspec.field(
-        default=None, name="amazon-bedrock-invocationMetrics"
-    )
+    metrics: msgspec.Raw = msgspec.field(default=ABSENT, name="amazon-bedrock-invocationMetrics")
     generation: object = None
     output_text: object = msgspec.field(default=None, name="outputText")
 
@@ -136,7 +135,7 @@ class ConverseStreamObserver(_EventObserver):
         elif event_type == "metadata":
             self._finished = True
             metadata = _metadata_decoder.decode(payload)
-            if metadata.usage is not None:
+            if not is_absent(metadata.usage):
                 self._tokens, self._note = converse_tokens(metadata.usage)
             tier = metadata.service_tier
             self._tier = tier.type if tier is not None and isinstance(tier.type, str) else None
@@ -167,7 +166,7 @@ class InvokeStreamObserver(_EventObserver):
         self._message.read(data)
         body = _metrics_decoder.decode(data)
         self._count(body.generation, body.output_text)
-        if body.metrics is not None:
+        if not is_absent(body.metrics):
             self._finished = True
             self._tokens, self._note = invocation_tokens(body.metrics)
 

@@ -10,7 +10,7 @@ Invoked models answer in their makers' shapes
 import msgspec
 
 from modelmeter.providers.anthropic.usage import anthropic_tokens, read_usage
-from modelmeter.providers.bodies import UnbelievableCountError, count
+from modelmeter.providers.bodies import ABSENT, UnbelievableCountError, count, is_absent
 from modelmeter.providers.openai.usage import openai_tokens
 from modelmeter.record import TokenCounts
 
@@ -44,7 +44,7 @@ class _Result(msgspec.Struct, rename="camel"):
 
 
 class _Invoked(msgspec.Struct):
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = ABSENT
     prompt_token_count: object = None
     generation_token_count: object = None
     titan_input: object = msgspec.field(default=None, name="inputTextTokenCount")
@@ -88,7 +88,7 @@ def invoked_tokens(body: bytes) -> Counted:
     """The counts in an invoked model's own answer, or None and why there are none."""
     try:
         answer = _invoked_decoder.decode(body)
-        if answer.usage is not None:
+        if not is_absent(answer.usage):
             return _of_usage(answer.usage)
         if answer.titan_input is not None:
             outputs = [count(result.token_count) for result in answer.results or []]

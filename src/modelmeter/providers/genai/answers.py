@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from modelmeter.errors import WireError
-from modelmeter.providers.bodies import BodyCollector
+from modelmeter.providers.bodies import ABSENT, BodyCollector, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.genai.errors import error_type_of_body
 from modelmeter.providers.genai.usage import genai_tokens
@@ -40,11 +40,11 @@ class _Feedback(msgspec.Struct, rename="camel"):
 
 class _Answer(msgspec.Struct, rename="camel"):
     candidates: list[_Candidate] | None = None
-    usage_metadata: msgspec.Raw | None = None
+    usage_metadata: msgspec.Raw = ABSENT
     model_version: object = None
     response_id: object = None
     prompt_feedback: _Feedback | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = ABSENT
 
 
 _decoder = msgspec.json.Decoder(_Answer)
@@ -79,9 +79,9 @@ class _Generation:
         if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason is not None:
             self._complete = True
             self._error = ErrorType.CONTENT_FILTER
-        if answer.error is not None:
+        if not is_absent(answer.error):
             self._error = error_type_of_body(500, data)
-        if answer.usage_metadata is not None and bytes(answer.usage_metadata) != b"null":
+        if not is_absent(answer.usage_metadata):
             self._tokens, self._note = genai_tokens(answer.usage_metadata)
         return True
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from modelmeter.providers.bodies import BodyCollector
+from modelmeter.providers.bodies import ABSENT, BodyCollector, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.openai.errors import error_type_of_body
 from modelmeter.providers.openai.usage import openai_tokens
@@ -28,7 +28,7 @@ class _Body(msgspec.Struct):
     id: object = None
     model: object = None
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = ABSENT
     service_tier: object = None
 
 
@@ -86,9 +86,9 @@ class PlainObserver:
         )
 
 
-def usable_tokens(usage: msgspec.Raw | None) -> tuple[TokenCounts | None, str | None]:
+def usable_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
     """The counts of a ``usage`` field that may be absent or null."""
-    if usage is None or bytes(usage) == b"null":
+    if is_absent(usage):
         return None, _NO_USAGE
     return openai_tokens(usage)
 

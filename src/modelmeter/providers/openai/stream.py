@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import msgspec
 
 from modelmeter.errors import WireLimitError
+from modelmeter.providers.bodies import ABSENT, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.openai.errors import error_type_of_code
 from modelmeter.providers.openai.plain import usable_tokens
@@ -46,7 +47,7 @@ class _Chunk(msgspec.Struct):
     id: object = None
     model: object = None
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = ABSENT
     service_tier: object = None
     error: _Error | None = None
 
@@ -54,7 +55,7 @@ class _Chunk(msgspec.Struct):
 class _Response(msgspec.Struct):
     id: object = None
     model: object = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = ABSENT
     service_tier: object = None
     error: _Error | None = None
 
@@ -150,7 +151,7 @@ class _StreamObserver(ABC):
             self._tier = body.service_tier
         if body.error is not None:
             self._fail(body.error.code, body.error.type)
-        if body.usage is None or bytes(body.usage) == b"null":
+        if is_absent(body.usage):
             return False
         tokens, note = usable_tokens(body.usage)
         # Counts are cumulative where a provider repeats them.
