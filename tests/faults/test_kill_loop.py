@@ -99,7 +99,7 @@ async def check_rounds(tmp_path: Path, rounds: int) -> None:
 
     ledger = tmp_path / "ledger.db"
     entries = query(ledger, "SELECT request_id, status FROM entry")
-    by_id = dict(entries)
+    by_id = {str(request_id): status for request_id, status in entries}
     assert len(driver.complete) > rounds
     assert len(by_id) == len(entries)
     assert {call_id for call_id in driver.complete if by_id.get(call_id) != "success"} == set()

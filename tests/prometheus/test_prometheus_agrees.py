@@ -129,6 +129,7 @@ async def test_prometheus_says_what_the_ledger_says(tmp_path: Path, naive: Naive
         interval="500ms",
     )
     try:
+        await wait_for(lambda: prometheus.value("sum(up)") == 2)
         await sparse_calls(gateway.url, range(AGENTS // 2), naive, ledger)
         await crash_with_open_calls(gateway, ledger)
         naive.restart()

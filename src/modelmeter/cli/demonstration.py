@@ -82,6 +82,7 @@ class Demonstration:
                 "listen": f"127.0.0.1:{port}",
                 "ledger": self._ledger_path,
                 "version": "demo",
+                "limits": {"drain_after_disconnect_seconds": 2, "shutdown_drain_seconds": 3},
                 "providers": {
                     "openai": {"base_url": f"{simulator}/openai/v1"},
                     "anthropic": {"base_url": f"{simulator}/anthropic"},
