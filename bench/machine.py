@@ -35,8 +35,10 @@ def describe(folder: Path, node: str | None) -> list[tuple[str, str]]:
         ("kernel", f"{platform.system()} {platform.release().partition('-')[0]}"),
         (
             "file system of the ledger",
-            f"{kind}, {_sync_ms(folder):.2f} ms a "
-            "durable write of 4 KiB (write + fdatasync, median)",
+            (
+                f"{kind}, {_sync_ms(folder):.2f} ms a "
+                "durable write of 4 KiB (write + fdatasync, median)"
+            ),
         ),
         ("Python", platform.python_version()),
     ]

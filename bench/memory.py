@@ -23,7 +23,7 @@ PARENT, USER_TICKS, SYSTEM_TICKS, RESIDENT_PAGES = 1, 11, 12, 21
 
 
 def resident_bytes(root: int) -> int:
-    """Resident memory of a process and all its descendants, in bytes; shared pages count in each."""
+    """Resident memory of a process and its descendants, in bytes; shared pages count in each."""
     return sum(stat[RESIDENT_PAGES] for stat in _tree(root)) * PAGE_BYTES
 
 
