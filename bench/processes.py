@@ -147,5 +147,5 @@ def log_tail(log: Path) -> str:
 
 
 def _name(process: subprocess.Popen[bytes]) -> str:
-    command = process.args if isinstance(process.args, list) else [process.args]
-    return Path(os.fsdecode(command[0])).name
+    first = process.args[0] if isinstance(process.args, list) else process.args
+    return Path(str(first)).name

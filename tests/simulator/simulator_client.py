@@ -9,11 +9,21 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+from ledger_file import check_ledger
+from running import GatewayProcess, gateway_config
 
 from modelmeter.simulator.server import SimulatorServer
 from modelmeter.simulator.settings import SimulatorSettings
 
-__all__ = ["Client", "Reply", "client_fixture", "run_simulator", "simulator_fixture"]
+__all__ = [
+    "Client",
+    "Place",
+    "Reply",
+    "client_fixture",
+    "place_fixture",
+    "run_simulator",
+    "simulator_fixture",
+]
 
 START_SECONDS_MAX = 10.0
 
@@ -30,6 +40,14 @@ class Reply(msgspec.Struct):
         decoded = msgspec.json.decode(self.body)
         assert isinstance(decoded, dict)
         return decoded
+
+
+class Place(msgspec.Struct):
+    """Where an SDK is pointed at: the simulator itself, or a gateway in front of it."""
+
+    url: str
+    compatible_url: str
+    """An upstream that is OpenAI-compatible by name."""
 
 
 class Client:
@@ -103,6 +121,23 @@ def simulator_fixture() -> Iterator[SimulatorServer]:
     """A simulator of seed 7 that answers at once."""
     with run_simulator(SimulatorSettings(seed=7)) as server:
         yield server
+
+
+@pytest.fixture(scope="module", name="simulator", params=["direct", "gateway"])
+def place_fixture(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """The simulator as its callers see it, with and without a gateway between."""
+    with run_simulator(SimulatorSettings(seed=7)) as server:
+        if request.param == "direct":
+            yield Place(server.url, f"{server.url}/up/v1")
+            return
+        folder = tmp_path_factory.mktemp("gateway")
+        gateway = GatewayProcess(gateway_config(folder, server.url))
+        gateway.start()
+        yield Place(gateway.url, f"{gateway.url}/up/local/v1")
+        assert gateway.stop() == 0
+        check_ledger(folder / "ledger.db")
 
 
 @pytest.fixture(name="client")

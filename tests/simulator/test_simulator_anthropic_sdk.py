@@ -3,11 +3,9 @@
 import anthropic
 import pytest
 from anthropic.types import MessageParam, ToolParam
-from simulator_client import simulator_fixture
+from simulator_client import Place, place_fixture
 
-from modelmeter.simulator.server import SimulatorServer
-
-_FIXTURES = simulator_fixture
+_FIXTURES = place_fixture
 
 MODEL = "claude-sonnet-4-6"
 TOOL: ToolParam = {
@@ -17,7 +15,7 @@ TOOL: ToolParam = {
 
 
 @pytest.fixture
-def sdk(simulator: SimulatorServer) -> anthropic.Anthropic:
+def sdk(simulator: Place) -> anthropic.Anthropic:
     return anthropic.Anthropic(
         base_url=f"{simulator.url}/anthropic", api_key="sk-ant-test", max_retries=0
     )
@@ -172,7 +170,7 @@ def test_anthropic_overload_in_a_stream_is_raised(sdk: anthropic.Anthropic) -> N
 
 
 def test_anthropic_sampling_is_refused_by_the_newer_api_version_only(
-    simulator: SimulatorServer,
+    simulator: Place,
 ) -> None:
     for version, refused in (("2026-10-21", True), ("2023-06-01", False)):
         sdk = anthropic.Anthropic(

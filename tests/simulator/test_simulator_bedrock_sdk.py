@@ -7,12 +7,11 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
-from simulator_client import run_simulator, simulator_fixture
+from simulator_client import Place, place_fixture, run_simulator
 
-from modelmeter.simulator.server import SimulatorServer
 from modelmeter.simulator.settings import SimulatorSettings
 
-_FIXTURES = simulator_fixture
+_FIXTURES = place_fixture
 
 CLAUDE = "anthropic.claude-3-5-sonnet-20240620-v1:0"
 NOVA = "us.amazon.nova-pro-v1:0"
@@ -44,7 +43,7 @@ def bedrock(url: str, key: str = "AKIATEST", secret: str = "secret") -> Any:
 
 
 @pytest.fixture(scope="module")
-def sdk(simulator: SimulatorServer) -> Any:
+def sdk(simulator: Place) -> Any:
     return bedrock(simulator.url)
 
 

@@ -4,13 +4,11 @@ import msgspec
 import pytest
 from google import genai
 from google.genai import errors, types
-from simulator_client import Client, client_fixture, simulator_fixture
-
-from modelmeter.simulator.server import SimulatorServer
+from simulator_client import Client, Place, client_fixture, place_fixture
 
 _FIXTURES = (
     client_fixture,
-    simulator_fixture,
+    place_fixture,
 )
 
 MODEL = "gemini-2.5-flash"
@@ -28,7 +26,7 @@ TOOL = types.Tool(
 
 
 @pytest.fixture
-def sdk(simulator: SimulatorServer) -> genai.Client:
+def sdk(simulator: Place) -> genai.Client:
     return genai.Client(
         api_key="test", http_options=types.HttpOptions(base_url=f"{simulator.url}/genai")
     )

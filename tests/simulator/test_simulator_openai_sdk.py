@@ -4,11 +4,9 @@ import msgspec
 import openai
 import pytest
 from openai.types.chat import ChatCompletionToolParam
-from simulator_client import simulator_fixture
+from simulator_client import Place, place_fixture
 
-from modelmeter.simulator.server import SimulatorServer
-
-_FIXTURES = simulator_fixture
+_FIXTURES = place_fixture
 
 TOOL: ChatCompletionToolParam = {
     "type": "function",
@@ -23,7 +21,7 @@ TOOL: ChatCompletionToolParam = {
 
 
 @pytest.fixture
-def sdk(simulator: SimulatorServer) -> openai.OpenAI:
+def sdk(simulator: Place) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{simulator.url}/openai/v1", api_key="sk-test", max_retries=0)
 
 
@@ -302,8 +300,8 @@ def test_openai_error_in_a_stream_is_raised(sdk: openai.OpenAI) -> None:
     assert len(seen) == 5
 
 
-def test_azure_stream_begins_with_filter_results(simulator: SimulatorServer) -> None:
-    sdk = openai.OpenAI(base_url=f"{simulator.url}/up/v1", api_key="azure", max_retries=0)
+def test_azure_stream_begins_with_filter_results(simulator: Place) -> None:
+    sdk = openai.OpenAI(base_url=simulator.compatible_url, api_key="azure", max_retries=0)
 
     chunks = list(
         sdk.chat.completions.create(

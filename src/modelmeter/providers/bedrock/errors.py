@@ -28,13 +28,33 @@ _NAME_OF_STATUS = {
     408: "ModelTimeoutException",
     429: "ThrottlingException",
     503: "ServiceUnavailableException",
+    504: "ModelTimeoutException",
 }
-_TOO_LONG = ("input is too long", "too many input tokens", "maximum context length")
+_TOO_LONG = (
+    "input is too long",
+    "too many input tokens",
+    "prompt is too long",
+    "maximum context length",
+    "input tokens exceeded",
+)
+_FILTERED = ("content filtering policy", "blocked by our content filters")
+_NOT_SIGNED = (
+    "security token",
+    "request signature",
+    "signature expired",
+    "missing authentication token",
+    "authentication failed",
+)
+_BAD_REQUEST = 400
+_FORBIDDEN = 403
+_MODEL_ERROR = 424
 _SERVER_ERRORS = 500
 
 
 class _ErrorBody(msgspec.Struct):
     message: object = None
+    # The services before Bedrock itself, such as the check of signatures, spell it so.
+    capital_message: object = msgspec.field(default=None, name="Message")
 
 
 _decoder = msgspec.json.Decoder(_ErrorBody)
@@ -42,12 +62,16 @@ _decoder = msgspec.json.Decoder(_ErrorBody)
 
 def error_type_of_body(http_status: int, body: bytes) -> ErrorType:
     """The kind of error of an answer with a status of 400 or more."""
-    try:
-        message = _decoder.decode(body).message
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        message = None
-    if isinstance(message, str) and any(words in message.lower() for words in _TOO_LONG):
-        return ErrorType.CONTEXT_LENGTH
+    message = _message_of(body)
+    if http_status == _BAD_REQUEST:
+        if any(words in message for words in _TOO_LONG):
+            return ErrorType.CONTEXT_LENGTH
+        if any(words in message for words in _FILTERED):
+            return ErrorType.CONTENT_FILTER
+    if http_status == _FORBIDDEN and any(words in message for words in _NOT_SIGNED):
+        return ErrorType.AUTHENTICATION
+    if http_status == _MODEL_ERROR:
+        return ErrorType.SERVER_ERROR
     return error_type_of_status(http_status)
 
 
@@ -55,7 +79,7 @@ def error_type_of_exception(name: object, payload: bytes) -> ErrorType:
     """The kind of error of an exception in an event stream."""
     kind = _BY_EXCEPTION.get(name) if isinstance(name, str) else None
     if kind is ErrorType.INVALID_REQUEST:
-        return error_type_of_body(400, payload)
+        return error_type_of_body(_BAD_REQUEST, payload)
     return kind or ErrorType.SERVER_ERROR
 
 
@@ -68,3 +92,14 @@ def error_name_of_status(http_status: int) -> str:
 def error_body(message: str) -> bytes:
     """An error as Bedrock writes it."""
     return msgspec.json.encode({"message": message})
+
+
+def _message_of(body: bytes) -> str:
+    try:
+        error = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    for message in (error.message, error.capital_message):
+        if isinstance(message, str):
+            return message.lower()
+    return ""
