@@ -21,7 +21,6 @@ _BY_CODE = {
     "rate_limit_exceeded": ErrorType.RATE_LIMIT,
     "invalid_api_key": ErrorType.AUTHENTICATION,
     "model_not_found": ErrorType.NOT_FOUND,
-    "server_error": ErrorType.SERVER_ERROR,
 }
 _TYPE_OF_STATUS = {
     401: "authentication_error",
