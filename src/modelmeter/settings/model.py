@@ -90,7 +90,7 @@ class Settings(_Table):
     scrape_interval_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 15
     version: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     """The deployment's version, shown as ``llm_deployment_timestamp_seconds{version}``."""
-    providers: dict[Name, ProviderSettings] = Field(default_factory=dict)
+    providers: dict[Name, ProviderSettings] = Field(default_factory=dict, validate_default=True)
     teams: dict[Name, tuple[Glob, ...]] = Field(default_factory=dict)
     keys: tuple[KeySettings, ...] = ()
     limits: Limits = Limits()
