@@ -6,21 +6,21 @@ Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.ht
 
 import msgspec
 
+from modelmeter.providers.bedrock.blocks import delta_length, output_length
 from modelmeter.providers.bodies import ABSENT, is_absent
 
-__all__ = ["InvokedBody", "parts_length", "read_invoked", "text_length"]
+__all__ = ["InvokedBody", "model_behind", "read_invoked", "text_length"]
 
 
 class InvokedBody(msgspec.Struct, frozen=True):
     """
-    The fields of all makers that tell what was written and used; most are absent.
+    The fields that tell what was written and used, of all makers; most are absent.
 
-    Another maker may use one of these names for something else, so nothing here has a type that
-    could fail.
+    One maker may use another's name for something else, so no field has a type that could fail.
     """
 
     type: object = None
-    """Claude's only: the name of its event, or ``message``."""
+    """Claude's only: the name of an event, or ``message``."""
     id: object = None
     model: object = None
     usage: msgspec.Raw = ABSENT
@@ -31,12 +31,10 @@ class InvokedBody(msgspec.Struct, frozen=True):
     llama_input: object = msgspec.field(default=None, name="prompt_token_count")
     llama_output: object = msgspec.field(default=None, name="generation_token_count")
     titan_input: object = msgspec.field(default=None, name="inputTextTokenCount")
-    titan_output: object = msgspec.field(default=None, name="totalOutputTextTokenCount")
-    """In chunks; a whole answer counts each of its ``results``."""
     generation: object = None
     completion: object = None
     text: object = None
-    output_text: object = msgspec.field(default=None, name="outputText")
+    titan_text: object = msgspec.field(default=None, name="outputText")
     results: msgspec.Raw = ABSENT
     outputs: msgspec.Raw = ABSENT
     choices: msgspec.Raw = ABSENT
@@ -51,39 +49,69 @@ class _Said(msgspec.Struct):
 
 class _Part(msgspec.Struct):
     text: object = None
-    output_text: object = msgspec.field(default=None, name="outputText")
+    titan_text: object = msgspec.field(default=None, name="outputText")
     message: _Said | None = None
     delta: _Said | None = None
 
 
-class _Reasoning(msgspec.Struct, rename="camel"):
-    text: object = None
-    reasoning_text: "_Reasoning | None" = None
-
-
-class _ToolUse(msgspec.Struct):
-    input: object = None
-
-
-class _Block(msgspec.Struct, rename="camel"):
-    text: object = None
-    reasoning_content: _Reasoning | None = None
-    tool_use: _ToolUse | None = None
-
-
-class _BlockDelta(msgspec.Struct):
-    delta: _Block = _Block()
-
-
-class _Message(msgspec.Struct):
-    content: list[_Block] = msgspec.field(default_factory=list)
-
-
-class _Output(msgspec.Struct):
-    message: _Message | None = None
-
-
 _body_decoder = msgspec.json.Decoder(InvokedBody)
 _parts_decoder = msgspec.json.Decoder(list[_Part])
-_output_decoder = msgspec.json.Decoder(_Output)
-_delta_decoder = msgspec.json.Decoder(_BlockDelta)
+
+
+def read_invoked(body: bytes) -> InvokedBody:
+    """
+    Read an answer or the JSON of one chunk.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON object.
+        UnicodeDecodeError: it is not UTF-8.
+        RecursionError: it is nested too deeply.
+    """
+    return _body_decoder.decode(body)
+
+
+def model_behind(requested: str, answered: object) -> str | None:
+    """
+    The model that answered, by the name that Bedrock prices.
+
+    Bodies have its maker's name, which lacks what a price depends on: ``claude-sonnet-4-5`` may
+    be Bedrock's ``anthropic.…``, ``us.anthropic.…`` or ``global.anthropic.…``. It says something
+    new only where the request named a profile or router that hides the model.
+    """
+    if not isinstance(answered, str) or not answered:
+        return None
+    return requested if answered in requested else answered
+
+
+def text_length(body: InvokedBody) -> int:
+    """The characters of the text in an answer or chunk of any maker but Anthropic."""
+    length = _lengths(body.generation, body.completion, body.text, body.titan_text)
+    for parts in (body.results, body.outputs, body.choices):
+        if not is_absent(parts):
+            length += _parts_length(parts)
+    try:
+        if not is_absent(body.output):
+            length += output_length(body.output)
+        if not is_absent(body.block_delta):
+            length += delta_length(body.block_delta)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return length
+    return length
+
+
+def _parts_length(parts: msgspec.Raw) -> int:
+    try:
+        decoded = _parts_decoder.decode(parts)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
+    length = 0
+    for part in decoded:
+        length += _lengths(part.text, part.titan_text)
+        for said in (part.message, part.delta):
+            if said is not None:
+                length += _lengths(said.content, said.reasoning_content)
+    return length
+
+
+def _lengths(*texts: object) -> int:
+    return sum(len(text) for text in texts if isinstance(text, str))

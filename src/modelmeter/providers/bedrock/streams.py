@@ -1,15 +1,26 @@
 """Observes Bedrock's event streams: Converse's own events, and an invoked model's chunks."""
 
 from abc import ABC, abstractmethod
-from base64 import b64decode
-from binascii import Error as Base64Error
 
 import msgspec
 
-from modelmeter.errors import WireError
+from modelmeter.errors import WireError, WireFormatError
 from modelmeter.providers.anthropic.answers import MessageEvents
+from modelmeter.providers.bedrock.answers import ServiceTier, tier_name
+from modelmeter.providers.bedrock.blocks import delta_length
 from modelmeter.providers.bedrock.errors import error_type_of_exception
-from modelmeter.providers.bedrock.usage import converse_tokens, invocation_tokens
+from modelmeter.providers.bedrock.invoked import (
+    InvokedBody,
+    model_behind,
+    read_invoked,
+    text_length,
+)
+from modelmeter.providers.bedrock.usage import (
+    NO_USAGE,
+    converse_tokens,
+    invocation_tokens,
+    invoked_tokens,
+)
 from modelmeter.providers.bodies import ABSENT, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import ErrorType, TokenCounts
@@ -17,51 +28,20 @@ from modelmeter.wire.event_stream import EventStreamDecoder, EventStreamMessage
 
 __all__ = ["ConverseStreamObserver", "InvokeStreamObserver"]
 
-_NO_USAGE = "the provider reported no usage"
 _UNREADABLE = "an event of the stream could not be read"
 
 
-class _Tier(msgspec.Struct):
-    type: object = None
-
-
-class _Metadata(msgspec.Struct):
+class _Metadata(msgspec.Struct, rename="camel"):
     usage: msgspec.Raw = ABSENT
-    service_tier: _Tier | None = msgspec.field(default=None, name="serviceTier")
-
-
-class _Reasoning(msgspec.Struct):
-    text: object = None
-
-
-class _ToolUse(msgspec.Struct):
-    input: object = None
-
-
-class _Delta(msgspec.Struct):
-    text: object = None
-    reasoning: _Reasoning | None = msgspec.field(default=None, name="reasoningContent")
-    tool_use: _ToolUse | None = msgspec.field(default=None, name="toolUse")
-
-
-class _DeltaEvent(msgspec.Struct):
-    delta: _Delta | None = None
+    service_tier: ServiceTier | None = None
 
 
 class _Chunk(msgspec.Struct):
-    bytes: str = ""
-
-
-class _Metrics(msgspec.Struct):
-    metrics: msgspec.Raw = msgspec.field(default=ABSENT, name="amazon-bedrock-invocationMetrics")
-    generation: object = None
-    output_text: object = msgspec.field(default=None, name="outputText")
+    data: bytes = msgspec.field(default=b"", name="bytes")
 
 
 _metadata_decoder = msgspec.json.Decoder(_Metadata)
-_delta_decoder = msgspec.json.Decoder(_DeltaEvent)
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
-_metrics_decoder = msgspec.json.Decoder(_Metrics)
 
 
 class _EventObserver(ABC):
@@ -69,51 +49,53 @@ class _EventObserver(ABC):
 
     def __init__(self) -> None:
         self._decoder: EventStreamDecoder | None = EventStreamDecoder()
-        self._finished = False
-        self._tokens: TokenCounts | None = None
+        self._ended = False
         self._characters = 0
         self._error: ErrorType | None = None
         self._note: str | None = None
 
     @property
     def finished(self) -> bool:
-        """The stream's last event went by."""
-        return self._finished
+        """The stream's last event went by, or an exception, which nothing follows."""
+        return self._ended or self._error is not None
 
     def feed(self, chunk: bytes) -> bytes:
         """Read ``chunk`` and give it back."""
+        self._observe(chunk)
+        return chunk
+
+    def end(self) -> bytes:
+        """Nothing was held back."""
+        # A decoder that met a fault behind good messages tells it at its next call.
+        self._observe(b"")
+        return b""
+
+    def _observe(self, chunk: bytes) -> None:
         if self._decoder is None:
-            return chunk
+            return
         try:
             for message in self._decoder.feed(chunk):
                 self._read_message(message)
         except WireError as error:
             self._decoder = None
-            self._error = ErrorType.BAD_RESPONSE
-            self._note = str(error)
-        return chunk
-
-    def end(self) -> bytes:
-        """Nothing was held back."""
-        return b""
+            self._note = f"the stream could not be read: {error}"
+            if isinstance(error, WireFormatError) and not self.finished:
+                self._error = ErrorType.BAD_RESPONSE
 
     def _read_message(self, message: EventStreamMessage) -> None:
-        if message.headers.get(":message-type") in ("exception", "error"):
-            name = message.headers.get(":exception-type")
+        headers = message.headers
+        if headers.get(":message-type") in ("exception", "error"):
+            name = headers.get(":exception-type", headers.get(":error-code"))
             self._error = error_type_of_exception(name, message.payload)
-            self._finished = True
             return
         try:
-            self._read(str(message.headers.get(":event-type", "")), message.payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, Base64Error):
+            self._read(str(headers.get(":event-type", "")), message.payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._note = _UNREADABLE
 
     @abstractmethod
     def _read(self, event_type: str, payload: bytes) -> None:
         """Take the facts of one event."""
-
-    def _count(self, *texts: object) -> None:
-        self._characters += sum(len(text) for text in texts if isinstance(text, str))
 
 
 class ConverseStreamObserver(_EventObserver):
@@ -121,66 +103,84 @@ class ConverseStreamObserver(_EventObserver):
 
     def __init__(self) -> None:
         super().__init__()
+        self._tokens: TokenCounts | None = None
+        self._usage_note: str | None = NO_USAGE
         self._tier: str | None = None
 
     def _read(self, event_type: str, payload: bytes) -> None:
         if event_type == "contentBlockDelta":
-            delta = _delta_decoder.decode(payload).delta
-            if delta is not None:
-                self._count(
-                    delta.text,
-                    delta.reasoning.text if delta.reasoning else None,
-                    delta.tool_use.input if delta.tool_use else None,
-                )
+            self._characters += delta_length(payload)
         elif event_type == "metadata":
-            self._finished = True
+            self._ended = True
             metadata = _metadata_decoder.decode(payload)
-            if not is_absent(metadata.usage):
-                self._tokens, self._note = converse_tokens(metadata.usage)
-            tier = metadata.service_tier
-            self._tier = tier.type if tier is not None and isinstance(tier.type, str) else None
+            self._tokens, self._usage_note = converse_tokens(metadata.usage)
+            self._tier = tier_name(metadata.service_tier)
 
     def facts(self) -> ResponseFacts:
         """What the events so far said."""
         return ResponseFacts(
             tokens=self._tokens,
-            ended=self._finished,
+            ended=self._ended and self._error is None,
             error_type=self._error,
             output_characters=self._characters,
             service_tier=self._tier,
-            note=self._note or (None if self._tokens is not None else _NO_USAGE),
+            note=self._note or self._usage_note,
         )
 
 
 class InvokeStreamObserver(_EventObserver):
-    """Chunks of an invoked model; Bedrock's own counts come with the last one."""
+    """
+    Chunks of an invoked model; Bedrock's own counts come with the last one.
 
-    def __init__(self) -> None:
+    The model's own counts are the better ones: they tell reasoning and the lifetimes of cache
+    writes.
+    """
+
+    def __init__(self, model: str) -> None:
         super().__init__()
+        self._model = model
         self._message = MessageEvents()
+        self._own: TokenCounts | None = None
+        self._metered: TokenCounts | None = None
+        self._usage_note: str | None = None
+        self._answered: object = None
 
     def _read(self, event_type: str, payload: bytes) -> None:
         if event_type != "chunk":
             return
-        data = b64decode(_chunk_decoder.decode(payload).bytes, validate=True)
-        self._message.read(data)
-        body = _metrics_decoder.decode(data)
-        self._count(body.generation, body.output_text)
+        data = _chunk_decoder.decode(payload).data
+        body = read_invoked(data)
         if not is_absent(body.metrics):
-            self._finished = True
-            self._tokens, self._note = invocation_tokens(body.metrics)
+            self._ended = True
+            self._metered, self._usage_note = invocation_tokens(body.metrics)
+        if isinstance(body.type, str):
+            self._message.read(data)
+            self._ended = self._ended or self._message.stopped
+        else:
+            self._read_other(body)
+
+    def _read_other(self, body: InvokedBody) -> None:
+        self._characters += text_length(body)
+        self._answered = body.model or self._answered
+        # Titan and Llama spread theirs over the chunks; Bedrock's are the same and in one place.
+        if not is_absent(body.usage) or not is_absent(body.metadata):
+            self._own, note = invoked_tokens(body)
+            self._usage_note = self._usage_note or note
 
     def facts(self) -> ResponseFacts:
-        """The model's own counts where it is one that has them, else Bedrock's."""
+        """The model's own counts where they can be believed, else Bedrock's."""
         message = self._message.facts()
-        own = message.tokens if self._message.stopped else None
-        tokens = own or self._tokens or message.tokens
+        whole = message.tokens if self._message.stopped else self._own
+        tokens = whole or self._metered or message.tokens
+        error = self._error or message.error_type
+        note = None if tokens is not None else self._usage_note or message.note
         return ResponseFacts(
-            model_answered=message.model_answered,
+            model_answered=model_behind(self._model, message.model_answered or self._answered),
             tokens=tokens,
-            ended=self._finished,
-            error_type=self._error or message.error_type,
+            ended=self._ended and error is None,
+            error_type=error,
             output_characters=self._characters + message.output_characters,
             provider_request_id=message.provider_request_id,
-            note=self._note or (None if tokens is not None else message.note),
+            service_tier=message.service_tier,
+            note=self._note or note,
         )

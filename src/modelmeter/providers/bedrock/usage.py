@@ -10,11 +10,17 @@ Invoked models answer in their makers' shapes
 import msgspec
 
 from modelmeter.providers.anthropic.usage import anthropic_tokens, read_usage
+from modelmeter.providers.bedrock.invoked import InvokedBody
 from modelmeter.providers.bodies import ABSENT, UnbelievableCountError, count, is_absent
 from modelmeter.providers.openai.usage import openai_tokens
 from modelmeter.record import TokenCounts
 
-__all__ = ["converse_tokens", "invocation_tokens", "invoked_tokens"]
+__all__ = ["NO_USAGE", "Counted", "converse_tokens", "invocation_tokens", "invoked_tokens"]
+
+NO_USAGE = "the provider reported no usage"
+
+Counted = tuple[TokenCounts | None, str | None]
+"""The counts, or None and why there are none."""
 
 
 class _CacheDetail(msgspec.Struct, rename="camel"):
@@ -28,6 +34,7 @@ class _ConverseUsage(msgspec.Struct, rename="camel"):
     cache_read_input_tokens: object = None
     cache_write_input_tokens: object = None
     cache_read_input_token_count: object = None
+    """Nova's own name for it."""
     cache_write_input_token_count: object = None
     cache_details: list[_CacheDetail] | None = None
 
@@ -43,29 +50,26 @@ class _Result(msgspec.Struct, rename="camel"):
     token_count: object = None
 
 
-class _Invoked(msgspec.Struct):
+class _Metadata(msgspec.Struct):
     usage: msgspec.Raw = ABSENT
-    prompt_token_count: object = None
-    generation_token_count: object = None
-    titan_input: object = msgspec.field(default=None, name="inputTextTokenCount")
-    results: list[_Result] | None = None
 
 
 _converse_decoder = msgspec.json.Decoder(_ConverseUsage)
 _metrics_decoder = msgspec.json.Decoder(_InvocationMetrics)
-_invoked_decoder = msgspec.json.Decoder(_Invoked)
-
-Counted = tuple[TokenCounts | None, str | None]
+_results_decoder = msgspec.json.Decoder(list[_Result])
+_metadata_decoder = msgspec.json.Decoder(_Metadata)
 
 
 def converse_tokens(usage: msgspec.Raw) -> Counted:
     """The counts of a Converse ``usage``, or None and why they cannot be believed."""
+    if is_absent(usage):
+        return None, NO_USAGE
     try:
         return _converse(_converse_decoder.decode(usage)), None
     except UnbelievableCountError as error:
         return None, str(error)
-    except msgspec.DecodeError as error:
-        return None, f"the provider's usage cannot be read: {error}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return None, _unreadable(error)
 
 
 def invocation_tokens(metrics: msgspec.Raw) -> Counted:
@@ -73,35 +77,35 @@ def invocation_tokens(metrics: msgspec.Raw) -> Counted:
     try:
         usage = _metrics_decoder.decode(metrics)
         return TokenCounts(
-            input=count(usage.input_token_count),
-            output=count(usage.output_token_count),
+            input=_needed(usage.input_token_count),
+            output=_needed(usage.output_token_count),
             cache_read=count(usage.cache_read_input_token_count),
             cache_write_5m=count(usage.cache_write_input_token_count),
         ), None
     except UnbelievableCountError as error:
         return None, str(error)
-    except msgspec.DecodeError as error:
-        return None, f"the provider's usage cannot be read: {error}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return None, _unreadable(error)
 
 
-def invoked_tokens(body: bytes) -> Counted:
-    """The counts in an invoked model's own answer, or None and why there are none."""
+def invoked_tokens(body: InvokedBody) -> Counted:
+    """The model's own counts in its answer or in the chunk that holds them all."""
     try:
-        answer = _invoked_decoder.decode(body)
-        if not is_absent(answer.usage):
-            return _of_usage(answer.usage)
-        if answer.titan_input is not None:
-            outputs = [count(result.token_count) for result in answer.results or []]
-            return TokenCounts(input=count(answer.titan_input), output=sum(outputs)), None
-        if answer.prompt_token_count is not None or answer.generation_token_count is not None:
+        if not is_absent(body.usage):
+            return _of_usage(body.usage)
+        if not is_absent(body.metadata):
+            return converse_tokens(_metadata_decoder.decode(body.metadata).usage)
+        if body.titan_input is not None:
+            return _titan(body), None
+        if body.llama_input is not None:
             return TokenCounts(
-                input=count(answer.prompt_token_count), output=count(answer.generation_token_count)
+                input=count(body.llama_input), output=_needed(body.llama_output)
             ), None
     except UnbelievableCountError as error:
         return None, str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return None, f"the provider's usage cannot be read: {error}"
-    return None, "the provider reported no usage"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return None, _unreadable(error)
+    return None, NO_USAGE
 
 
 def _of_usage(usage: msgspec.Raw) -> Counted:
@@ -111,20 +115,46 @@ def _of_usage(usage: msgspec.Raw) -> Counted:
     if b'"prompt_tokens"' in text:
         return openai_tokens(usage)
     counts, note = read_usage(usage)
-    return (None, note) if counts is None else anthropic_tokens(counts)
+    if counts is None:
+        return None, note
+    if counts.input_tokens is None or counts.output_tokens is None:
+        return None, "the provider's usage names no counts that are known"
+    return anthropic_tokens(counts)
 
 
 def _converse(usage: _ConverseUsage) -> TokenCounts:
     read = count(usage.cache_read_input_tokens) or count(usage.cache_read_input_token_count)
     written = count(usage.cache_write_input_tokens) or count(usage.cache_write_input_token_count)
     details = usage.cache_details or []
+    detailed = sum(count(detail.input_tokens) for detail in details)
     for_an_hour = sum(count(detail.input_tokens) for detail in details if detail.ttl == "1h")
-    if for_an_hour > written:
+    if usage.cache_write_input_tokens is None and usage.cache_write_input_token_count is None:
+        written = detailed
+    if detailed > written:
         raise UnbelievableCountError("the provider's usage contradicts itself")
     return TokenCounts(
-        input=count(usage.input_tokens),
-        output=count(usage.output_tokens),
+        input=_needed(usage.input_tokens),
+        output=_needed(usage.output_tokens),
         cache_read=read,
         cache_write_5m=written - for_an_hour,
         cache_write_1h=for_an_hour,
     )
+
+
+def _titan(body: InvokedBody) -> TokenCounts:
+    """An embedding has no results."""
+    results = [] if is_absent(body.results) else _results_decoder.decode(body.results)
+    return TokenCounts(
+        input=count(body.titan_input), output=sum(_needed(result.token_count) for result in results)
+    )
+
+
+def _needed(value: object) -> int:
+    """Without a count that every answer has, 0 would be a guess."""
+    if value is None:
+        raise UnbelievableCountError("the provider's usage lacks a count")
+    return count(value)
+
+
+def _unreadable(error: Exception) -> str:
+    return f"the provider's usage cannot be read: {error}"
