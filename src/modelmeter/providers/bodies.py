@@ -9,6 +9,7 @@ from modelmeter.errors import RefusedRequestError
 __all__ = [
     "ABSENT",
     "BODY_BYTES_MAX",
+    "UNREADABLE",
     "BodyCollector",
     "UnbelievableCountError",
     "count",
@@ -27,6 +28,9 @@ OUTPUT_LIMIT_MAX = 2**31
 
 ABSENT = msgspec.Raw(b"null")
 """The value of a JSON field that is not there, for fields that are decoded later."""
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding hostile JSON can raise; observers survive all of it."""
 
 _T = TypeVar("_T")
 

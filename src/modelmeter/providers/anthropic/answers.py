@@ -10,7 +10,7 @@ from modelmeter.providers.anthropic.usage import (
     merge_usage,
     read_usage,
 )
-from modelmeter.providers.bodies import ABSENT, BodyCollector
+from modelmeter.providers.bodies import ABSENT, UNREADABLE, BodyCollector
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import ErrorType
 from modelmeter.wire.sse import ServerSentEventDecoder
@@ -72,7 +72,7 @@ class MessageEvents:
         """Take one event's JSON; one that cannot be read is noted and skipped."""
         try:
             event = _event_decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             self._note = _UNREADABLE
             return
         if event.type == "content_block_delta" and event.delta is not None:
@@ -189,7 +189,7 @@ def message_facts(body: bytes, *, ended: bool) -> ResponseFacts:
     """The facts of a whole message; also of Claude's answers on Bedrock."""
     try:
         message = _message_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ResponseFacts(
             error_type=ErrorType.BAD_RESPONSE if ended else None,
             output_characters=len(body),

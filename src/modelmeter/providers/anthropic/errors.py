@@ -6,6 +6,7 @@ Source: https://docs.anthropic.com/en/api/errors
 
 import msgspec
 
+from modelmeter.providers.bodies import UNREADABLE
 from modelmeter.providers.status import error_type_of_status
 from modelmeter.record import ErrorType
 
@@ -50,7 +51,7 @@ def error_type_of_body(http_status: int, body: bytes) -> ErrorType:
     """The kind of error of an answer with a status of 400 or more."""
     try:
         error = _decoder.decode(body).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         error = None
     if error is None:
         return error_type_of_status(http_status)

@@ -7,7 +7,7 @@ performance) and https://docs.anthropic.com/en/api/messages (usage).
 
 import msgspec
 
-from modelmeter.providers.bodies import UnbelievableCountError, count, is_absent
+from modelmeter.providers.bodies import UNREADABLE, UnbelievableCountError, count, is_absent
 from modelmeter.record import TokenCounts
 
 __all__ = ["AnthropicUsage", "anthropic_tokens", "merge_usage", "read_usage"]
@@ -47,7 +47,7 @@ def read_usage(usage: msgspec.Raw) -> tuple[AnthropicUsage | None, str | None]:
         return None, None
     try:
         return _decoder.decode(usage), None
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return None, f"the provider's usage cannot be read: {error}"
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from modelmeter.errors import WireError
-from modelmeter.providers.bodies import ABSENT, BodyCollector, is_absent
+from modelmeter.providers.bodies import ABSENT, UNREADABLE, BodyCollector, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.genai.errors import error_type_of_body
 from modelmeter.providers.genai.usage import genai_tokens
@@ -66,7 +66,7 @@ class _Generation:
         """Take one answer; False if it is not JSON."""
         try:
             answer = _decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             self._note = _UNREADABLE
             return False
         if isinstance(answer.model_version, str):

@@ -7,6 +7,7 @@ https://cloud.google.com/apis/design/errors
 
 import msgspec
 
+from modelmeter.providers.bodies import UNREADABLE
 from modelmeter.providers.status import error_type_of_status
 from modelmeter.record import ErrorType
 
@@ -50,7 +51,7 @@ def error_type_of_body(http_status: int, body: bytes) -> ErrorType:
     """The kind of error of an answer with a status of 400 or more."""
     try:
         decoded = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return error_type_of_status(http_status)
     wrapped = decoded[0] if isinstance(decoded, list) and decoded else decoded
     error = wrapped.error if isinstance(wrapped, _ErrorBody) else None

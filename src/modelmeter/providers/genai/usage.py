@@ -6,7 +6,7 @@ Source: https://ai.google.dev/api/generate-content#UsageMetadata
 
 import msgspec
 
-from modelmeter.providers.bodies import UnbelievableCountError, count
+from modelmeter.providers.bodies import UNREADABLE, UnbelievableCountError, count
 from modelmeter.record import TokenCounts
 
 __all__ = ["genai_tokens"]
@@ -38,7 +38,7 @@ def genai_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
         return _disjoint(_camel_decoder.decode(_in_camel_case(usage))), None
     except UnbelievableCountError as error:
         return None, str(error)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return None, f"the provider's usage cannot be read: {error}"
 
 

@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/guides/error-codes
 
 import msgspec
 
+from modelmeter.providers.bodies import UNREADABLE
 from modelmeter.providers.status import error_type_of_status
 from modelmeter.record import ErrorType
 
@@ -48,7 +49,7 @@ def error_type_of_body(http_status: int, body: bytes) -> ErrorType:
     """The kind of error of an answer with a status of 400 or more."""
     try:
         error = _decoder.decode(body).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         error = None
     if error is not None:
         known = error_type_of_code(error.code) or error_type_of_code(error.type)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from modelmeter.providers.bodies import ABSENT, BodyCollector, is_absent
+from modelmeter.providers.bodies import ABSENT, UNREADABLE, BodyCollector, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.openai.errors import error_type_of_body
 from modelmeter.providers.openai.usage import openai_tokens
@@ -69,7 +69,7 @@ class PlainObserver:
             return ResponseFacts(ended=self._ended, note="the answer was too large to be read")
         try:
             answer = _decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             bad = ErrorType.BAD_RESPONSE if self._ended else None
             return ResponseFacts(
                 error_type=bad, output_characters=len(body), note="the answer is not JSON"

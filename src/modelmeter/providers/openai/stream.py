@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import msgspec
 
 from modelmeter.errors import WireLimitError
-from modelmeter.providers.bodies import ABSENT, is_absent
+from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.openai.errors import error_type_of_code
 from modelmeter.providers.openai.plain import usable_tokens
@@ -130,7 +130,7 @@ class _StreamObserver(ABC):
         for event in events:
             try:
                 hidden = self._read(event.data)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 self._note = _UNREADABLE
                 hidden = False
             if not hidden:

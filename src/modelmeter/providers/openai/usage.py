@@ -7,7 +7,7 @@ https://platform.openai.com/docs/api-reference/responses/object (usage).
 
 import msgspec
 
-from modelmeter.providers.bodies import UnbelievableCountError, count
+from modelmeter.providers.bodies import UNREADABLE, UnbelievableCountError, count
 from modelmeter.record import TokenCounts
 
 __all__ = ["openai_tokens"]
@@ -50,7 +50,7 @@ def openai_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
         return _disjoint(_decoder.decode(usage)), None
     except UnbelievableCountError as error:
         return None, str(error)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return None, f"the provider's usage cannot be read: {error}"
 
 
