@@ -1,11 +1,12 @@
 """One metered call between its caller and its upstream: bytes through, facts to the meter."""
 
 import asyncio
-import contextlib
+import logging
 
 from modelmeter.errors import LedgerError, UpstreamError
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
+from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
 from modelmeter.meter import Ending, OpenCall
@@ -15,6 +16,8 @@ from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import forwardable_response_headers
 
 __all__ = ["Exchange", "UpstreamRequest"]
+
+logger = logging.getLogger(__name__)
 
 _REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id")
 _REQUEST_ID_BYTES_MAX = 256
@@ -58,9 +61,7 @@ class Exchange:
         self._facts = facts
         self._dialect = dialect
         self._limits = limits
-        self._loop = asyncio.get_running_loop()
-        self._deadline = asyncio.timeout(None)
-        self._latest_end = self._loop.time() + limits.upstream_total_timeout_seconds
+        self._patience = Patience(limits.upstream_total_timeout_seconds)
         self._answer: UpstreamAnswer | None = None
         self._observer: ResponseObserver | None = None
         self._held = b""
@@ -73,9 +74,9 @@ class Exchange:
     async def run(self, request: UpstreamRequest) -> None:
         """Make the call, relay its answer, settle it."""
         try:
-            async with self._deadline:
+            async with self._patience:
                 self._client.watch(self._client_left)
-                self._allow(self._limits.upstream_first_byte_timeout_seconds)
+                self._patience.allow(self._limits.upstream_first_byte_timeout_seconds)
                 await self._relay(request)
         except TimeoutError:
             self._failure = self._reason_of_timeout()
@@ -86,6 +87,9 @@ class Exchange:
             self._failure = ErrorType.CANCELLED
             await self._settle()
             raise
+        except Exception:
+            logger.exception("call %s met a fault of the gateway", self._call.intent.id)
+            self._failure = ErrorType.SERVER_ERROR
         finally:
             self._client.unwatch()
             if self._answer is not None:
@@ -106,7 +110,7 @@ class Exchange:
         observer = self._dialect.observe(self._facts, answer.status, content_type)
         self._observer = observer
         while True:
-            self._allow(
+            self._patience.allow(
                 self._limits.stream_tail_seconds
                 if observer.finished
                 else self._limits.upstream_idle_timeout_seconds
@@ -207,15 +211,7 @@ class Exchange:
 
     def _client_left(self) -> None:
         self._bytes_when_gone = self._bytes
-        self._latest_end = min(
-            self._latest_end,
-            self._loop.time() + self._limits.drain_after_disconnect_seconds,
-        )
-        with contextlib.suppress(RuntimeError):
-            self._deadline.reschedule(self._latest_end)
-
-    def _allow(self, seconds: float) -> None:
-        self._deadline.reschedule(min(self._latest_end, self._loop.time() + seconds))
+        self._patience.limit(self._limits.drain_after_disconnect_seconds)
 
     def _reason_of_timeout(self) -> ErrorType | None:
         if self._observer is not None and self._observer.finished:

@@ -31,15 +31,17 @@ class Ledger:
         """
         await self._write(intent)
 
-    async def settle(self, call: Call, *, overhead_ns: int | None = None) -> None:
+    def settle(self, call: Call, *, overhead_ns: int | None = None) -> asyncio.Future[None]:
         """
-        Commit the outcome of an open call.
+        Hand in the outcome of an open call at once; the future is done when it is committed.
+
+        The future raises LedgerConflictError if the call has an outcome already, and
+        LedgerUnavailableError if it is not committed in time; the writer goes on trying.
 
         Raises:
-            LedgerConflictError: the call has an outcome already.
-            LedgerUnavailableError: not committed in time; the writer goes on trying.
+            LedgerUnavailableError: the ledger is closed.
         """
-        await self._write(Settlement(call, overhead_ns))
+        return self._hand_in(Settlement(call, overhead_ns))
 
     async def record(self, call: Call) -> None:
         """
@@ -77,14 +79,15 @@ class Ledger:
         await self._write(Probe())
 
     async def _write(self, work: Work) -> None:
+        await self._hand_in(work)
+
+    def _hand_in(self, work: Work) -> asyncio.Future[None]:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self.writer.submit(work, waiter)
         late = loop.call_later(self._wait_seconds, _give_up, waiter)
-        try:
-            await waiter
-        finally:
-            late.cancel()
+        waiter.add_done_callback(lambda _: late.cancel())
+        return waiter
 
 
 def _give_up(waiter: asyncio.Future[None]) -> None:

@@ -1,18 +1,14 @@
 """One life of a call: its intent is committed, it is made, and it is finished exactly once."""
 
 import asyncio
-import logging
 
 import msgspec
 
-from modelmeter.errors import LedgerError
 from modelmeter.ledger import Ledger
 from modelmeter.meter.ending import Ending, Pricer, Timing, call_of
-from modelmeter.record import Call, Caller, Clock, Intent, Operation, new_call_id
+from modelmeter.record import Caller, Clock, Intent, Operation, new_call_id
 
 __all__ = ["CallOpening", "Meter", "OpenCall"]
-
-logger = logging.getLogger(__name__)
 
 
 class CallOpening(msgspec.Struct, frozen=True):
@@ -79,38 +75,33 @@ class OpenCall:
         self._began_ns = began_ns
         self._asked_ns = clock.monotonic_ns()
         self._first_token_ns: int | None = None
-        self._settling: asyncio.Task[Call] | None = None
+        self._settling: asyncio.Future[None] | None = None
 
     def first_token(self) -> None:
         """Note the time of the first byte of the answer's body; later ones change nothing."""
         if self._first_token_ns is None:
             self._first_token_ns = self._clock.monotonic_ns()
 
-    async def finish(self, ending: Ending) -> Call:
+    async def finish(self, ending: Ending) -> None:
         """
         Commit the outcome; the last byte of the answer may go out after this returns.
 
-        The first ending stands: a later call waits for the first one's commit and gives its
-        entry. A caller that is cancelled while it waits leaves the commit under way.
+        The first ending stands: a later call waits for the first one's commit. A caller that is
+        cancelled while it waits leaves the commit under way.
 
         Raises:
             LedgerError: the outcome is not committed yet; the ledger goes on trying.
         """
         if self._settling is None:
-            self._settling = asyncio.ensure_future(self._settle(ending))
-        return await asyncio.shield(self._settling)
+            call = call_of(self.intent, ending, self._timing(), self._pricer)
+            overhead_ns = max(self._asked_ns - self._began_ns, 0)
+            self._settling = self._ledger.settle(call, overhead_ns=overhead_ns)
+        await asyncio.shield(self._settling)
 
-    async def _settle(self, ending: Ending) -> Call:
+    def _timing(self) -> Timing:
         now_ns = self._clock.monotonic_ns()
         first_ns = self._first_token_ns
-        timing = Timing(
+        return Timing(
             duration_ns=max(now_ns - self._asked_ns, 0),
             time_to_first_token_ns=None if first_ns is None else max(first_ns - self._asked_ns, 0),
         )
-        call = call_of(self.intent, ending, timing, self._pricer)
-        try:
-            await self._ledger.settle(call, overhead_ns=max(self._asked_ns - self._began_ns, 0))
-        except LedgerError as error:
-            logger.error("the outcome of call %s waits: %s", self.intent.id, error)
-            raise
-        return call
