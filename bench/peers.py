@@ -207,12 +207,12 @@ ledger = "{ledger}"
 
 [providers.openai]
 base_url = "{upstream}/v1"
-api_key = "env:MODELMETER_BENCH_KEY"
+api_key = "env:BENCH_PROVIDER_KEY"
 """
     )
     command = [str(PYTHON.parent / "modelmeter"), "serve", "--config", str(config)]
     log = folder / "modelmeter.log"
-    environment = clean_environment(MODELMETER_BENCH_KEY=UPSTREAM_KEY)
+    environment = clean_environment(BENCH_PROVIDER_KEY=UPSTREAM_KEY)
     with running(command, log, environment) as process:
         url = f"http://127.0.0.1:{port}"
         wait_until_ready(process, f"{url}/readyz", log)

@@ -1,0 +1,117 @@
+"""With gateway keys: callers are who their key says, and no secret goes where it must not."""
+
+import base64
+import hashlib
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from ledger_file import query
+from running import GatewayProcess, SimulatorProcess, gateway_config
+
+GATEWAY_KEY = "mm-c0ffee-canary-gateway-secret"
+PROVIDER_KEY = "sk-canary-provider-secret"
+PROMPT = "canary-prompt-text"
+
+CALLS = {
+    "openai": ("/openai/v1/chat/completions", {"model": "gpt-4o"}, "authorization"),
+    "anthropic": ("/anthropic/v1/messages", {"model": "claude-haiku-4-5"}, "x-api-key"),
+    "genai": ("/genai/v1beta/models/gemini-2.5-flash:generateContent", {}, "x-goog-api-key"),
+    "bedrock": ("/bedrock/model/amazon.nova-lite-v1%3A0/converse", {}, "authorization"),
+}
+
+
+def configuration(folder: Path, simulator: str) -> Path:
+    """A gateway with one key, and the operator's own key for each provider."""
+    path = gateway_config(folder, simulator)
+    text = path.read_text()
+    for name in ("openai", "anthropic", "genai", "bedrock", "local"):
+        text = text.replace(
+            f"[providers.{name}]\n", f'[providers.{name}]\napi_key = "env:PROVIDER_KEY"\n'
+        )
+    digest = hashlib.sha256(GATEWAY_KEY.encode()).hexdigest()
+    path.write_text(
+        f'{text}\n[[keys]]\nid = "c0ffee"\nsha256 = "{digest}"\ntenant_id = "acme"\n'
+        'agents = ["meetmind.*"]\n'
+    )
+    return path
+
+
+def post(url: str, body: dict[str, object], headers: dict[str, str]) -> tuple[int, bytes]:
+    """Status and body of a POST."""
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"content-type": "application/json", **headers}
+    )
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def body_of(name: str) -> dict[str, object]:
+    """A request in each dialect."""
+    body: dict[str, object] = dict(CALLS[name][1])
+    if name == "genai":
+        return {**body, "contents": [{"role": "user", "parts": [{"text": PROMPT}]}]}
+    if name == "bedrock":
+        return {**body, "messages": [{"role": "user", "content": [{"text": PROMPT}]}]}
+    if name == "anthropic":
+        body["max_tokens"] = 50
+    return {**body, "messages": [{"role": "user", "content": PROMPT}]}
+
+
+def answer_id(answer: bytes) -> str:
+    """The simulator's id of an answer, from its body."""
+    decoded = json.loads(answer)
+    return str(decoded.get("responseId") or decoded["id"])
+
+
+@pytest.mark.timeout(120)
+def test_keys_name_the_caller_and_secrets_stay_where_they_belong(tmp_path: Path) -> None:
+    simulator = SimulatorProcess(tmp_path)
+    simulator.start()
+    gateway = GatewayProcess(configuration(tmp_path, simulator.url), {"PROVIDER_KEY": PROVIDER_KEY})
+    try:
+        gateway.start()
+        for name, (path, _, header) in CALLS.items():
+            value = f"Bearer {GATEWAY_KEY}" if header == "authorization" else GATEWAY_KEY
+            caller = {header: value, "x-agent-id": "meetmind.notes"}
+            status, answer = post(gateway.url + path, body_of(name), caller)
+            assert (name, status) == (name, 200)
+            if name != "bedrock":
+                check_upstream_headers(simulator.url, answer_id(answer))
+            status, answer = post(gateway.url + path, body_of(name), {header: "mm-c0ffee-wrong"})
+            assert (name, status) == (name, 401)
+            assert GATEWAY_KEY.encode() not in answer
+        with urllib.request.urlopen(f"{gateway.url}/metrics") as response:
+            metrics = response.read()
+        assert gateway.stop() == 0
+    finally:
+        gateway.kill()
+        simulator.kill()
+
+    entries = query(tmp_path / "ledger.db", "SELECT tenant_id, agent_id, key_id FROM entry")
+    assert entries == [("acme", "meetmind.notes", "c0ffee")] * 4
+    kept = [path.read_bytes() for path in tmp_path.glob("ledger.db*") if path.is_file()]
+    kept += [metrics, gateway.log.read_bytes()]
+    for secret in (GATEWAY_KEY, PROVIDER_KEY, PROMPT):
+        for form in forms_of(secret):
+            assert not any(form in content for content in kept)
+
+
+def check_upstream_headers(simulator: str, call_id: str) -> None:
+    """The provider got the operator's key and nothing of the gateway's."""
+    with urllib.request.urlopen(f"{simulator}/simulator/headers/{call_id}") as response:
+        seen = response.read()
+    assert PROVIDER_KEY.encode() in seen
+    assert b"canary-gateway" not in seen
+    assert b"meetmind.notes" not in seen
+
+
+def forms_of(secret: str) -> list[bytes]:
+    """A secret as it is, and as it might be written in disguise."""
+    plain = secret.encode()
+    return [plain, plain[-8:], base64.b64encode(plain)[:12], plain.hex().encode()[:16]]
