@@ -11,7 +11,7 @@ from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
-from modelmeter.gateway.upstream import UpstreamClient
+from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.meter import Meter, Pricer, lost_call
 from modelmeter.pricing import PriceBook
