@@ -45,6 +45,8 @@ class ClientSide:
         length = header(self.headers, b"content-length")
         if length is not None and int(length) > bytes_max:
             raise _too_large(bytes_max)
+        if self._connection is not None and self._connection.has_whole_request:
+            return await self._read_all(bytes_max)
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await self._read_all(bytes_max)

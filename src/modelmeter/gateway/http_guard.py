@@ -57,8 +57,12 @@ class _GuardedProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
-        self._header_bytes = 0
         self._refusal: _RefusedHeadError | None = None
+
+    @property
+    def has_whole_request(self) -> bool:
+        """The body of the running request has come whole."""
+        return not self.cycle.more_body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As uvicorn's, which narrows the argument's type too; with a bound on their number."""
@@ -90,7 +94,6 @@ class _GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self._header_bytes = 0
         self.scope["extensions"] = {CONNECTION_EXTENSION: self}  # type: ignore[dict-item]
 
     def on_url(self, url: bytes) -> None:
@@ -98,30 +101,36 @@ class _GuardedProtocol(HttpToolsProtocol):
         if len(self.url) > self.limits.target_bytes_max:
             self._refuse(414, "target_too_long", "the request's target is too long")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > self.limits.header_bytes_max:
-            self._refuse(431, "headers_too_large", "the request's headers are too large")
-        if len(self.headers) > self.limits.header_count_max:
-            self._refuse(431, "headers_too_many", "the request has too many headers")
-        if b"_" in name:
-            self._refuse(400, "header_name_invalid", "a header's name holds an underscore")
-
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._head_bytes = 0
         self._stop_head_timer()
-        names = [name for name, _ in self.headers if name in _SINGLE_HEADERS]
-        if len(names) != len(set(names)):
-            self._refuse(400, "header_repeated", "a header that may stand once stands twice")
-        if b"host" not in names:
-            self._refuse(400, "host_missing", "the request has no Host header")
+        self._check_headers()
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what its parser refuses, in JSON and with the status that fits."""
         self._close_with(self._refusal or _RefusedHeadError(400, "http_invalid", msg))
+
+    def _check_headers(self) -> None:
+        if len(self.headers) > self.limits.header_count_max:
+            self._refuse(431, "headers_too_many", "the request has too many headers")
+        size = 0
+        seen = set()
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            if name in _SINGLE_HEADERS:
+                if name in seen:
+                    self._refuse(
+                        400, "header_repeated", "a header that may stand once stands twice"
+                    )
+                seen.add(name)
+            elif b"_" in name:
+                self._refuse(400, "header_name_invalid", "a header's name holds an underscore")
+        if size > self.limits.header_bytes_max:
+            self._refuse(431, "headers_too_large", "the request's headers are too large")
+        if b"host" not in seen:
+            self._refuse(400, "host_missing", "the request has no Host header")
 
     def _refuse(self, http_status: int, code: str, message: str) -> None:
         self._refusal = _RefusedHeadError(http_status, code, message)

@@ -7,12 +7,16 @@ from typing import Self
 __all__ = ["Patience"]
 
 
+_GLANCE_SECONDS = 1.0
+"""How often a running exchange's deadline is looked at; nearer deadlines are met exactly."""
+
+
 class Patience:
     """
     Ends the code inside with TimeoutError when its deadline passes.
 
-    Like `asyncio.timeout`, but moving the deadline on costs nothing: the timer that is set looks,
-    when it fires, whether the deadline has moved meanwhile.
+    Like `asyncio.timeout`, but moving the deadline costs nothing: the timer that is set looks,
+    when it fires, where the deadline is now.
     """
 
     def __init__(self, total_seconds: float) -> None:
@@ -58,8 +62,8 @@ class Patience:
             raise TimeoutError from error
 
     def _set_timer(self) -> None:
-        self._timer_at = self._deadline
-        self._timer = self._loop.call_at(self._deadline, self._look)
+        self._timer_at = min(self._deadline, self._loop.time() + _GLANCE_SECONDS)
+        self._timer = self._loop.call_at(self._timer_at, self._look)
 
     def _look(self) -> None:
         if self._loop.time() < self._deadline:

@@ -1,6 +1,7 @@
 """The ledger as running calls see it: awaitable, each write durable when it returns."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 
 from modelmeter.errors import LedgerUnavailableError
@@ -13,7 +14,7 @@ __all__ = ["Ledger"]
 
 class Ledger:
     """
-    The writing side of the ledger for asyncio.
+    The writing side of the ledger for one event loop.
 
     A write once handed in is carried out whether or not its caller still waits for it.
     """
@@ -21,6 +22,8 @@ class Ledger:
     def __init__(self, writer: LedgerWriter, *, wait_seconds: float) -> None:
         self.writer = writer
         self._wait_seconds = wait_seconds
+        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def open(self, intent: Intent) -> None:
         """
@@ -85,11 +88,21 @@ class Ledger:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self.writer.submit(work, waiter)
-        late = loop.call_later(self._wait_seconds, _give_up, waiter)
-        waiter.add_done_callback(lambda _: late.cancel())
+        waiting = self._waiting
+        while waiting and waiting[0][1].done():
+            waiting.popleft()
+        # One timer for all: each waits equally long, so they come due in their order.
+        waiting.append((loop.time() + self._wait_seconds, waiter))
+        if self._timer is None:
+            self._timer = loop.call_later(self._wait_seconds, self._give_up, loop)
         return waiter
 
-
-def _give_up(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(LedgerUnavailableError("the ledger did not commit in time"))
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the waits that are over, and forget the writes that are done."""
+        now = loop.time()
+        waiting = self._waiting
+        while waiting and (waiting[0][1].done() or waiting[0][0] <= now):
+            _, waiter = waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(LedgerUnavailableError("the ledger did not commit in time"))
+        self._timer = loop.call_at(waiting[0][0], self._give_up, loop) if waiting else None
