@@ -76,6 +76,7 @@ class _Run:
         self.memory_most: dict[str, int] = {}
         self.answered: dict[str, metering.Answered] = defaultdict(metering.Answered)
         self.faults: list[str] = []
+        self.peer_faults: list[str] = []
 
     def probe(self, target: Gateway) -> None:
         """One call that must come back as the upstream answered it."""
@@ -106,8 +107,13 @@ class _Run:
     def stream_step(self, target: Gateway) -> None:
         """Streamed calls, one after the other."""
         before = self._served()
-        warm = first_byte.measure(target.url, target.headers, self._plan.warmup_seconds)
-        sample = first_byte.measure(target.url, target.headers, self._plan.seconds)
+        try:
+            warm = first_byte.measure(target.url, target.headers, self._plan.warmup_seconds)
+            sample = first_byte.measure(target.url, target.headers, self._plan.seconds)
+        except BenchError as fault:
+            failed = self.faults if target.name in (OURS, RAW) else self.peer_faults
+            failed.append(f"{target.name}, streams: {fault}")
+            return
         wait_until_quiet(target.pid)
         self.first_byte[target.name].append(sample.p50_ms)
         self._remember_memory(target)
@@ -215,6 +221,7 @@ def measure(plan: Plan, folder: Path) -> Result:
         memory_idle=memory_idle,
         memory_most=run.memory_most,
         faults=run.faults,
+        peer_faults=sorted(set(run.peer_faults)),
     )
     for target in targets:
         if target.ledger is not None:

@@ -39,6 +39,8 @@ class Result(msgspec.Struct):
     """Most resident bytes after any step."""
     faults: list[str]
     """Steps that failed; they are in no table."""
+    peer_faults: list[str] = []
+    """Streams that a peer did not serve; its other figures stand."""
     metered: Metered | None = None
     answered: Answered | None = None
 
@@ -229,6 +231,9 @@ def render(result: Result) -> str:
         text += "\n### Goals\n\n" + _table(["what", "goal", "measured", "reached"], rows)
     if result.faults:
         text += "\n### Failed steps\n\n" + "".join(f"- {fault}\n" for fault in result.faults)
+    if result.peer_faults:
+        faults = "".join(f"- {fault}\n" for fault in result.peer_faults)
+        text += "\n### What a peer did not serve\n\n" + faults
     facts = [[name, fact] for name, fact in result.machine]
     facts += [[name, result.versions[name]] for name in result.gateways]
     text += "\n## Machine and versions\n\n" + _table(["what", "which"], facts)
