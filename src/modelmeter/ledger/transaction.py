@@ -31,8 +31,7 @@ _ENTRY_COLUMNS = (
 )  # fmt: skip
 _INSERT_ENTRY = f"""
 INSERT INTO entry ({", ".join(_ENTRY_COLUMNS)})
-SELECT {", ".join(f"value ->> {index}" for index in range(len(_ENTRY_COLUMNS)))}
-FROM json_each(?)
+VALUES ({", ".join("?" * len(_ENTRY_COLUMNS))})
 """  # noqa: S608 - column names from the constant above
 _ADD_SERIES = """
 INSERT INTO series (kind, labels, whole, pico, born_at_ns)
@@ -146,7 +145,7 @@ def _add_entries(
     for relayed in batch.relayed:
         tally.add_relayed(relayed.provider, relayed.status_class)
     if rows:
-        connection.execute(_INSERT_ENTRY, (_text(rows),))
+        connection.executemany(_INSERT_ENTRY, rows)
     if series := tally.take_rows():
         connection.execute(_ADD_SERIES, (now_ns, _text(series)))
 
