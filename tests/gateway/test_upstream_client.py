@@ -1,10 +1,13 @@
 """The client towards the providers, over real sockets: connections kept, bounded, and given up."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+import trustme
 
 from modelmeter.errors import UpstreamError
 from modelmeter.gateway.upstream_client import UpstreamClient
@@ -200,3 +203,29 @@ async def test_an_answer_to_head_is_complete_without_a_body() -> None:
         answer = await one.send("HEAD", f"{url}/a", [], b"")
         assert await answer.read() == b""
         answer.close()
+
+
+async def test_only_a_certificate_of_a_trusted_authority_is_spoken_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(server_side)
+    handler = Counting()
+    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=server_side)
+    url = f"https://localhost:{server.sockets[0].getsockname()[1]}/a"
+    trusted = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(trusted)
+
+    async with client() as one:
+        with pytest.raises(UpstreamError) as refused:
+            await one.send("POST", url, [], b"{}")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    async with client() as one:
+        assert await body_of(one, url) == b"hello"
+        with pytest.raises(UpstreamError):
+            await one.send("POST", url.replace("localhost", "127.0.0.1"), [], b"{}")
+    server.close()
+
+    assert not refused.value.sent
+    assert len(handler.requests) == 1
