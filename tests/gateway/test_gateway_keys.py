@@ -14,6 +14,8 @@ from running import GatewayProcess, SimulatorProcess, gateway_config
 GATEWAY_KEY = "mm-c0ffee-canary-gateway-secret"
 PROVIDER_KEY = "sk-canary-provider-secret"
 PROMPT = "canary-prompt-text"
+VERSION = {"anthropic-version": "2023-06-01"}
+"""Anthropic answers 400 without it; the others let it pass."""
 
 CALLS = {
     "openai": ("/openai/v1/chat/completions", {"model": "gpt-4o"}, "authorization"),
@@ -78,7 +80,7 @@ def test_keys_name_the_caller_and_secrets_stay_where_they_belong(tmp_path: Path)
         gateway.start()
         for name, (path, _, header) in CALLS.items():
             value = f"Bearer {GATEWAY_KEY}" if header == "authorization" else GATEWAY_KEY
-            caller = {header: value, "x-agent-id": "meetmind.notes"}
+            caller = {header: value, "x-agent-id": "meetmind.notes", **VERSION}
             status, answer = post(gateway.url + path, body_of(name), caller)
             assert (name, status) == (name, 200)
             if name != "bedrock":
