@@ -104,6 +104,33 @@ def test_keys_name_the_caller_and_secrets_stay_where_they_belong(tmp_path: Path)
             assert not any(form in content for content in kept)
 
 
+def test_many_wrong_keys_from_one_address_are_told_to_wait(tmp_path: Path) -> None:
+    simulator = SimulatorProcess(tmp_path)
+    simulator.start()
+    config = configuration(tmp_path, simulator.url)
+    config.write_text(config.read_text() + "\n[limits]\nwrong_keys_per_minute_max = 5\n")
+    gateway = GatewayProcess(config, {"PROVIDER_KEY": PROVIDER_KEY})
+    path, _, header = CALLS["openai"]
+    try:
+        gateway.start()
+        found = [
+            post(gateway.url + path, body_of("openai"), {header: f"Bearer mm-{number}-wrong"})
+            for number in range(8)
+        ]
+        right = {header: f"Bearer {GATEWAY_KEY}"}
+        status, _ = post(gateway.url + path, body_of("openai"), right)
+        assert gateway.stop() == 0
+    finally:
+        gateway.kill()
+        simulator.kill()
+
+    assert [status for status, _ in found] == [401] * 5 + [429] * 3
+    assert json.loads(found[-1][1])["error"]["code"] == "too_many_wrong_keys"
+    assert json.loads(found[-1][1])["error"]["type"] == "rate_limit_error"
+    assert status == 200
+    assert query(tmp_path / "ledger.db", "SELECT count(*) FROM entry") == [(1,)]
+
+
 def check_upstream_headers(simulator: str, call_id: str) -> None:
     """The provider got the operator's key and nothing of the gateway's."""
     with urllib.request.urlopen(f"{simulator}/simulator/headers/{call_id}") as response:

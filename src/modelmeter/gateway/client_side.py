@@ -28,6 +28,12 @@ class ClientSide:
         self._send = send
         self._connection = scope.get("extensions", {}).get(CONNECTION_EXTENSION)
 
+    @property
+    def peer(self) -> str:
+        """The caller's address; empty if the socket has none."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
+
     async def read_body(self, *, bytes_max: int, timeout_seconds: float) -> bytes:
         """
         Take the request's whole body.

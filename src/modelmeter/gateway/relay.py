@@ -10,11 +10,12 @@ from modelmeter.gateway.asgi import header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
 from modelmeter.gateway.exchange import Exchange
-from modelmeter.gateway.identity import Identity
+from modelmeter.gateway.identity import INVALID_KEY_CODE, Identity
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.passage import pass_through
 from modelmeter.gateway.refusals import RefusalCounts, send_error
 from modelmeter.gateway.upstream import Upstream
+from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger
 from modelmeter.meter import CallOpening, Meter
 from modelmeter.providers import RequestFacts
@@ -44,6 +45,7 @@ class RelayParts(msgspec.Struct, frozen=True):
     limits: Limits
     clock: Clock
     refusals: RefusalCounts
+    wrong_keys: WrongKeys
 
 
 class Relay:
@@ -80,7 +82,7 @@ class Relay:
     async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
-        caller = parts.identity.identify(client.headers, datetime.now(UTC))
+        caller = self._caller(client, began_ns)
         method = client.scope["method"]
         operation = door.dialect.operation(method, path)
         body = await client.read_body(
@@ -99,6 +101,14 @@ class Relay:
         )
         exchange = Exchange(client, parts.upstream, call, facts, door.dialect, parts.limits)
         await exchange.run(request)
+
+    def _caller(self, client: ClientSide, now_ns: int) -> Caller:
+        try:
+            return self._parts.identity.identify(client.headers, datetime.now(UTC))
+        except RefusedRequestError as error:
+            if error.refusal_code != INVALID_KEY_CODE:
+                raise
+            raise self._parts.wrong_keys.refusal(client.peer, error, now_ns) from error
 
     async def _refuse(
         self, client: ClientSide, door: Door | None, error: RefusedRequestError

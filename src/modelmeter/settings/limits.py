@@ -34,6 +34,10 @@ class Limits(BaseModel):
     """How long an idle connection of a caller is kept."""
     connections_max: Count = 4096
     """Callers' connections at once; more are answered with 503."""
+    wrong_keys_per_minute_max: Count = 60
+    """Wrong gateway keys of one address; further ones are answered with 429 until a minute ends."""
+    wrong_key_peers_max: Count = 10_000
+    """Addresses whose wrong keys are counted at once; the earliest makes room."""
     upstream_connections_max: Count = 512
     """Connections to all providers together; further calls wait for one."""
     upstream_connect_timeout_seconds: Seconds = 10
