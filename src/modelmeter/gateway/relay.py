@@ -1,5 +1,6 @@
 """The way of one request through the gateway: door, caller, body, meter, exchange."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -26,6 +27,7 @@ from modelmeter.wire.header_rules import clean_identifier
 __all__ = ["Relay", "RelayParts"]
 
 _LEDGER_RETRY_AFTER_SECONDS = 1
+_STOP_RETRY_AFTER_SECONDS = 5
 _ATTEMPTS_MAX = 100
 _NOTHING_HERE = (
     "nothing is served here; point an SDK's base URL at /openai/v1, /anthropic, /genai, /bedrock "
@@ -65,6 +67,15 @@ class Relay:
             await self._serve(client, door, path)
         except ClientGoneError:
             return
+        except asyncio.CancelledError:
+            # Only the server's stop cancels a request, and this is where its task ends.
+            refusal = RefusedRequestError(
+                "the gateway is stopping; try again in a moment",
+                code="stopping",
+                http_status=503,
+                retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
+            )
+            await self._refuse(client, door, refusal)
         except RefusedRequestError as error:
             await self._refuse(client, door, error)
         except UpstreamError as error:
