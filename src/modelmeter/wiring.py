@@ -90,7 +90,12 @@ async def gateway_app(
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
     try:
-        yield GatewayApp(relay, scrape, ledger)
+        yield GatewayApp(
+            relay,
+            scrape,
+            ledger,
+            close_timeout_seconds=settings.limits.close_timeout_seconds,
+        )
     finally:
         scrape.close()
         await upstream.close()

@@ -178,9 +178,16 @@ class Exchange:
             status = _HTTP_STATUS_OF.get(self._failure, _BAD_GATEWAY)
             await self._break_off(_explain(self._failure), f"upstream_{self._failure}", status)
             return
-        if not self._client.started:
-            await self._start()
-        await self._client.finish(self._held)
+        # The call is settled; a caller that does not fetch the rest must not hold its place.
+        late = asyncio.get_running_loop().call_later(
+            self._limits.upstream_idle_timeout_seconds, self._client.abort
+        )
+        try:
+            if not self._client.started:
+                await self._start()
+            await self._client.finish(self._held)
+        finally:
+            late.cancel()
 
     async def _settle(self) -> None:
         facts = ResponseFacts() if self._observer is None else self._observer.facts()

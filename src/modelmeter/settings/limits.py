@@ -32,6 +32,8 @@ class Limits(BaseModel):
     """From the end of a request's head to the end of its body; then 408."""
     keep_alive_seconds: Seconds = 75
     """How long an idle connection of a caller is kept."""
+    close_timeout_seconds: Seconds = 10
+    """How long a caller may take to read the rest of an answer that was cut."""
     connections_max: Count = 4096
     """Callers' connections at once; more are answered with 503."""
     wrong_keys_per_minute_max: Count = 60
