@@ -12,6 +12,7 @@ from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
 from modelmeter.gateway.upstream_client import UpstreamClient
+from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.meter import Meter, Pricer, lost_call
 from modelmeter.pricing import PriceBook
@@ -75,6 +76,10 @@ async def gateway_app(
             limits=settings.limits,
             clock=clock,
             refusals=refusals,
+            wrong_keys=WrongKeys(
+                per_minute_max=settings.limits.wrong_keys_per_minute_max,
+                peers_max=settings.limits.wrong_key_peers_max,
+            ),
         )
     )
     scrape = Scrape(
@@ -85,7 +90,12 @@ async def gateway_app(
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
     try:
-        yield GatewayApp(relay, scrape, ledger)
+        yield GatewayApp(
+            relay,
+            scrape,
+            ledger,
+            close_timeout_seconds=settings.limits.close_timeout_seconds,
+        )
     finally:
         scrape.close()
         await upstream.close()

@@ -14,6 +14,8 @@ from running import GatewayProcess, SimulatorProcess, gateway_config
 GATEWAY_KEY = "mm-c0ffee-canary-gateway-secret"
 PROVIDER_KEY = "sk-canary-provider-secret"
 PROMPT = "canary-prompt-text"
+VERSION = {"anthropic-version": "2023-06-01"}
+"""Anthropic answers 400 without it; the others let it pass."""
 
 CALLS = {
     "openai": ("/openai/v1/chat/completions", {"model": "gpt-4o"}, "authorization"),
@@ -78,7 +80,7 @@ def test_keys_name_the_caller_and_secrets_stay_where_they_belong(tmp_path: Path)
         gateway.start()
         for name, (path, _, header) in CALLS.items():
             value = f"Bearer {GATEWAY_KEY}" if header == "authorization" else GATEWAY_KEY
-            caller = {header: value, "x-agent-id": "meetmind.notes"}
+            caller = {header: value, "x-agent-id": "meetmind.notes", **VERSION}
             status, answer = post(gateway.url + path, body_of(name), caller)
             assert (name, status) == (name, 200)
             if name != "bedrock":
@@ -100,6 +102,33 @@ def test_keys_name_the_caller_and_secrets_stay_where_they_belong(tmp_path: Path)
     for secret in (GATEWAY_KEY, PROVIDER_KEY, PROMPT):
         for form in forms_of(secret):
             assert not any(form in content for content in kept)
+
+
+def test_many_wrong_keys_from_one_address_are_told_to_wait(tmp_path: Path) -> None:
+    simulator = SimulatorProcess(tmp_path)
+    simulator.start()
+    config = configuration(tmp_path, simulator.url)
+    config.write_text(config.read_text() + "\n[limits]\nwrong_keys_per_minute_max = 5\n")
+    gateway = GatewayProcess(config, {"PROVIDER_KEY": PROVIDER_KEY})
+    path, _, header = CALLS["openai"]
+    try:
+        gateway.start()
+        found = [
+            post(gateway.url + path, body_of("openai"), {header: f"Bearer mm-{number}-wrong"})
+            for number in range(8)
+        ]
+        right = {header: f"Bearer {GATEWAY_KEY}"}
+        status, _ = post(gateway.url + path, body_of("openai"), right)
+        assert gateway.stop() == 0
+    finally:
+        gateway.kill()
+        simulator.kill()
+
+    assert [status for status, _ in found] == [401] * 5 + [429] * 3
+    assert json.loads(found[-1][1])["error"]["code"] == "too_many_wrong_keys"
+    assert json.loads(found[-1][1])["error"]["type"] == "rate_limit_error"
+    assert status == 200
+    assert query(tmp_path / "ledger.db", "SELECT count(*) FROM entry") == [(1,)]
 
 
 def check_upstream_headers(simulator: str, call_id: str) -> None:

@@ -8,6 +8,8 @@ import typer
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rich.table import Table
+
     from modelmeter.ledger.reader import Report, Sums
 
 __all__ = ["print_report", "report"]
@@ -15,6 +17,7 @@ __all__ = ["print_report", "report"]
 _KEYS = ("calls", "errors", "cached", "tokens", "cost_usd", "unpriced_calls")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _BAR_WIDTH = 10
+_WIDTH_MAX = 10_000
 _EMPTY = (
     "No calls in this window yet. Start `modelmeter serve`, then point an SDK's base URL at it,\n"
     "for example OPENAI_BASE_URL=http://127.0.0.1:4000/openai/v1."
@@ -74,20 +77,35 @@ def report(
 
 
 def print_report(result: "Report", span: str, by: str) -> None:
-    """Show a report to people."""
+    """Show a report to people; a narrow terminal gets no bars, and never a figure cut short."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from modelmeter.cli.figures import count_text, inert, money_text
+    from rich.measure import Measurement
 
     console = Console(highlight=False)
     if not result.rows:
         console.print(_EMPTY, markup=False)
         return
-    table = Table(title=f"LLM usage, {span}", title_justify="left", show_footer=True)
+    table = _table(result, span, by, bars=True)
+    unbounded = console.options.update(max_width=_WIDTH_MAX)
+    if Measurement.get(console, unbounded, table).maximum > console.width:
+        table = _table(result, span, by, bars=False)
+    console.print(table)
+    if result.total.unpriced_calls:
+        console.print(
+            f"{result.total.unpriced_calls:,} calls have no known price and count as $0.00 here.",
+            style="yellow",
+        )
+
+
+def _table(result: "Report", span: str, by: str, *, bars: bool) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from modelmeter.cli.figures import count_text, inert, money_text
+
     total = result.total
-    table.add_column(by, "total")
+    table = Table(title=f"LLM usage, {span}", title_justify="left", show_footer=True)
+    table.add_column(by, "total", overflow="fold")
     for name, value in (
         ("calls", f"{total.calls:,}"),
         ("errors", f"{total.errors:,}"),
@@ -95,11 +113,12 @@ def print_report(result: "Report", span: str, by: str) -> None:
         ("tokens", count_text(total.tokens)),
         ("cost", money_text(total.cost)),
     ):
-        table.add_column(name, value, justify="right")
+        table.add_column(name, value, justify="right", no_wrap=True)
     table.add_column("share", no_wrap=True)
     for row in result.rows:
         sums = row.sums
         share = sums.cost / total.cost if total.cost else 0.0
+        bar = f"{'█' * round(share * _BAR_WIDTH):<{_BAR_WIDTH}} " if bars else ""
         table.add_row(
             Text(inert(row.name) or "–"),
             f"{sums.calls:,}",
@@ -107,14 +126,9 @@ def print_report(result: "Report", span: str, by: str) -> None:
             f"{sums.cached:,}",
             count_text(sums.tokens),
             money_text(sums.cost),
-            f"{'█' * round(share * _BAR_WIDTH):<{_BAR_WIDTH}} {share:4.0%}",
+            f"{bar}{share:4.0%}",
         )
-    console.print(table)
-    if total.unpriced_calls:
-        console.print(
-            f"{total.unpriced_calls:,} calls have no known price and count as $0.00 here.",
-            style="yellow",
-        )
+    return table
 
 
 def _values(sums: "Sums") -> dict[str, object]:

@@ -22,7 +22,10 @@ _READ_METHODS = frozenset({"GET", "HEAD"})
 class GatewayApp:
     """Routes by the exact path as it came; what no route names goes to the relay."""
 
-    def __init__(self, relay: Relay, scrape: Scrape, ledger: Ledger) -> None:
+    def __init__(
+        self, relay: Relay, scrape: Scrape, ledger: Ledger, *, close_timeout_seconds: float
+    ) -> None:
+        self._close_timeout_seconds = close_timeout_seconds
         self._relay = relay
         self._scrape = scrape
         self._ledger = ledger
@@ -34,6 +37,7 @@ class GatewayApp:
         own = self._own.get(scope["raw_path"])
         if own is None:
             await self._relay.serve(client)
+            client.close_if_cut(self._close_timeout_seconds)
         elif scope["method"] in _READ_METHODS:
             await own(client)
         else:

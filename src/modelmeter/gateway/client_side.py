@@ -24,9 +24,16 @@ class ClientSide:
         self.headers: Headers = scope["headers"]
         self.gone = False
         self.started = False
+        self.complete = False
         self._receive = receive
         self._send = send
         self._connection = scope.get("extensions", {}).get(CONNECTION_EXTENSION)
+
+    @property
+    def peer(self) -> str:
+        """The caller's address; empty if the socket has none."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
 
     async def read_body(self, *, bytes_max: int, timeout_seconds: float) -> bytes:
         """
@@ -96,6 +103,16 @@ class ClientSide:
         if self._connection is not None:
             self._connection.on_lost = None
 
+    def abort(self) -> None:
+        """Give the caller up; what it has not read is lost."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    def close_if_cut(self, seconds: float) -> None:
+        """Close the connection of an answer that stays incomplete, read or not in ``seconds``."""
+        if self.started and not self.complete and self._connection is not None:
+            self._connection.close_within(seconds)
+
     async def start(self, status: int, headers: Headers) -> None:
         """Send status and headers."""
         self.started = True
@@ -108,6 +125,7 @@ class ClientSide:
     async def finish(self, chunk: bytes = b"") -> None:
         """Send the last bytes of the answer."""
         await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
+        self.complete = True
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer."""

@@ -6,6 +6,7 @@ import logging
 from modelmeter.errors import LedgerError, UpstreamError
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
+from modelmeter.gateway.inflated import seen_plain
 from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
@@ -13,7 +14,7 @@ from modelmeter.meter import Ending, OpenCall
 from modelmeter.providers import Dialect, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.record import ErrorType
 from modelmeter.settings.limits import Limits
-from modelmeter.wire.header_rules import forwardable_response_headers
+from modelmeter.wire.header_rules import forwardable_response_headers, is_relayable
 
 __all__ = ["Exchange", "UpstreamRequest"]
 
@@ -21,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 _REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id")
 _REQUEST_ID_BYTES_MAX = 256
-_REDIRECTS = range(300, 400)
 _HTTP_STATUS_OF = {ErrorType.TIMEOUT: 504}
 _BAD_GATEWAY = 502
 
@@ -101,13 +101,15 @@ class Exchange:
             request.method, request.url, request.headers, request.body
         )
         self._answer = answer
-        if answer.status in _REDIRECTS:
+        if not is_relayable(answer.status):
             raise UpstreamError(
-                "the upstream answered with a redirect, which is never followed",
+                "the upstream answered with a redirect, which is never followed, or with no answer",
                 error_type=ErrorType.BAD_RESPONSE,
             )
         content_type = (header(answer.headers, b"content-type") or b"").decode("latin-1")
-        observer = self._dialect.observe(self._facts, answer.status, content_type)
+        observer = seen_plain(
+            self._dialect.observe(self._facts, answer.status, content_type), answer.headers
+        )
         self._observer = observer
         while True:
             self._patience.allow(
@@ -176,9 +178,16 @@ class Exchange:
             status = _HTTP_STATUS_OF.get(self._failure, _BAD_GATEWAY)
             await self._break_off(_explain(self._failure), f"upstream_{self._failure}", status)
             return
-        if not self._client.started:
-            await self._start()
-        await self._client.finish(self._held)
+        # The call is settled; a caller that does not fetch the rest must not hold its place.
+        late = asyncio.get_running_loop().call_later(
+            self._limits.upstream_idle_timeout_seconds, self._client.abort
+        )
+        try:
+            if not self._client.started:
+                await self._start()
+            await self._client.finish(self._held)
+        finally:
+            late.cancel()
 
     async def _settle(self) -> None:
         facts = ResponseFacts() if self._observer is None else self._observer.facts()

@@ -91,6 +91,21 @@ class _GuardedProtocol(HttpToolsProtocol):
         elif self._head_timer is None:
             self._start_head_timer()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """As uvicorn's, but an answer that its caller does not fetch is given up with it."""
+        if self.transport.get_write_buffer_size():
+            self.abort()
+        super().timeout_keep_alive_handler()
+
+    def close_within(self, seconds: float) -> None:
+        """Close when the caller has read what was written, or when the time is over."""
+        self.transport.close()
+        self.loop.call_later(seconds, self.abort)
+
+    def abort(self) -> None:
+        """Close at once; what was not read yet is lost."""
+        self.transport.abort()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True

@@ -11,8 +11,9 @@ from modelmeter.record import UNKNOWN_AGENT, Caller, team_of_agent
 from modelmeter.settings.model import KeySettings, Settings
 from modelmeter.wire.header_rules import clean_identifier
 
-__all__ = ["GATEWAY_KEY_PREFIX", "Identity", "strip_credentials"]
+__all__ = ["GATEWAY_KEY_PREFIX", "INVALID_KEY_CODE", "Identity", "strip_credentials"]
 
+INVALID_KEY_CODE = "invalid_gateway_key"
 GATEWAY_KEY_PREFIX = b"mm-"
 IDENTITIES_MAX = 4096
 """Callers remembered by the exact bytes of their headers; then the memory starts anew."""
@@ -145,7 +146,7 @@ def _gateway_key(said: Headers) -> bytes:
 
 def _invalid_key() -> RefusedRequestError:
     return RefusedRequestError(
-        "a valid gateway key (mm-…) is needed", code="invalid_gateway_key", http_status=401
+        "a valid gateway key (mm-…) is needed", code=INVALID_KEY_CODE, http_status=401
     )
 
 

@@ -11,11 +11,10 @@ from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
 from modelmeter.ledger import Ledger
 from modelmeter.record import ErrorType
 from modelmeter.settings.limits import Limits
-from modelmeter.wire.header_rules import forwardable_response_headers
+from modelmeter.wire.header_rules import forwardable_response_headers, is_relayable
 
 __all__ = ["pass_through"]
 
-_REDIRECTS = range(300, 400)
 _NO_ANSWER = "none"
 
 
@@ -51,9 +50,9 @@ async def pass_through(
 
 
 async def _relay(client: ClientSide, answer: UpstreamAnswer, limits: Limits) -> None:
-    if answer.status in _REDIRECTS:
+    if not is_relayable(answer.status):
         raise UpstreamError(
-            "the upstream answered with a redirect, which is never followed",
+            "the upstream answered with a redirect, which is never followed, or with no answer",
             error_type=ErrorType.BAD_RESPONSE,
         )
     headers = forwardable_response_headers(answer.headers)

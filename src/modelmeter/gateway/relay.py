@@ -1,5 +1,6 @@
 """The way of one request through the gateway: door, caller, body, meter, exchange."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -10,11 +11,12 @@ from modelmeter.gateway.asgi import header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
 from modelmeter.gateway.exchange import Exchange
-from modelmeter.gateway.identity import Identity
+from modelmeter.gateway.identity import INVALID_KEY_CODE, Identity
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.passage import pass_through
 from modelmeter.gateway.refusals import RefusalCounts, send_error
 from modelmeter.gateway.upstream import Upstream
+from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger
 from modelmeter.meter import CallOpening, Meter
 from modelmeter.providers import RequestFacts
@@ -25,6 +27,7 @@ from modelmeter.wire.header_rules import clean_identifier
 __all__ = ["Relay", "RelayParts"]
 
 _LEDGER_RETRY_AFTER_SECONDS = 1
+_STOP_RETRY_AFTER_SECONDS = 5
 _ATTEMPTS_MAX = 100
 _NOTHING_HERE = (
     "nothing is served here; point an SDK's base URL at /openai/v1, /anthropic, /genai, /bedrock "
@@ -44,6 +47,7 @@ class RelayParts(msgspec.Struct, frozen=True):
     limits: Limits
     clock: Clock
     refusals: RefusalCounts
+    wrong_keys: WrongKeys
 
 
 class Relay:
@@ -63,6 +67,15 @@ class Relay:
             await self._serve(client, door, path)
         except ClientGoneError:
             return
+        except asyncio.CancelledError:
+            # Only the server's stop cancels a request, and this is where its task ends.
+            refusal = RefusedRequestError(
+                "the gateway is stopping; try again in a moment",
+                code="stopping",
+                http_status=503,
+                retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
+            )
+            await self._refuse(client, door, refusal)
         except RefusedRequestError as error:
             await self._refuse(client, door, error)
         except UpstreamError as error:
@@ -80,7 +93,7 @@ class Relay:
     async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
-        caller = parts.identity.identify(client.headers, datetime.now(UTC))
+        caller = self._caller(client, began_ns)
         method = client.scope["method"]
         operation = door.dialect.operation(method, path)
         body = await client.read_body(
@@ -99,6 +112,14 @@ class Relay:
         )
         exchange = Exchange(client, parts.upstream, call, facts, door.dialect, parts.limits)
         await exchange.run(request)
+
+    def _caller(self, client: ClientSide, now_ns: int) -> Caller:
+        try:
+            return self._parts.identity.identify(client.headers, datetime.now(UTC))
+        except RefusedRequestError as error:
+            if error.refusal_code != INVALID_KEY_CODE:
+                raise
+            raise self._parts.wrong_keys.refusal(client.peer, error, now_ns) from error
 
     async def _refuse(
         self, client: ClientSide, door: Door | None, error: RefusedRequestError

@@ -1,6 +1,7 @@
 """Connections to the ledger's SQLite file, each with the settings its promise rests on."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 from modelmeter.errors import LedgerFormatError, LedgerUnavailableError
@@ -11,6 +12,8 @@ __all__ = ["BUSY_TIMEOUT_SECONDS", "connect_writer", "has_ledger_header"]
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a commit waits for another process on the same file."""
 
+_BUSY_PAUSE_SECONDS = 0.01
+_PRIMARY_CODE = 0xFF
 _WAL_PAGES_MAX = 4000
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
 _STATEMENTS_CACHED = 64
@@ -77,9 +80,29 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    mode = _enter_wal_mode(connection)
     if mode != "wal":
         raise sqlite3.OperationalError(f"the file system allows no WAL (journal mode {mode})")
     for pragma in _WRITER_PRAGMAS:
         connection.execute(pragma)
     migrate(connection)
+
+
+def _enter_wal_mode(connection: sqlite3.Connection) -> str:
+    """
+    Switch the file to WAL; the journal mode it is in then.
+
+    SQLite does not wait for a lock here whatever the timeout, so that processes which make the
+    same file at once would fail: the waiting is ours.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(_BUSY_PAUSE_SECONDS)
+        else:
+            return str(mode)

@@ -173,12 +173,12 @@ def _fold(
     quarters: Iterable[tuple[object, Sums]], by: GroupBy, time_zone: ZoneInfo
 ) -> list[tuple[str, Sums]]:
     """Quarter-hours of UTC into hours, days, weeks or months of a time zone."""
+    # By the instant in UTC: the two hours that share a name in autumn are equal in their zone.
     folded: defaultdict[datetime, Sums] = defaultdict(Sums)
     for quarter, sums in quarters:
         moment = datetime.fromtimestamp(int(str(quarter)) * _QUARTER_NS // _NS, UTC)
-        folded[_start_of(moment.astimezone(time_zone), by)].add(sums)
-    ordered = sorted(folded, key=datetime.timestamp)
-    return [(start.isoformat(), folded[start]) for start in ordered]
+        folded[_start_of(moment.astimezone(time_zone), by).astimezone(UTC)].add(sums)
+    return [(start.astimezone(time_zone).isoformat(), folded[start]) for start in sorted(folded)]
 
 
 def _start_of(moment: datetime, by: GroupBy) -> datetime:

@@ -32,8 +32,14 @@ class Limits(BaseModel):
     """From the end of a request's head to the end of its body; then 408."""
     keep_alive_seconds: Seconds = 75
     """How long an idle connection of a caller is kept."""
+    close_timeout_seconds: Seconds = 10
+    """How long a caller may take to read the rest of an answer that was cut."""
     connections_max: Count = 4096
     """Callers' connections at once; more are answered with 503."""
+    wrong_keys_per_minute_max: Count = 60
+    """Wrong gateway keys of one address; further ones are answered with 429 until a minute ends."""
+    wrong_key_peers_max: Count = 10_000
+    """Addresses whose wrong keys are counted at once; the earliest makes room."""
     upstream_connections_max: Count = 512
     """Connections to all providers together; further calls wait for one."""
     upstream_connect_timeout_seconds: Seconds = 10

@@ -1,9 +1,14 @@
-"""Which headers pass the gateway, in either direction: allow-lists, never deny-lists."""
+"""Which heads pass the gateway, in either direction: allow-lists, never deny-lists."""
 
 import re
 from collections.abc import Iterable
 
-__all__ = ["clean_identifier", "forwardable_request_headers", "forwardable_response_headers"]
+__all__ = [
+    "clean_identifier",
+    "forwardable_request_headers",
+    "forwardable_response_headers",
+    "is_relayable",
+]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -37,6 +42,11 @@ def forwardable_request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Heade
 def forwardable_response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The headers of a provider that a caller gets; names in lower case."""
     return _allowed(headers, _RESPONSE_NAMES, _RESPONSE_PREFIXES)
+
+
+def is_relayable(http_status: int) -> bool:
+    """A final answer that leads nowhere else: neither 1xx (such as 101) nor a redirect."""
+    return 200 <= http_status < 300 or 400 <= http_status < 600
 
 
 def clean_identifier(value: bytes) -> str | None:

@@ -1,0 +1,241 @@
+"""``modelmeter report`` and ``modelmeter calls`` on a real ledger file."""
+
+import csv
+import io
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from modelmeter.cli import app
+from modelmeter.ledger import reader
+from modelmeter.ledger.reader import GroupBy, Sums, report
+from modelmeter.ledger.schema import migrate
+from modelmeter.record import usd_text
+
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+START = datetime(2026, 10, 24, tzinfo=STOCKHOLM)
+NS = 10**9
+WINDOW = "2026-10-24..2026-10-26"
+IN_STOCKHOLM = ("--window", WINDOW, "--time-zone", "Europe/Stockholm")
+INSERT = """
+INSERT INTO entry VALUES (NULL, :id, :id, 0, :at, :tenant, :team, :agent, '', 'openai', 'chat',
+  :model, 0, :status, NULL, 200, NULL, 1000000, NULL, NULL, :tokens, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  :cost, :state, NULL, NULL, 0, 0, NULL)
+"""
+
+
+def entry(number: int, **fields: object) -> dict[str, object]:
+    """One entry; times in seconds after the window's start."""
+    seconds = int(str(fields.pop("seconds", 60)))
+    return {
+        "id": f"call-{number}",
+        "at": int(START.timestamp()) * NS + seconds * NS,
+        "tenant": "acme",
+        "team": "meetmind",
+        "agent": "meetmind.notes",
+        "model": "gpt-4o",
+        "status": "success",
+        "tokens": 100,
+        "cost": 1_000_000,
+        "state": "priced",
+        **fields,
+    }
+
+
+def fill(connection: sqlite3.Connection, entries: Sequence[dict[str, object]]) -> None:
+    """Write entries as the ledger's own schema wants them."""
+    connection.isolation_level = None
+    migrate(connection)
+    connection.executemany(INSERT, entries)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    fill(
+        connection,
+        [
+            entry(1, team="=cmd()", cost=9 * 10**18, agent="\x1b[31mred"),
+            entry(2, team="=cmd()", cost=9 * 10**18 + 1),
+            entry(3, status="error", cost=0, tokens=0),
+            entry(4, status="cancelled", cost=5),
+            entry(5, state="unpriced", cost=0, model="mystery"),
+            entry(6, seconds=-1),
+            entry(7, seconds=int(timedelta(days=3, hours=1).total_seconds())),
+        ],
+    )
+    connection.close()
+    return path
+
+
+def run(*arguments: str) -> str:
+    """The output of a command."""
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_json_is_exact_beyond_sixty_four_bits(ledger: Path) -> None:
+    text = run("report", "--ledger", str(ledger), *IN_STOCKHOLM, "--json")
+
+    assert json.loads(text) == {
+        "from": "2026-10-24T00:00:00+02:00",
+        "to": "2026-10-27T00:00:00+01:00",
+        "by": "team",
+        "total": {
+            "calls": 5,
+            "errors": 1,
+            "cached": 0,
+            "tokens": 400,
+            "cost_usd": "18000000.000000000006",
+            "unpriced_calls": 1,
+        },
+        "rows": [
+            {
+                "team": "=cmd()",
+                "calls": 2,
+                "errors": 0,
+                "cached": 0,
+                "tokens": 200,
+                "cost_usd": "18000000.000000000001",
+                "unpriced_calls": 0,
+            },
+            {
+                "team": "meetmind",
+                "calls": 3,
+                "errors": 1,
+                "cached": 0,
+                "tokens": 200,
+                "cost_usd": "0.000000000005",
+                "unpriced_calls": 1,
+            },
+        ],
+    }
+
+
+def test_a_spreadsheet_runs_no_formula_of_ours(ledger: Path) -> None:
+    text = run("report", "--ledger", str(ledger), *IN_STOCKHOLM, "--csv")
+
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["team", "calls", "errors", "cached", "tokens", "cost_usd", "unpriced_calls"]
+    assert rows[1][0] == "'=cmd()"
+
+
+def test_people_see_readable_money_and_a_warning(ledger: Path) -> None:
+    text = run("report", "--ledger", str(ledger), *IN_STOCKHOLM)
+
+    assert "$18,000,000.00" in text
+    assert "1 calls have no known price" in text
+
+
+def test_an_empty_window_says_how_to_send_the_first_call(ledger: Path) -> None:
+    assert "OPENAI_BASE_URL" in run("report", "--ledger", str(ledger), "--window", "yesterday")
+
+
+def test_calls_are_shown_inert_and_whole(ledger: Path) -> None:
+    lines = run("calls", "--ledger", str(ledger))
+    objects = [json.loads(line) for line in run(
+        "calls", "--ledger", str(ledger), "--json", "--team", "=cmd()").splitlines()]  # fmt: skip
+
+    assert "\x1b" not in lines
+    assert "\\x1b[31mred" in lines
+    assert [call["cost_usd"] for call in objects] == ["9000000", "9000000.000000000001"]
+    assert len(run("calls", "--ledger", str(ledger), "--limit", "3").splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["report", "--by", "colour"], "no such grouping"),
+        (["report", "--window", "soon"], "no such window"),
+        (["report", "--time-zone", "Mars"], "no such time zone"),
+        (["report", "--ledger", "/nonexistent/ledger.db"], "there is no ledger"),
+    ],
+)
+def test_a_wrong_word_is_told_and_what_would_be_right(
+    ledger: Path, arguments: list[str], says: str
+) -> None:
+    given_ledger = [] if "--ledger" in arguments else ["--ledger", str(ledger)]
+
+    result = CliRunner().invoke(app, [*arguments, *given_ledger])
+
+    assert result.exit_code != 0
+    assert says in str(result.exception)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4 * 86_400 - 1), st.integers(0, 10**18)), min_size=1, max_size=30
+    ),
+    st.sampled_from(list(GroupBy)),
+    st.sampled_from(["UTC", "Europe/Stockholm", "Asia/Kathmandu", "America/St_Johns"]),
+)
+def test_the_parts_add_up_to_the_whole(
+    calls: list[tuple[int, int]], by: GroupBy, zone: str
+) -> None:
+    connection = sqlite3.connect(":memory:")
+    fill(
+        connection,
+        [
+            entry(number, seconds=seconds, cost=cost, team=f"team{cost % 3}")
+            for number, (seconds, cost) in enumerate(calls)
+        ],
+    )
+
+    result = report(connection, START, START + timedelta(days=6), by, ZoneInfo(zone))
+
+    connection.close()
+    parts = Sums()
+    for row in result.rows:
+        parts.add(row.sums)
+    assert parts == result.total
+    assert result.total.calls == len(calls)
+    assert usd_text(result.total.cost) == usd_text(sum(cost for _, cost in calls))
+
+
+def test_days_are_the_time_zones_own() -> None:
+    """The 25th has 25 hours in Stockholm: a call in its last hour is still of that day."""
+    connection = sqlite3.connect(":memory:")
+    hours = [23.9, 24.0, 24.0 + 24.9, 24.0 + 25.0]
+    fill(connection, [entry(n, seconds=int(hour * 3600)) for n, hour in enumerate(hours)])
+
+    result = report(connection, START, START + timedelta(days=4), GroupBy.DAY, STOCKHOLM)
+
+    connection.close()
+    assert [(row.name, row.sums.calls) for row in result.rows] == [
+        ("2026-10-24T00:00:00+02:00", 1),
+        ("2026-10-25T00:00:00+02:00", 2),
+        ("2026-10-26T00:00:00+01:00", 1),
+    ]
+
+
+def test_the_hour_that_comes_twice_is_two_hours() -> None:
+    connection = sqlite3.connect(":memory:")
+    fill(connection, [entry(n, seconds=(24 + 2 + n) * 3600 + 60) for n in range(2)])
+
+    result = report(connection, START, START + timedelta(days=4), GroupBy.HOUR, STOCKHOLM)
+
+    connection.close()
+    assert [row.name for row in result.rows] == [
+        "2026-10-25T02:00:00+02:00",
+        "2026-10-25T02:00:00+01:00",
+    ]
+
+
+def test_reports_use_the_index_on_time() -> None:
+    connection = sqlite3.connect(":memory:")
+    fill(connection, [])
+
+    for statement in (*reader._BY_NAME.values(), reader._BY_QUARTER):
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", (0, 1)).fetchall()
+        assert any("entry_started_at" in str(step) for step in plan)
+    connection.close()
