@@ -2,11 +2,11 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from modelmeter.providers import RequestFacts, ResponseFacts
+from modelmeter.providers import AnswerHead, RequestFacts, ResponseFacts
 from modelmeter.providers.bedrock.dialect import BedrockDialect
 from modelmeter.record import Operation, TokenCounts
 from modelmeter.wire.event_stream import encode_event_stream_message
@@ -89,9 +89,13 @@ def observed(
     http_status: int = 200,
     content_type: str = "application/json",
     model: str = "m",
+    headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> tuple[bytes, ResponseFacts]:
     """What an observer passes on of an answer and says of it."""
-    observer = BedrockDialect().observe(request_of(operation, model), http_status, content_type)
+    observer = BedrockDialect().observe(
+        request_of(operation, model),
+        AnswerHead(http_status, [(b"content-type", content_type.encode()), *headers]),
+    )
     out = b"".join([observer.feed(piece) for piece in chunks])
     return out + observer.end(), observer.facts()
 

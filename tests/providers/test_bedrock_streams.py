@@ -9,10 +9,12 @@ from bedrock_cases import request_of as asked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmeter.providers import ResponseFacts
+from modelmeter.providers import AnswerHead, ResponseFacts
 from modelmeter.providers.bedrock.dialect import BedrockDialect
 from modelmeter.record import ErrorType, Operation, TokenCounts
 from modelmeter.wire.event_stream import encode_event_stream_message
+
+HEAD = AnswerHead(200, [(b"content-type", EVENT_STREAM.encode())])
 
 UNBELIEVABLE: list[object] = [-1, 0.0, 1.5, "7", 10**30, True, [], {}, None]
 NAMES = st.sampled_from(sorted(STREAMS))
@@ -84,7 +86,7 @@ def test_any_split_gives_the_same_facts_and_the_same_bytes(
 @pytest.mark.parametrize("name", STREAMS)
 def test_only_the_last_message_finishes_a_stream(name: str) -> None:
     case = STREAMS[name]
-    observer = BedrockDialect().observe(asked(case.operation), 200, EVENT_STREAM)
+    observer = BedrockDialect().observe(asked(case.operation), HEAD)
 
     finished = []
     for message in case.messages:
@@ -105,7 +107,7 @@ def test_a_stream_that_breaks_off_has_not_ended(name: str) -> None:
 
 
 def test_a_chunk_is_passed_on_itself() -> None:
-    observer = BedrockDialect().observe(asked(Operation.CONVERSE), 200, EVENT_STREAM)
+    observer = BedrockDialect().observe(asked(Operation.CONVERSE), HEAD)
     for chunk_in in (STREAMS["converse"].messages[0], b"\xff" * 40, b"after the fault"):
         assert observer.feed(chunk_in) is chunk_in
 

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmeter.providers import PROVIDER_KINDS, RequestFacts, ResponseFacts, dialect_for
+from modelmeter.providers import (
+    PROVIDER_KINDS,
+    AnswerHead,
+    RequestFacts,
+    ResponseFacts,
+    dialect_for,
+)
 from modelmeter.record import Operation
 
 BOMB = b"[" * 100_000
@@ -65,7 +71,9 @@ def observe(
     kind: str, facts: RequestFacts, status: int, content_type: str, chunks: list[bytes]
 ) -> tuple[bytes, ResponseFacts]:
     """What is forwarded and what is known of an answer."""
-    observer = dialect_for(kind).observe(facts, status, content_type)
+    observer = dialect_for(kind).observe(
+        facts, AnswerHead(status, [(b"content-type", content_type.encode())])
+    )
     forwarded = b"".join(observer.feed(chunk) for chunk in chunks)
     forwarded += observer.end()
     return forwarded, observer.facts()

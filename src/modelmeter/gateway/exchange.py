@@ -11,7 +11,13 @@ from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
 from modelmeter.meter import Ending, OpenCall
-from modelmeter.providers import Dialect, RequestFacts, ResponseFacts, ResponseObserver
+from modelmeter.providers import (
+    AnswerHead,
+    Dialect,
+    RequestFacts,
+    ResponseFacts,
+    ResponseObserver,
+)
 from modelmeter.record import ErrorType
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import forwardable_response_headers, is_relayable
@@ -106,10 +112,8 @@ class Exchange:
                 "the upstream answered with a redirect, which is never followed, or with no answer",
                 error_type=ErrorType.BAD_RESPONSE,
             )
-        content_type = (header(answer.headers, b"content-type") or b"").decode("latin-1")
-        observer = seen_plain(
-            self._dialect.observe(self._facts, answer.status, content_type), answer.headers
-        )
+        head = AnswerHead(answer.status, answer.headers)
+        observer = seen_plain(self._dialect.observe(self._facts, head), answer.headers)
         self._observer = observer
         while True:
             self._patience.allow(

@@ -1,9 +1,16 @@
 """The providers' dialects: what a request asks for, what an answer used, which error it is."""
 
-from modelmeter.providers.contract import Dialect, RequestFacts, ResponseFacts, ResponseObserver
+from modelmeter.providers.contract import (
+    AnswerHead,
+    Dialect,
+    RequestFacts,
+    ResponseFacts,
+    ResponseObserver,
+)
 
 __all__ = [
     "PROVIDER_KINDS",
+    "AnswerHead",
     "Dialect",
     "RequestFacts",
     "ResponseFacts",

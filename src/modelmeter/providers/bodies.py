@@ -23,7 +23,8 @@ BODY_BYTES_MAX = 32 * 1024 * 1024
 """A plain answer that is kept to be read at its end; a longer one is only passed on."""
 COUNT_MAX = 1_000_000_000
 """Tokens of one kind in one call; more is a provider's mistake."""
-MODEL_CHARACTERS_MAX = 256
+MODEL_CHARACTERS_MAX = 2048
+"""As long as the longest id of a model on Bedrock, an ARN."""
 OUTPUT_LIMIT_MAX = 2**31
 
 ABSENT = msgspec.Raw(b"null")

@@ -6,7 +6,7 @@ import msgspec
 
 from modelmeter.record import ErrorType, Operation, TokenCounts
 
-__all__ = ["Dialect", "RequestFacts", "ResponseFacts", "ResponseObserver"]
+__all__ = ["AnswerHead", "Dialect", "RequestFacts", "ResponseFacts", "ResponseObserver"]
 
 
 class RequestFacts(msgspec.Struct, frozen=True):
@@ -14,7 +14,7 @@ class RequestFacts(msgspec.Struct, frozen=True):
 
     operation: Operation
     model: str
-    """As requested; 1 to 256 printable characters."""
+    """As requested; 1 to 2,048 printable characters."""
     streamed: bool
     output_tokens_max: int | None
     """The request's own limit of output tokens, or None."""
@@ -22,6 +22,25 @@ class RequestFacts(msgspec.Struct, frozen=True):
     """What to send: the caller's own bytes unless usage has to be asked for."""
     hides_usage_chunk: bool = False
     """The usage of a stream was asked for by us, so the caller must not see its chunk."""
+
+
+class AnswerHead(msgspec.Struct, frozen=True):
+    """An answer's status and headers; names in lower case."""
+
+    http_status: int
+    headers: list[tuple[bytes, bytes]] = []
+
+    def header(self, name: bytes) -> str:
+        """The first value of a header; empty if there is none."""
+        for key, value in self.headers:
+            if key == name:
+                return value.decode("latin-1")
+        return ""
+
+    @property
+    def content_type(self) -> str:
+        """In lower case, with its parameters."""
+        return self.header(b"content-type").lower()
 
 
 class ResponseFacts(msgspec.Struct, frozen=True):
@@ -81,9 +100,7 @@ class Dialect(Protocol):
         """
         ...
 
-    def observe(
-        self, request: RequestFacts, http_status: int, content_type: str
-    ) -> ResponseObserver:
+    def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """Make the observer for the answer to ``request``."""
         ...
 

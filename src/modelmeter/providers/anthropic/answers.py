@@ -3,21 +3,21 @@
 import msgspec
 
 from modelmeter.errors import WireLimitError
-from modelmeter.providers.anthropic.errors import error_type_of_body, error_type_of_name
+from modelmeter.providers.anthropic.errors import error_type_of_name
 from modelmeter.providers.anthropic.usage import (
     AnthropicUsage,
     anthropic_tokens,
     merge_usage,
     read_usage,
 )
-from modelmeter.providers.bodies import ABSENT, UNREADABLE, BodyCollector
+from modelmeter.providers.bodies import ABSENT, UNREADABLE
 from modelmeter.providers.contract import ResponseFacts
+from modelmeter.providers.plain import not_json
 from modelmeter.record import ErrorType
 from modelmeter.wire.sse import ServerSentEventDecoder
 
-__all__ = ["MessageEvents", "MessageObserver", "MessageStreamObserver", "message_facts"]
+__all__ = ["MessageEvents", "MessageStreamObserver", "message_facts"]
 
-_HTTP_ERROR = 400
 _NO_USAGE = "the provider reported no usage"
 _UNREADABLE = "an event of the stream could not be read"
 
@@ -151,50 +151,12 @@ class MessageStreamObserver:
         return self._events.facts()
 
 
-class MessageObserver:
-    """One JSON object, read at its end."""
-
-    def __init__(self, http_status: int) -> None:
-        self._http_status = http_status
-        self._collector = BodyCollector()
-        self._ended = False
-
-    @property
-    def finished(self) -> bool:
-        """A plain body has no end mark of its own."""
-        return False
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Keep ``chunk`` and give it back."""
-        self._collector.feed(chunk)
-        return chunk
-
-    def end(self) -> bytes:
-        """Nothing was held back."""
-        self._ended = True
-        return b""
-
-    def facts(self) -> ResponseFacts:
-        """What the body says."""
-        body = self._collector.body()
-        if self._http_status >= _HTTP_ERROR:
-            kind = error_type_of_body(self._http_status, body or b"")
-            return ResponseFacts(ended=self._ended, error_type=kind)
-        if body is None:
-            return ResponseFacts(ended=self._ended, note="the answer was too large to be read")
-        return message_facts(body, ended=self._ended)
-
-
-def message_facts(body: bytes, *, ended: bool) -> ResponseFacts:
+def message_facts(body: bytes) -> ResponseFacts:
     """The facts of a whole message; also of Claude's answers on Bedrock."""
     try:
         message = _message_decoder.decode(body)
     except UNREADABLE:
-        return ResponseFacts(
-            error_type=ErrorType.BAD_RESPONSE if ended else None,
-            output_characters=len(body),
-            note="the answer is not JSON",
-        )
+        return not_json(body)
     usage, note = read_usage(message.usage)
     tokens = None
     if usage is not None:
@@ -205,7 +167,7 @@ def message_facts(body: bytes, *, ended: bool) -> ResponseFacts:
     return ResponseFacts(
         model_answered=_text(message.model),
         tokens=tokens,
-        ended=ended,
+        ended=True,
         output_characters=characters,
         provider_request_id=_text(message.id),
         service_tier=None if usage is None else _text(usage.service_tier),

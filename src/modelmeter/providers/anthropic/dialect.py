@@ -3,10 +3,11 @@
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
-from modelmeter.providers.anthropic.answers import MessageObserver, MessageStreamObserver
-from modelmeter.providers.anthropic.errors import error_body
+from modelmeter.providers.anthropic.answers import MessageStreamObserver, message_facts
+from modelmeter.providers.anthropic.errors import error_body, error_type_of_body
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
-from modelmeter.providers.contract import RequestFacts, ResponseObserver
+from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
 
 __all__ = ["AnthropicDialect"]
@@ -45,13 +46,11 @@ class AnthropicDialect:
             upstream_body=body,
         )
 
-    def observe(
-        self, request: RequestFacts, http_status: int, content_type: str
-    ) -> ResponseObserver:
+    def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""
-        if http_status == _OK and content_type.startswith("text/event-stream"):
+        if head.http_status == _OK and head.content_type.startswith("text/event-stream"):
             return MessageStreamObserver()
-        return MessageObserver(http_status)
+        return PlainObserver(head.http_status, message_facts, error_type_of_body)
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""

@@ -72,6 +72,8 @@ def anthropic_tokens(usage: AnthropicUsage) -> tuple[TokenCounts | None, str | N
 
 
 def _disjoint(usage: AnthropicUsage) -> TokenCounts:
+    if usage.input_tokens is None and usage.output_tokens is None:
+        raise UnbelievableCountError("the provider's usage lacks its counts")
     written = count(usage.cache_creation_input_tokens)
     split = usage.cache_creation or CacheCreation()
     for_an_hour = count(split.ephemeral_1h_input_tokens)

@@ -1,19 +1,17 @@
-"""Observes Bedrock's answers that are one JSON object."""
+"""Reads Bedrock's answers that are one JSON object."""
 
 import msgspec
 
 from modelmeter.providers.anthropic.answers import message_facts
 from modelmeter.providers.bedrock.blocks import output_length
-from modelmeter.providers.bedrock.errors import error_type_of_body
 from modelmeter.providers.bedrock.invoked import model_behind, read_invoked, text_length
-from modelmeter.providers.bedrock.usage import converse_tokens, invoked_tokens
-from modelmeter.providers.bodies import ABSENT, BodyCollector, is_absent
-from modelmeter.providers.contract import RequestFacts, ResponseFacts
-from modelmeter.record import ErrorType, Operation
+from modelmeter.providers.bedrock.usage import converse_tokens, header_tokens, invoked_tokens
+from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
+from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts
+from modelmeter.providers.plain import not_json
+from modelmeter.record import Operation
 
-__all__ = ["PlainObserver", "ServiceTier", "tier_name"]
-
-_HTTP_ERROR = 400
+__all__ = ["ServiceTier", "answer_facts", "tier_name"]
 
 
 class ServiceTier(msgspec.Struct):
@@ -28,52 +26,33 @@ class _Converse(msgspec.Struct, rename="camel"):
     service_tier: ServiceTier | None = None
 
 
+_TIER_HEADER = b"x-amzn-bedrock-service-tier"
+
 _converse_decoder = msgspec.json.Decoder(_Converse)
 _json_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
-class PlainObserver:
-    """Keeps the body and reads it once, at its end."""
-
-    def __init__(self, request: RequestFacts, http_status: int) -> None:
-        self._request = request
-        self._http_status = http_status
-        self._collector = BodyCollector()
-        self._ended = False
-
-    @property
-    def finished(self) -> bool:
-        """A plain body has no end mark of its own."""
-        return False
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Keep ``chunk`` and give it back."""
-        self._collector.feed(chunk)
-        return chunk
-
-    def end(self) -> bytes:
-        """Nothing was held back."""
-        self._ended = True
-        return b""
-
-    def facts(self) -> ResponseFacts:
-        """What the body says."""
-        body = self._collector.body()
-        if self._http_status >= _HTTP_ERROR:
-            kind = error_type_of_body(self._http_status, body or b"")
-            return ResponseFacts(ended=self._ended, error_type=kind)
-        if body is None:
-            return ResponseFacts(ended=self._ended, note="the answer was too large to be read")
-        try:
-            if self._request.operation is Operation.CONVERSE:
-                facts = _converse_facts(body)
-            else:
-                facts = _invoked_facts(body, self._request.model)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            facts = _unknown_facts(body)
-        if not self._ended:
-            return msgspec.structs.replace(facts, error_type=None)
-        return msgspec.structs.replace(facts, ended=facts.error_type is None)
+def answer_facts(request: RequestFacts, head: AnswerHead, body: bytes) -> ResponseFacts:
+    """The facts of a whole answer; where its body tells no counts or tier, its headers may."""
+    try:
+        if request.operation is Operation.CONVERSE:
+            facts = _converse_facts(body)
+        else:
+            facts = _invoked_facts(body, request.model)
+    except UNREADABLE:
+        facts = _unknown_facts(body)
+    if facts.error_type is not None:
+        return facts
+    tokens, note = facts.tokens, facts.note
+    if tokens is None and (counted := header_tokens(head)) is not None:
+        tokens, note = counted, None
+    return msgspec.structs.replace(
+        facts,
+        tokens=tokens,
+        note=note,
+        service_tier=facts.service_tier or head.header(_TIER_HEADER) or None,
+        ended=True,
+    )
 
 
 def tier_name(tier: ServiceTier | None) -> str | None:
@@ -100,7 +79,7 @@ def _invoked_facts(body: bytes, requested: str) -> ResponseFacts:
     tokens, note = invoked_tokens(answer)
     model = model_behind(requested, answer.model)
     if answer.type == "message":
-        facts = message_facts(body, ended=True)
+        facts = message_facts(body)
         return msgspec.structs.replace(
             facts, model_answered=model, tokens=tokens, error_type=None, note=note
         )
@@ -116,12 +95,8 @@ def _invoked_facts(body: bytes, requested: str) -> ResponseFacts:
 def _unknown_facts(body: bytes) -> ResponseFacts:
     try:
         _json_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ResponseFacts(
-            error_type=ErrorType.BAD_RESPONSE,
-            output_characters=len(body),
-            note="the answer is not JSON",
-        )
+    except UNREADABLE:
+        return not_json(body)
     return ResponseFacts(
         output_characters=len(body), note="the answer has a shape that is not known"
     )

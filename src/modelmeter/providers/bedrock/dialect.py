@@ -4,16 +4,22 @@ Bedrock's dialect.
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html
 """
 
+from functools import partial
 from urllib.parse import unquote
 
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
-from modelmeter.providers.bedrock.answers import PlainObserver
-from modelmeter.providers.bedrock.errors import error_body, error_name_of_status
+from modelmeter.providers.bedrock.answers import answer_facts
+from modelmeter.providers.bedrock.errors import (
+    error_body,
+    error_name_of_status,
+    error_type_of_body,
+)
 from modelmeter.providers.bedrock.streams import ConverseStreamObserver, InvokeStreamObserver
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
-from modelmeter.providers.contract import RequestFacts, ResponseObserver
+from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
 
 __all__ = ["BedrockDialect"]
@@ -72,15 +78,14 @@ class BedrockDialect:
             upstream_body=body,
         )
 
-    def observe(
-        self, request: RequestFacts, http_status: int, content_type: str
-    ) -> ResponseObserver:
+    def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""
-        if content_type.lower().startswith(_EVENT_STREAM):
+        if head.content_type.startswith(_EVENT_STREAM):
             if request.operation is Operation.CONVERSE:
                 return ConverseStreamObserver()
             return InvokeStreamObserver(request.model)
-        return PlainObserver(request, http_status)
+        read = partial(answer_facts, request, head)
+        return PlainObserver(head.http_status, read, error_type_of_body)
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""

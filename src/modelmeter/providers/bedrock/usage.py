@@ -11,12 +11,32 @@ import msgspec
 
 from modelmeter.providers.anthropic.usage import anthropic_tokens, read_usage
 from modelmeter.providers.bedrock.invoked import InvokedBody
-from modelmeter.providers.bodies import ABSENT, UnbelievableCountError, count, is_absent
+from modelmeter.providers.bodies import (
+    ABSENT,
+    UNREADABLE,
+    UnbelievableCountError,
+    count,
+    is_absent,
+)
+from modelmeter.providers.contract import AnswerHead
 from modelmeter.providers.openai.usage import openai_tokens
 from modelmeter.record import TokenCounts
 
-__all__ = ["NO_USAGE", "Counted", "converse_tokens", "invocation_tokens", "invoked_tokens"]
+__all__ = [
+    "NO_USAGE",
+    "Counted",
+    "converse_tokens",
+    "header_tokens",
+    "invocation_tokens",
+    "invoked_tokens",
+]
 
+_COUNT_HEADERS = (
+    b"input-token-count",
+    b"output-token-count",
+    b"cache-read-input-token-count",
+    b"cache-write-input-token-count",
+)
 NO_USAGE = "the provider reported no usage"
 
 Counted = tuple[TokenCounts | None, str | None]
@@ -68,7 +88,7 @@ def converse_tokens(usage: msgspec.Raw) -> Counted:
         return _converse(_converse_decoder.decode(usage)), None
     except UnbelievableCountError as error:
         return None, str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return None, _unreadable(error)
 
 
@@ -84,7 +104,7 @@ def invocation_tokens(metrics: msgspec.Raw) -> Counted:
         ), None
     except UnbelievableCountError as error:
         return None, str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return None, _unreadable(error)
 
 
@@ -103,9 +123,29 @@ def invoked_tokens(body: InvokedBody) -> Counted:
             ), None
     except UnbelievableCountError as error:
         return None, str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return None, _unreadable(error)
     return None, NO_USAGE
+
+
+def header_tokens(head: AnswerHead) -> TokenCounts | None:
+    """The counts in the headers of an invoked model's answer, if they stand there."""
+    values = {
+        name: int(text)
+        for name in _COUNT_HEADERS
+        if (text := head.header(b"x-amzn-bedrock-" + name)).isdecimal()
+    }
+    if b"input-token-count" not in values:
+        return None
+    try:
+        return TokenCounts(
+            input=count(values[b"input-token-count"]),
+            output=count(values.get(b"output-token-count")),
+            cache_read=count(values.get(b"cache-read-input-token-count")),
+            cache_write_5m=count(values.get(b"cache-write-input-token-count")),
+        )
+    except UnbelievableCountError:
+        return None
 
 
 def _of_usage(usage: msgspec.Raw) -> Counted:

@@ -6,17 +6,17 @@ from typing import Protocol
 import msgspec
 
 from modelmeter.errors import WireError
-from modelmeter.providers.bodies import ABSENT, UNREADABLE, BodyCollector, is_absent
+from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.genai.errors import error_type_of_body
 from modelmeter.providers.genai.usage import genai_tokens
+from modelmeter.providers.plain import not_json
 from modelmeter.record import ErrorType, TokenCounts
 from modelmeter.wire.json_array import JsonArrayDecoder
 from modelmeter.wire.sse import ServerSentEventDecoder
 
-__all__ = ["ArrayFrames", "EventFrames", "GenerationObserver", "StreamObserver"]
+__all__ = ["ArrayFrames", "EventFrames", "StreamObserver", "generation_facts"]
 
-_HTTP_ERROR = 400
 _NO_USAGE = "the provider reported no usage"
 _UNREADABLE = "a part of the answer could not be read"
 
@@ -189,45 +189,10 @@ class StreamObserver:
         return self._generation.facts(ended=self._ended and self._generation.complete)
 
 
-class GenerationObserver:
-    """One JSON object, read at its end."""
-
-    def __init__(self, http_status: int) -> None:
-        self._http_status = http_status
-        self._collector = BodyCollector()
-        self._ended = False
-
-    @property
-    def finished(self) -> bool:
-        """A plain body has no end mark of its own."""
-        return False
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Keep ``chunk`` and give it back."""
-        self._collector.feed(chunk)
-        return chunk
-
-    def end(self) -> bytes:
-        """Nothing was held back."""
-        self._ended = True
-        return b""
-
-    def facts(self) -> ResponseFacts:
-        """What the body says."""
-        body = self._collector.body()
-        if self._http_status >= _HTTP_ERROR:
-            kind = error_type_of_body(self._http_status, body or b"")
-            return ResponseFacts(ended=self._ended, error_type=kind)
-        if body is None:
-            return ResponseFacts(ended=self._ended, note="the answer was too large to be read")
-        generation = _Generation()
-        if generation.read(body):
-            return generation.facts(ended=self._ended)
-        return ResponseFacts(
-            error_type=ErrorType.BAD_RESPONSE if self._ended else None,
-            output_characters=len(body),
-            note="the answer is not JSON",
-        )
+def generation_facts(body: bytes) -> ResponseFacts:
+    """The facts of a whole answer that is one object."""
+    generation = _Generation()
+    return generation.facts(ended=True) if generation.read(body) else not_json(body)
 
 
 def _length(candidate: _Candidate) -> int:

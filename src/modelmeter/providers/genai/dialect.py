@@ -7,14 +7,15 @@ import msgspec
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
-from modelmeter.providers.contract import RequestFacts, ResponseObserver
+from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
 from modelmeter.providers.genai.answers import (
     ArrayFrames,
     EventFrames,
-    GenerationObserver,
     StreamObserver,
+    generation_facts,
 )
-from modelmeter.providers.genai.errors import error_body
+from modelmeter.providers.genai.errors import error_body, error_type_of_body
+from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
 
 __all__ = ["GenAIDialect"]
@@ -68,13 +69,11 @@ class GenAIDialect:
             upstream_body=body,
         )
 
-    def observe(
-        self, request: RequestFacts, http_status: int, content_type: str
-    ) -> ResponseObserver:
+    def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""
-        if http_status != _OK or not request.streamed:
-            return GenerationObserver(http_status)
-        if content_type.startswith("text/event-stream"):
+        if head.http_status != _OK or not request.streamed:
+            return PlainObserver(head.http_status, generation_facts, error_type_of_body)
+        if head.content_type.startswith("text/event-stream"):
             return StreamObserver(EventFrames())
         return StreamObserver(ArrayFrames())
 

@@ -3,11 +3,12 @@
 import re
 from urllib.parse import unquote
 
-from modelmeter.providers.contract import RequestFacts, ResponseObserver
-from modelmeter.providers.openai.errors import error_body
-from modelmeter.providers.openai.plain import PlainObserver
+from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.openai.errors import error_body, error_type_of_body
+from modelmeter.providers.openai.plain import body_facts
 from modelmeter.providers.openai.requests import read_openai_request
 from modelmeter.providers.openai.stream import ChatStreamObserver, ResponsesStreamObserver
+from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
 
 __all__ = ["OpenAIDialect"]
@@ -41,12 +42,10 @@ class OpenAIDialect:
         deployment = None if match is None else unquote(match.group(1))
         return read_openai_request(operation, body, model_of_path=deployment)
 
-    def observe(
-        self, request: RequestFacts, http_status: int, content_type: str
-    ) -> ResponseObserver:
+    def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""
-        if http_status != _OK or not content_type.startswith("text/event-stream"):
-            return PlainObserver(http_status)
+        if head.http_status != _OK or not head.content_type.startswith("text/event-stream"):
+            return PlainObserver(head.http_status, body_facts, error_type_of_body)
         if request.operation is Operation.RESPONSES:
             return ResponsesStreamObserver(hides_usage=False)
         return ChatStreamObserver(hides_usage=request.hides_usage_chunk)

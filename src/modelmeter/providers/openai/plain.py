@@ -1,16 +1,15 @@
-"""Observes an answer in OpenAI's dialect that is one JSON object."""
+"""Reads answers in OpenAI's dialect that are one JSON object."""
 
 import msgspec
 
-from modelmeter.providers.bodies import ABSENT, UNREADABLE, BodyCollector, is_absent
+from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
-from modelmeter.providers.openai.errors import error_type_of_body
 from modelmeter.providers.openai.usage import openai_tokens
-from modelmeter.record import ErrorType, TokenCounts
+from modelmeter.providers.plain import not_json
+from modelmeter.record import TokenCounts
 
-__all__ = ["PlainObserver", "usable_tokens"]
+__all__ = ["body_facts", "usable_tokens"]
 
-_HTTP_ERROR = 400
 _NO_USAGE = "the provider reported no usage"
 
 
@@ -35,55 +34,22 @@ class _Body(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Body)
 
 
-class PlainObserver:
-    """Keeps the body and reads it once, at its end."""
-
-    def __init__(self, http_status: int) -> None:
-        self._http_status = http_status
-        self._collector = BodyCollector()
-        self._ended = False
-
-    @property
-    def finished(self) -> bool:
-        """A plain body has no end mark of its own."""
-        return False
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Keep ``chunk`` and give it back."""
-        self._collector.feed(chunk)
-        return chunk
-
-    def end(self) -> bytes:
-        """Nothing was held back."""
-        self._ended = True
-        return b""
-
-    def facts(self) -> ResponseFacts:
-        """What the body says."""
-        body = self._collector.body()
-        if self._http_status >= _HTTP_ERROR:
-            return ResponseFacts(
-                ended=self._ended, error_type=error_type_of_body(self._http_status, body or b"")
-            )
-        if body is None:
-            return ResponseFacts(ended=self._ended, note="the answer was too large to be read")
-        try:
-            answer = _decoder.decode(body)
-        except UNREADABLE:
-            bad = ErrorType.BAD_RESPONSE if self._ended else None
-            return ResponseFacts(
-                error_type=bad, output_characters=len(body), note="the answer is not JSON"
-            )
-        tokens, note = usable_tokens(answer.usage)
-        return ResponseFacts(
-            model_answered=_text(answer.model),
-            tokens=tokens,
-            ended=self._ended,
-            output_characters=0 if tokens is not None else _characters(answer.choices or []),
-            provider_request_id=_text(answer.id),
-            service_tier=_text(answer.service_tier),
-            note=note,
-        )
+def body_facts(body: bytes) -> ResponseFacts:
+    """The facts of a whole answer."""
+    try:
+        answer = _decoder.decode(body)
+    except UNREADABLE:
+        return not_json(body)
+    tokens, note = usable_tokens(answer.usage)
+    return ResponseFacts(
+        model_answered=_text(answer.model),
+        tokens=tokens,
+        ended=True,
+        output_characters=0 if tokens is not None else _characters(answer.choices or []),
+        provider_request_id=_text(answer.id),
+        service_tier=_text(answer.service_tier),
+        note=note,
+    )
 
 
 def usable_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
