@@ -61,6 +61,8 @@ def _camel(name: str) -> str:
 
 
 def _disjoint(usage: _Usage) -> TokenCounts:
+    if usage.prompt_token_count is None and usage.candidates_token_count is None:
+        raise UnbelievableCountError("the provider's usage lacks its counts")
     cached = count(usage.cached_content_token_count)
     audio = _of(usage.prompt_tokens_details, "AUDIO") - _of(usage.cache_tokens_details, "AUDIO")
     image = _of(usage.prompt_tokens_details, "IMAGE") - _of(usage.cache_tokens_details, "IMAGE")

@@ -57,6 +57,8 @@ def openai_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
 def _disjoint(usage: _Usage) -> TokenCounts:
     inside = usage.prompt_tokens_details or usage.input_tokens_details or _NO_INPUT_DETAILS
     outside = usage.completion_tokens_details or usage.output_tokens_details or _NO_OUTPUT_DETAILS
+    if usage.prompt_tokens is None and usage.input_tokens is None:
+        raise UnbelievableCountError("the provider's usage lacks its counts")
     prompt = count(usage.prompt_tokens) or count(usage.input_tokens)
     completion = count(usage.completion_tokens) or count(usage.output_tokens)
     cached = count(inside.cached_tokens) or count(usage.prompt_cache_hit_tokens)
