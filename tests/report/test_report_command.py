@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -153,11 +156,68 @@ def test_calls_are_shown_inert_and_whole(ledger: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("since", "count"),
+    [
+        ("2026-10-24T00:00:30+02:00", 6),
+        ("2026-10-23T22:00:30Z", 6),
+        ("2026-10-24", 6),
+        ("2026-10-23", 7),
+        ("2026-10-27", 1),
+    ],
+)
+def test_calls_since_a_time(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch, since: str, count: int
+) -> None:
+    monkeypatch.setenv("MODELMETER_TIME_ZONE", "Europe/Stockholm")
+
+    lines = run("calls", "--ledger", str(ledger), "--json", "--since", since).splitlines()
+
+    assert len(lines) == count
+
+
+def test_following_shows_every_call_however_many_come_at_once(ledger: Path) -> None:
+    command = [sys.executable, "-m", "modelmeter", "calls", "--follow", "--json", "--limit", "2"]
+    process = subprocess.Popen(
+        [*command, "--ledger", str(ledger), "--team", "burst"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        connection = sqlite3.connect(ledger)
+        for burst in range(3):
+            numbers = range(100 + burst * 500, 100 + (burst + 1) * 500)
+            with connection:
+                connection.executemany(
+                    INSERT,
+                    [entry(n, team="burst" if n % 2 else "others") for n in numbers],
+                )
+            expected = [f"call-{number}" for number in numbers if number % 2]
+            if burst:
+                seen = [json.loads(process.stdout.readline())["id"] for _ in expected]
+            else:
+                # How much of the first burst is history is not known.
+                seen = []
+                while seen[-1:] != expected[-1:]:
+                    seen.append(json.loads(process.stdout.readline())["id"])
+                expected = expected[-len(seen) :]
+            assert seen == expected
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stdout.read() == ""
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["report", "--by", "colour"], "no such grouping"),
         (["report", "--window", "soon"], "no such window"),
         (["report", "--time-zone", "Mars"], "no such time zone"),
+        (["calls", "--status", "fine"], "no such status"),
+        (["calls", "--since", "soon"], "no such window"),
         (["report", "--ledger", "/nonexistent/ledger.db"], "there is no ledger"),
     ],
 )

@@ -1,5 +1,6 @@
 """``modelmeter calls``: the latest calls, one line each."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -38,31 +39,38 @@ def calls(
     from zoneinfo import ZoneInfo
 
     from modelmeter.cli.ledger_option import ledger_and_zone
+    from modelmeter.errors import SettingsError
     from modelmeter.ledger.read_only import connect_reader
-    from modelmeter.ledger.reader import CallFilter, latest_calls
+    from modelmeter.ledger.reader import CallFilter, calls_between, latest_calls, newest_seq
     from modelmeter.ledger.windows import window
+    from modelmeter.record import Status
 
+    if status is not None and status not in list(Status):
+        raise SettingsError(f"no such status {status!r}: give one of {', '.join(Status)}")
     path, zone_name = ledger_and_zone(ledger, config)
     zone = ZoneInfo(zone_name)
     now = datetime.now(UTC)
     since_ns = 0
     if since is not None:
-        text = since if since[:1].isalpha() or since[-1:].isalpha() else f"{since}..9999-01-01"
+        text = f"{since}..9999-01-01" if since[:4].isdigit() else since
         since_ns = int(window(text, now, zone)[0].timestamp()) * 1_000_000_000
     wanted = CallFilter(agent, team, model, provider, tenant, status, since_ns)
     connection = connect_reader(path)
-    seen = 0
+
+    def show(rows: Iterable[dict[str, object]]) -> None:
+        for row in rows:
+            typer.echo(_as_json(row) if as_json else _as_line(row, zone))
+
     if not as_json:
         typer.echo(_HEADING)
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(connection):
-        while True:
-            rows = latest_calls(connection, wanted, limit=limit, after_seq=seen)
-            for row in rows:
-                typer.echo(_as_json(row) if as_json else _as_line(row, zone))
-                seen = int(str(row["seq"]))
-            if not follow:
-                return
+        seen = newest_seq(connection)
+        show(latest_calls(connection, wanted, limit=limit, upto_seq=seen))
+        while follow:
             time.sleep(_FOLLOW_SECONDS)
+            newest = newest_seq(connection)
+            show(calls_between(connection, wanted, after_seq=seen, upto_seq=newest))
+            seen = newest
 
 
 _HEADING = (

@@ -33,7 +33,7 @@ def demo(
     from modelmeter.cli.demonstration import Demonstration
 
     if ledger is None:
-        ledger = Path(tempfile.mkdtemp(prefix="modelmeter-demo-")) / "demo.db"
+        ledger = Path(tempfile.mkdtemp(prefix="mm-demo-")) / "demo.db"
     days = None if history is None else _days(history)
     uvloop.run(Demonstration(ledger, port=port, seed=seed).run(seconds=seconds, days=days))
 

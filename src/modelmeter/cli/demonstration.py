@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import logging
+import shutil
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+from rich.constrain import Constrain
 from rich.live import Live
 
 from modelmeter.cli.live_view import live_view
@@ -26,6 +29,8 @@ from modelmeter.wiring import gateway_app, open_ledger, price_book
 __all__ = ["Demonstration"]
 
 _REFRESH_SECONDS = 1.0
+_LAST_CALLS_SECONDS = 2.0
+"""For calls under way when the demo ends; then their agents leave."""
 _UTC = ZoneInfo("UTC")
 _FAILURES = {"openai": 0.02, "anthropic": 0.02, "bedrock": 0.01, "genai": 0.03}
 _TRAFFIC_RATE = 6.0
@@ -61,8 +66,10 @@ class Demonstration:
             ledger = await asyncio.to_thread(open_ledger, settings, pricer)
             try:
                 if days is not None:
-                    await write_past(ledger, pricer, days=days, seed=self._seed)
+                    await write_past(ledger, pricer, days=days, seed=self._seed, stop=stop)
                 began = datetime.now(UTC)
+                if stop.is_set():
+                    return
                 async with gateway_app(settings, ledger, pricer) as app:
                     stop_server = asyncio.Event()
                     serving = asyncio.create_task(
@@ -96,23 +103,36 @@ class Demonstration:
         self, url: str, stop: asyncio.Event, seconds: float | None, began: datetime
     ) -> None:
         """Let the agents call, and show what the ledger says about it."""
-        self._console.print(f"The gateway listens on {url}, its metrics are at {url}/metrics.")
-        self._console.print(f"The ledger is {self._ledger_path}. Ctrl-C ends the demo.")
+        self._console.print(
+            f"Gateway  {url}\nMetrics  {url}/metrics\nLedger   {self._ledger_path}\n"
+            "Ctrl-C ends the demo.",
+            soft_wrap=True,
+        )
         traffic = TrafficGenerator(url, seed=self._seed, rate=_TRAFFIC_RATE)
         calling = asyncio.create_task(traffic.run(stop))
         connection = connect_reader(self._ledger_path)
         with (
             contextlib.closing(connection),
-            Live(console=self._console, auto_refresh=False) as live,
+            Live(console=self._console, auto_refresh=False, vertical_overflow="crop") as live,
         ):
+
+            def show() -> None:
+                # No line is full, so that a terminal's own ^C has room behind each.
+                view = Constrain(live_view(connection, began), self._console.width - 2)
+                live.update(view, refresh=True)
+
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     while not stop.is_set():
-                        live.update(live_view(connection, began), refresh=True)
+                        show()
                         await _sleep_unless(stop, _REFRESH_SECONDS)
             stop.set()
-            await calling
-            live.update(live_view(connection, began), refresh=True)
+            show()
+            await _end_within(calling, _LAST_CALLS_SECONDS)
+            show()
+        if not self._console.is_terminal or self._console.is_dumb_terminal:
+            # There, the live view writes its last state only, and does not end the line.
+            self._console.print()
 
     def _conclude(self, began: datetime) -> None:
         connection = connect_reader(self._ledger_path)
@@ -120,11 +140,32 @@ class Demonstration:
             ended = datetime.now(UTC)
             result = report(connection, began, ended, GroupBy.TEAM, _UTC)
         print_report(result, f"{began:%H:%M:%S} to {ended:%H:%M:%S UTC}", "team")
+        program = _program()
         self._console.print(
-            f"Look further: modelmeter report --ledger {self._ledger_path} --by model\n"
-            f"              modelmeter calls --ledger {self._ledger_path}",
+            "Look further:\n"
+            f"  {program} report --by model --ledger {self._ledger_path}\n"
+            f"  {program} calls --ledger {self._ledger_path}",
             soft_wrap=True,
         )
+
+
+def _program() -> str:
+    """How the user can call this program again."""
+    called = Path(sys.argv[0])
+    if called.stem != "modelmeter":
+        return "modelmeter"
+    on_path = shutil.which("modelmeter")
+    if on_path is not None and Path(on_path).samefile(called):
+        return "modelmeter"
+    return str(called)
+
+
+async def _end_within(calling: asyncio.Task[None], seconds: float) -> None:
+    await asyncio.wait({calling}, timeout=seconds)
+    calling.cancel()
+    await asyncio.wait({calling})
+    if not calling.cancelled():
+        calling.result()
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

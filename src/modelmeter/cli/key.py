@@ -59,5 +59,6 @@ def new(
         return
     # JSON's strings and lists are TOML's too.
     lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in entry.items()]
-    typer.echo(f"# The key, shown only now: {secret}\n# For the configuration:\n[[keys]]")
-    typer.echo("\n".join(lines))
+    # Apart, so that `key new >> modelmeter.toml` keeps the hash and not the key.
+    typer.echo(f"# The key, shown only now: {secret}\n# For the configuration:", err=True)
+    typer.echo("\n".join(["[[keys]]", *lines]))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from modelmeter.cli.figures import count_text, inert, milliseconds_text, money_text
 from modelmeter.ledger.reader import CallFilter, GroupBy, latest_calls, report
+from modelmeter.record import ErrorType
 
 __all__ = ["live_view"]
 
@@ -23,7 +24,8 @@ def live_view(connection: sqlite3.Connection, began: datetime) -> Group:
     """The tables of this moment, from the ledger since ``began``."""
     since_ns = int(began.timestamp()) * 1_000_000_000
     recent = latest_calls(connection, CallFilter(since_ns=since_ns), limit=_RECENT_CALLS)
-    return Group(_teams(connection, began), _models(recent), _errors(recent))
+    # The longest table stands last: a low terminal cuts it, not what fails.
+    return Group(_teams(connection, began), _errors(recent), _models(recent))
 
 
 def _teams(connection: sqlite3.Connection, began: datetime) -> Table:
@@ -61,7 +63,7 @@ def _models(recent: list[dict[str, object]]) -> Table:
             first_tokens[model].append(int(str(row["time_to_first_token_ns"])))
     table = Table()
     table.add_column("model")
-    for name in ("calls", "p50", "p99", "first token p50"):
+    for name in ("calls", "p50", "p99", "first token"):
         table.add_column(name, justify="right")
     for model, values in sorted(durations.items()):
         table.add_row(
@@ -76,7 +78,9 @@ def _models(recent: list[dict[str, object]]) -> Table:
 
 def _errors(recent: list[dict[str, object]]) -> Text:
     errors = Counter(
-        f"{row['provider']} {row['error_type']}" for row in recent if row["error_type"] is not None
+        f"{row['provider']} {row['error_type']}"
+        for row in recent
+        if row["error_type"] not in (None, ErrorType.CANCELLED)
     )
     if not errors:
         return Text("No failed calls yet.", style="dim")

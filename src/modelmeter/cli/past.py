@@ -1,5 +1,6 @@
 """Fills a ledger with the simulator's past, so that long views have something to show."""
 
+import asyncio
 import time
 from itertools import islice
 
@@ -16,12 +17,14 @@ _CALLS_AT_ONCE = 2000
 _CALLS_A_DAY = 2700
 
 
-async def write_past(ledger: Ledger, pricer: Pricer, *, days: float, seed: int) -> None:
-    """Write ``days`` of calls that ended before now, with a progress bar."""
+async def write_past(
+    ledger: Ledger, pricer: Pricer, *, days: float, seed: int, stop: asyncio.Event
+) -> None:
+    """Write ``days`` of calls that ended before now, with a progress bar, until ``stop``."""
     calls = (_entry(past, pricer) for past in past_calls(days, time.time_ns(), seed))
     with Progress(transient=True) as progress:
         task = progress.add_task(f"{days:.0f} days of history", total=days * _CALLS_A_DAY)
-        while chunk := list(islice(calls, _CALLS_AT_ONCE)):
+        while not stop.is_set() and (chunk := list(islice(calls, _CALLS_AT_ONCE))):
             await ledger.record_all(chunk)
             progress.advance(task, len(chunk))
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -11,7 +11,17 @@ import msgspec
 
 from modelmeter.record import PICO_PER_USD
 
-__all__ = ["CallFilter", "GroupBy", "Report", "ReportRow", "Sums", "latest_calls", "report"]
+__all__ = [
+    "CallFilter",
+    "GroupBy",
+    "Report",
+    "ReportRow",
+    "Sums",
+    "calls_between",
+    "latest_calls",
+    "newest_seq",
+    "report",
+]
 
 _NS = 1_000_000_000
 _QUARTER_NS = 15 * 60 * _NS
@@ -43,14 +53,19 @@ _BY_NAME = {name: _SELECT.format(group=column) for name, column in _COLUMNS.item
 # Every time zone's offset is a multiple of a quarter of an hour.
 _BY_QUARTER = _SELECT.format(group=f"started_at_ns / {_QUARTER_NS}")
 
-_CALLS = """
+_WANTED = """
 SELECT * FROM entry
-WHERE seq > :after AND started_at_ns >= :since
+WHERE seq > :after AND seq <= :upto AND started_at_ns >= :since
   AND (:agent IS NULL OR agent_id = :agent) AND (:team IS NULL OR team = :team)
   AND (:model IS NULL OR model = :model) AND (:provider IS NULL OR provider = :provider)
   AND (:tenant IS NULL OR tenant_id = :tenant) AND (:status IS NULL OR status = :status)
-ORDER BY seq DESC LIMIT :limit
 """
+_LATEST = f"{_WANTED} ORDER BY seq DESC LIMIT :limit"
+_NEXT = f"{_WANTED} ORDER BY seq LIMIT :limit"
+_NEWEST = "SELECT coalesce(max(seq), 0) FROM entry"
+
+_SEQ_MAX = 2**63 - 1
+_FOLLOWED_AT_ONCE = 1000
 
 
 class GroupBy(StrEnum):
@@ -142,7 +157,7 @@ def report(
 
 
 def latest_calls(
-    connection: sqlite3.Connection, wanted: CallFilter, *, limit: int, after_seq: int = 0
+    connection: sqlite3.Connection, wanted: CallFilter, *, limit: int, upto_seq: int = _SEQ_MAX
 ) -> list[dict[str, object]]:
     """
     The newest entries that fit, by column name, oldest of them first.
@@ -150,13 +165,51 @@ def latest_calls(
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    parameters = {**msgspec.structs.asdict(wanted), "limit": limit, "after": after_seq}
-    parameters["since"] = parameters.pop("since_ns")
-    cursor = connection.execute(_CALLS, parameters)
-    names = [column[0] for column in cursor.description]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    rows = _calls(connection, _LATEST, wanted, (0, upto_seq), limit)
     rows.reverse()
     return rows
+
+
+def newest_seq(connection: sqlite3.Connection) -> int:
+    """
+    The place of the last entry; later ones come behind it.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    ((newest,),) = connection.execute(_NEWEST).fetchall()
+    return int(newest)
+
+
+def calls_between(
+    connection: sqlite3.Connection, wanted: CallFilter, *, after_seq: int, upto_seq: int
+) -> Iterator[dict[str, object]]:
+    """
+    All entries that fit behind one place, up to and with another, in their order.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    while rows := _calls(connection, _NEXT, wanted, (after_seq, upto_seq), _FOLLOWED_AT_ONCE):
+        yield from rows
+        after_seq = int(str(rows[-1]["seq"]))
+
+
+def _calls(
+    connection: sqlite3.Connection,
+    statement: str,
+    wanted: CallFilter,
+    places: tuple[int, int],
+    limit: int,
+) -> list[dict[str, object]]:
+    parameters = msgspec.structs.asdict(wanted)
+    parameters["since"] = parameters.pop("since_ns")
+    after, upto = places
+    cursor = connection.execute(
+        statement, {**parameters, "after": after, "upto": upto, "limit": limit}
+    )
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def _groups(
