@@ -45,15 +45,15 @@ def totals(url: str) -> dict[str, float]:
     return sums
 
 
-async def totals_after_the_hold(url: str) -> dict[str, float]:
-    """The sums as soon as all calls are shown; those of the last moment if they never are."""
-    sums: dict[str, float] = {}
+async def totals_after_the_hold(urls: list[str]) -> list[dict[str, float]]:
+    """Each one's sums as soon as all calls are shown alike; the last ones if they never are."""
+    shown: list[dict[str, float]] = []
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SHOWN_SECONDS_MAX):
-            while sums.get("llm_requests_total") != CALLS:
+            while not shown or shown[0] != shown[1] or shown[0]["llm_requests_total"] != CALLS:
                 await asyncio.sleep(0.1)
-                sums = await asyncio.to_thread(totals, url)
-    return sums
+                shown = [await asyncio.to_thread(totals, url) for url in urls]
+    return shown
 
 
 async def test_two_gateways_on_one_ledger_agree_with_it(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_two_gateways_on_one_ledger_agree_with_it(tmp_path: Path) -> None:
             await asyncio.gather(
                 *(load(session, urls, list(range(k, CALLS, CALLERS))) for k in range(CALLERS))
             )
-        shown = [await totals_after_the_hold(url) for url in urls]
+        shown = await totals_after_the_hold(urls)
         assert [gateway.stop() for gateway in gateways] == [0, 0]
     finally:
         for gateway in gateways:
