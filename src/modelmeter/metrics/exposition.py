@@ -31,7 +31,8 @@ _PICO_DIGITS = 12
 _decode_labels = msgspec.json.Decoder(list[str]).decode
 _NO_SIZES: Mapping[str, int] = {}
 
-Amount = tuple[int, int]
+_LABELS = "\0"
+"""Stands for the labels in a template."""
 
 
 class Exposition:
@@ -110,24 +111,15 @@ class Exposition:
             counts[key][int(index[1:-2])] = whole
             born[key] = min(born[key], born_at_ns)
         totals = {labels: (whole, pico) for _, labels, whole, pico, _ in sums}
-        edges = [*(_edge(edge) for edge in metric.edges), "+Inf"]
-        nothing = [0] * len(edges)
+        template = _histogram_template(metric)
+        nothing = [0] * (len(metric.edges) + 1)
         for key, in_bucket in counts.items():
+            shown, total = in_bucket, totals.get(key, (0, 0))
             if now_ns < born[key] + self._hold_ns:
-                yield self._histogram(metric, key, edges, nothing, (0, 0))
-            else:
-                yield self._histogram(metric, key, edges, in_bucket, totals.get(key, (0, 0)))
-
-    def _histogram(
-        self, metric: Metric, labels: str, edges: list[str], in_bucket: list[int], total: Amount
-    ) -> str:
-        text = self._text(metric.labels, labels)
-        front = f'{metric.name}_bucket{{{text}{"," if text else ""}le="'
-        cumulative = list(accumulate(in_bucket))
-        lines = [f'{front}{edge}"}} {value}' for edge, value in zip(edges, cumulative, strict=True)]
-        lines.append(_sample(f"{metric.name}_sum", text, _number(*total)))
-        lines.append(_sample(f"{metric.name}_count", text, str(cumulative[-1])))
-        return "\n".join(lines)
+                shown, total = nothing, (0, 0)
+            cumulative = list(accumulate(shown))
+            lines = template % (*cumulative, _number(*total), cumulative[-1])
+            yield lines.replace(_LABELS, self._text(metric.labels, key))
 
     def _text(self, names: tuple[str, ...], labels: str) -> str:
         text = self._texts.get((names, labels))
@@ -136,6 +128,17 @@ class Exposition:
                 self._texts.clear()
             text = self._texts[names, labels] = _label_text(names, _decode_labels(labels))
         return text
+
+
+def _histogram_template(metric: Metric) -> str:
+    """One histogram's lines: places for its numbers, and for its labels as often as they stand."""
+    labels = _LABELS if metric.labels else ""
+    front = f'{metric.name}_bucket{{{labels}{"," if labels else ""}le="'
+    edges = [*(_edge(edge) for edge in metric.edges), "+Inf"]
+    lines = [f'{front}{edge}"}} %d' for edge in edges]
+    lines.append(_sample(f"{metric.name}_sum", labels, "%s"))
+    lines.append(_sample(f"{metric.name}_count", labels, "%d"))
+    return "\n".join(lines)
 
 
 def _head(metric: Metric | ProcessSample, open_metrics: bool) -> list[str]:
