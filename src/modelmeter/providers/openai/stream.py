@@ -7,7 +7,7 @@ import msgspec
 from modelmeter.errors import WireLimitError
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
-from modelmeter.providers.openai.errors import error_type_of_code
+from modelmeter.providers.openai.errors import error_type_of_failure, is_error
 from modelmeter.providers.openai.plain import usable_tokens
 from modelmeter.record import ErrorType, TokenCounts
 from modelmeter.wire.sse import ServerSentEvent, ServerSentEventDecoder
@@ -16,11 +16,6 @@ __all__ = ["ChatStreamObserver", "ResponsesStreamObserver"]
 
 _DONE = b"[DONE]"
 _UNREADABLE = "an event of the stream could not be read"
-
-
-class _Error(msgspec.Struct):
-    code: object = None
-    type: object = None
 
 
 class _Function(msgspec.Struct):
@@ -49,7 +44,17 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
-    error: _Error | None = None
+    error: msgspec.Raw = ABSENT
+
+
+class _BareChunk(msgspec.Struct):
+    """A chunk in whose choices something has an unusual type."""
+
+    id: object = None
+    model: object = None
+    usage: msgspec.Raw = ABSENT
+    service_tier: object = None
+    error: msgspec.Raw = ABSENT
 
 
 class _Response(msgspec.Struct):
@@ -57,17 +62,17 @@ class _Response(msgspec.Struct):
     model: object = None
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
-    error: _Error | None = None
+    error: msgspec.Raw = ABSENT
 
 
 class _ResponsesEvent(msgspec.Struct):
     type: str = ""
     delta: object = None
     response: _Response | None = None
-    code: object = None
 
 
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
+_bare_decoder = msgspec.json.Decoder(_BareChunk)
 _event_decoder = msgspec.json.Decoder(_ResponsesEvent)
 
 
@@ -141,7 +146,7 @@ class _StreamObserver(ABC):
     def _read(self, data: bytes) -> bool:
         """Take the facts of one event; True if the caller must not see it."""
 
-    def _take(self, body: _Chunk | _Response) -> bool:
+    def _take(self, body: _Chunk | _BareChunk | _Response) -> bool:
         """Take what chunks and responses have in common; True if it held usage."""
         if self._model is None and isinstance(body.model, str):
             self._model = body.model
@@ -149,8 +154,8 @@ class _StreamObserver(ABC):
             self._id = body.id
         if isinstance(body.service_tier, str):
             self._tier = body.service_tier
-        if body.error is not None:
-            self._fail(body.error.code, body.error.type)
+        if is_error(body.error):
+            self._error = error_type_of_failure(body.error)
         if is_absent(body.usage):
             return False
         tokens, note = usable_tokens(body.usage)
@@ -166,10 +171,6 @@ class _StreamObserver(ABC):
             if isinstance(text, str):
                 self._characters += len(text)
 
-    def _fail(self, *codes: object) -> None:
-        known = [error_type_of_code(code) for code in codes]
-        self._error = next((kind for kind in known if kind), ErrorType.SERVER_ERROR)
-
 
 class ChatStreamObserver(_StreamObserver):
     """Chunks of chat and legacy completions, up to ``[DONE]``."""
@@ -178,7 +179,12 @@ class ChatStreamObserver(_StreamObserver):
         if data == _DONE:
             self._finished = True
             return False
-        chunk = _chunk_decoder.decode(data)
+        try:
+            chunk = _chunk_decoder.decode(data)
+        except msgspec.ValidationError:
+            self._take(_bare_decoder.decode(data))
+            self._characters += len(data)
+            return False
         held_usage = self._take(chunk)
         choices = chunk.choices or []
         for choice in choices:
@@ -209,5 +215,5 @@ class ResponsesStreamObserver(_StreamObserver):
                 self._error = ErrorType.SERVER_ERROR
         elif event.type == "error":
             self._finished = True
-            self._fail(event.code)
+            self._error = error_type_of_failure(data)
         return False
