@@ -135,6 +135,8 @@ class MessageStreamObserver:
 
     def end(self) -> bytes:
         """Read an event that lacks its blank line; nothing was held back."""
+        # A decoder that met a fault behind good events tells it at its next call.
+        self.feed(b"")
         if self._decoder is not None:
             for event in self._decoder.end():
                 self._events.read(event.data)

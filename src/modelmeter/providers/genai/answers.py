@@ -214,6 +214,8 @@ class StreamObserver:
 
     def end(self) -> bytes:
         """The body is over; nothing was held back."""
+        # A decoder that met a fault behind good answers tells it at its next call.
+        self.feed(b"")
         if self._frames is not None:
             try:
                 for part in self._frames.end():

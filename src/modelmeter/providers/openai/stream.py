@@ -108,13 +108,18 @@ class _StreamObserver(ABC):
             self._decoder = None
             return rest if self._hides_usage else chunk
         shown = self._read_all(events)
-        return shown if self._hides_usage else chunk
+        if not self._hides_usage:
+            return chunk
+        # Comments keep a connection alive: they must not wait for the next event.
+        return shown + self._decoder.take_comments()
 
     def end(self) -> bytes:
         """Read an event that lacks its blank line; gives back what was held until it is whole."""
+        # A decoder that met a fault behind good events tells it at its next call.
+        shown = self.feed(b"")
         if self._decoder is None:
-            return b""
-        shown = self._read_all(self._decoder.end()) + self._decoder.take_rest()
+            return shown
+        shown += self._read_all(self._decoder.end()) + self._decoder.take_rest()
         return shown if self._hides_usage else b""
 
     def facts(self) -> ResponseFacts:
@@ -138,8 +143,7 @@ class _StreamObserver(ABC):
             except UNREADABLE:
                 self._note = _UNREADABLE
                 hidden = False
-            if not hidden:
-                shown.append(event.raw)
+            shown.append(event.raw[: event.lead] if hidden else event.raw)
         return b"".join(shown)
 
     @abstractmethod
