@@ -93,8 +93,16 @@ def test_other_values_of_the_request_go_up_byte_for_byte() -> None:
     assert sent.replace(b'"stream_options":{"include_usage":true},', b"") == body
 
 
-@given(st.lists(st.sampled_from([*SHOWN, USAGE_CHUNK]), max_size=8), CUTS)
-def test_only_the_usage_chunk_is_hidden_at_any_split(parts: list[bytes], cuts: list[int]) -> None:
+@given(
+    st.lists(st.sampled_from([*SHOWN, USAGE_CHUNK]), max_size=8),
+    st.sampled_from([b"", b"data: [DONE]", b"data: {", b": cut off", b"\n", b"\r"]),
+    CUTS,
+)
+def test_only_the_usage_chunk_is_hidden_at_any_split(
+    events_given: list[bytes], rest: bytes, cuts: list[int]
+) -> None:
+    parts = [*events_given, rest]
+
     out, facts = observed("chat", b"".join(parts), content_type=SSE, cuts=cuts, stream=True)
 
     assert out == b"".join(part for part in parts if part != USAGE_CHUNK)
