@@ -8,8 +8,9 @@ from modelmeter.providers.openai.usage import openai_tokens
 from modelmeter.providers.plain import not_json
 from modelmeter.record import TokenCounts
 
-__all__ = ["body_facts", "usable_tokens"]
+__all__ = ["Item", "body_facts", "usable_tokens", "web_searches"]
 
+_WEB_SEARCH = "web_search_call"
 _NO_USAGE = "the provider reported no usage"
 
 
@@ -23,10 +24,17 @@ class _Choice(msgspec.Struct):
     finish_reason: object = None
 
 
+class Item(msgspec.Struct):
+    """An item of a response's output."""
+
+    type: object = None
+
+
 class _Body(msgspec.Struct):
     id: object = None
     model: object = None
     choices: list[_Choice] | None = None
+    output: list[Item] | None = None
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
 
@@ -48,8 +56,14 @@ def body_facts(body: bytes) -> ResponseFacts:
         output_characters=0 if tokens is not None else _characters(answer.choices or []),
         provider_request_id=_text(answer.id),
         service_tier=_text(answer.service_tier),
+        web_searches=web_searches(answer.output or []),
         note=note,
     )
+
+
+def web_searches(items: list[Item]) -> int:
+    """The searches among a response's items: a fee each that no usage tells."""
+    return sum(item.type == _WEB_SEARCH for item in items)
 
 
 def usable_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
