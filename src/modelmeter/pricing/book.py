@@ -73,6 +73,27 @@ class PriceBook:
             web_searches: searches the provider made, a fee each beside the tokens.
             region: where it was served; None: the configured region of the provider.
         """
+        quote = self.quote(
+            provider,
+            model,
+            at_ns,
+            model_answered=model_answered,
+            service_tier=service_tier,
+            region=region,
+        )
+        return quote.price(tokens, web_searches)
+
+    def quote(
+        self,
+        provider: str,
+        model: str,
+        at_ns: int,
+        *,
+        model_answered: str | None = None,
+        service_tier: str | None = None,
+        region: str | None = None,
+    ) -> Quote:
+        """The price of a model at a time; see `price` for the arguments."""
         day, ns_of_day = divmod(at_ns, _NS_PER_DAY)
         region = region or self._regions.get(provider)
         key = (provider, model, model_answered, service_tier, region, day)
@@ -84,7 +105,7 @@ class PriceBook:
             if len(self._memo) >= PRICES_MEMO_MAX:
                 self._memo.clear()
             self._memo[key] = quotes
-        return quotes.at(ns_of_day).price(tokens, web_searches)
+        return quotes.at(ns_of_day)
 
     def _day_quotes(
         self,

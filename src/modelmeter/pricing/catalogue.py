@@ -131,15 +131,16 @@ class Listing(msgspec.Struct, frozen=True):
             if not all(words.get(name) == word for name, word in variant.when.items()):
                 continue
             at, since = moment, variant.constraint
+            dated = _since(since)
             if since is not None and not since.active(moment):
                 start = _start_of(since)
                 if start is None or not self._same_price(moment, start, region):
                     continue
-                at = start
+                at, dated = start, f", catalogued {start:%Y-%m-%d}"
             return Terms(
                 prices=self.model.get_prices(at, words),
                 free=False,
-                source=f"{self.source}{self._standard_source(moment)}, {tier}{_since(since)}",
+                source=f"{self.source}{self._standard_source(moment)}, {tier}{dated}",
                 tier_known=True,
             )
         return None

@@ -4,7 +4,7 @@ from bisect import bisect_right
 
 import msgspec
 
-from modelmeter.pricing.rates import Rates
+from modelmeter.pricing.rates import PriceLine, Rates
 from modelmeter.record import CostState, PicoUsd, TokenCounts, usd_text
 
 __all__ = ["DayQuotes", "Price", "Quote"]
@@ -52,6 +52,10 @@ class Quote(msgspec.Struct, frozen=True):
         if web_searches:
             return self._with_searches(cost, rates, web_searches)
         return Price(cost, self.state, self.priced_model, self.price_source, self.note)
+
+    def lines(self, tokens: TokenCounts) -> list[PriceLine]:
+        """What each kind of token costs; empty if no price is known."""
+        return [] if self.rates is None else self.rates.lines(tokens)
 
     def _with_searches(self, cost: PicoUsd, rates: Rates, web_searches: int) -> Price:
         fee = rates.search_fee

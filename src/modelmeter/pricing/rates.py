@@ -13,7 +13,7 @@ from modelmeter.record import PICO_PER_USD, PicoUsd, TokenCounts
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
 
-__all__ = ["FREE", "Rates", "compile_rates"]
+__all__ = ["FREE", "PriceLine", "Rates", "compile_rates"]
 
 _KINDS = TokenCounts.__struct_fields__
 _KIND_PRICES = {
@@ -79,14 +79,36 @@ class Rates(msgspec.Struct, frozen=True):
         counts = astuple(tokens)
         if min(counts) < 0:
             return None
+        scaled = self.call_fee + sum(map(mul, counts, self._band(counts)))
+        return PicoUsd(scaled if self.scale == 1 else _divide_half_even(scaled, self.scale))
+
+    def lines(self, tokens: TokenCounts) -> "list[PriceLine]":
+        """What each kind of ``tokens`` that was used and has a price costs."""
+        counts = astuple(tokens)
+        scaled = Decimal(self.scale * PICO_PER_USD)
+        return [
+            PriceLine(kind, count, price * _PER_MTOK / scaled, count * price / scaled)
+            for kind, count, price in zip(_KINDS, counts, self._band(counts), strict=True)
+            if count and kind not in self.unpriced_kinds
+        ]
+
+    def _band(self, counts: tuple[int, ...]) -> tuple[int, ...]:
         prices = self.bands[0][1]
         if len(self.bands) > 1:
             reached = sum(counts[place] for place in _INPUT_PLACES)
             for above, band in self.bands:
                 if reached > above:
                     prices = band
-        scaled = self.call_fee + sum(map(mul, counts, prices))
-        return PicoUsd(scaled if self.scale == 1 else _divide_half_even(scaled, self.scale))
+        return prices
+
+
+class PriceLine(msgspec.Struct, frozen=True):
+    """What the tokens of one kind cost; exact decimals."""
+
+    kind: str
+    tokens: int
+    usd_per_million: Decimal
+    usd: Decimal
 
 
 FREE = Rates(bands=((_ALWAYS, (0,) * len(_KINDS)),))
