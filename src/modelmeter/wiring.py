@@ -26,7 +26,11 @@ logger = logging.getLogger(__name__)
 
 def price_book(settings: Settings) -> PriceBook:
     """The prices for the configured providers."""
-    return PriceBook({name: provider.kind for name, provider in settings.providers.items()})
+    providers = settings.providers
+    return PriceBook(
+        {name: provider.kind for name, provider in providers.items()},
+        {name: provider.region for name, provider in providers.items() if provider.region},
+    )
 
 
 def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:

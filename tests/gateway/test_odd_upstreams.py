@@ -5,6 +5,8 @@ import http.client
 import itertools
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +25,9 @@ response_bytes_max = 2000000
 """
 RESIDENT_BYTES_MAX = 300 * 2**20
 LENGTH = b"content-length: %d\r\n\r\n" % len(ANSWER)
+PAUSE_SECONDS = 0.2
+"""Long enough for an answer to reach its caller."""
+SPOKEN_SECONDS_MAX = 10.0
 ENDLESS = b"x" * 8000
 _ids = itertools.count(1)
 
@@ -58,6 +63,20 @@ def never_ends(start: bytes, again: bytes) -> Behaviour:
             connection.sendall(again)
 
     return behave
+
+
+class SpeaksUnasked:
+    """A proper answer, then another that nobody asked for, while the connection rests."""
+
+    def __init__(self) -> None:
+        self.spoken = threading.Event()
+
+    def __call__(self, connection: socket.socket) -> bool:
+        usual(connection)
+        time.sleep(PAUSE_SECONDS)
+        connection.sendall(SMUGGLED)
+        self.spoken.set()
+        return True
 
 
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
@@ -105,7 +124,12 @@ def odd_upstream() -> Iterator[OddUpstream]:
     switches = says(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n")
     strange = {name: behaviour for name, (behaviour, _) in STRANGE.items()}
     continues = never_ends(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 300)
-    others = {"usual": usual, "switches-protocols": switches, "only-ever-continues": continues}
+    others: dict[str, Behaviour] = {
+        "usual": usual,
+        "switches-protocols": switches,
+        "only-ever-continues": continues,
+        "speaks-unasked": SPEAKS_UNASKED,
+    }
     upstream = OddUpstream({**BROKEN, **CUT, **ODD_BUT_WHOLE, **SILENT, **strange, **others})
     yield upstream
     upstream.close()
@@ -160,6 +184,9 @@ SILENT: dict[str, Behaviour] = {
     "stops-amid-its-body": falls_silent(HEAD, LENGTH, ANSWER[:40]),
     "lacks-a-byte": falls_silent(HEAD, b"content-length: %d\r\n\r\n" % (len(ANSWER) + 1), ANSWER),
 }
+
+
+SPEAKS_UNASKED = SpeaksUnasked()
 
 
 def closed_port() -> int:
@@ -337,3 +364,10 @@ def test_an_upstream_that_only_ever_continues_is_given_up(setting: Setting) -> N
     assert entry[0] in ("error", "timeout")
     check_error(answer)
     assert setting.call("usual")[0] == 200
+
+
+def test_what_comes_unasked_is_nobodys_answer(setting: Setting) -> None:
+    assert setting.call("speaks-unasked")[1] == ANSWER
+    assert SPEAKS_UNASKED.spoken.wait(SPOKEN_SECONDS_MAX)
+
+    assert [setting.call("usual")[1] for _ in range(3)] == [ANSWER] * 3

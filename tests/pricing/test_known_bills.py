@@ -135,13 +135,18 @@ def test_a_call_costs_what_its_provider_charges(book: PriceBook, bill: Bill) -> 
 def test_a_price_names_its_catalogue_its_model_and_its_date(book: PriceBook) -> None:
     tokens = TokenCounts(input=1)
 
-    before = book.price("openai", "o3-2025-04-16", tokens, _ns("2025-06-09"))
-    after = book.price("openai", "o3-2025-04-16", tokens, _ns("2025-06-10"))
+    before = book.price("openai", "gpt-5.6-sol", tokens, _ns("2026-08-20"))
+    after = book.price("openai", "gpt-5.6-sol", tokens, _ns("2026-08-21"))
+    own = book.price("openai", "o3-2025-04-16", tokens, _ns("2025-06-09"))
 
-    assert before.priced_model == after.priced_model == "o3"
-    assert before.price_source == "genai-prices 0.2.3, openai o3"
-    assert after.price_source == "genai-prices 0.2.3, openai o3, from 2025-06-10"
-    assert before.cost == 5 * after.cost
+    assert before.priced_model == after.priced_model == "gpt-5.6-sol"
+    assert before.price_source == "genai-prices 0.2.3, openai gpt-5.6-sol"
+    assert after.price_source == "genai-prices 0.2.3, openai gpt-5.6-sol, from 2026-08-21"
+    assert 4 * before.cost == 5 * after.cost
+    assert own.price_source == (
+        "modelmeter, o3-2025-04-16, before 2025-06-10 "
+        "(https://openai.com/index/introducing-o3-and-o4-mini/)"
+    )
 
 
 def test_a_tier_with_a_price_of_its_own_is_charged_at_it(book: PriceBook) -> None:
@@ -156,8 +161,28 @@ def test_a_tier_with_a_price_of_its_own_is_charged_at_it(book: PriceBook) -> Non
 
 
 @pytest.mark.parametrize(
-    ("day", "tier"), [("2026-10-13", "batch"), ("2026-10-14", "scale"), ("2026-10-14", "flx")]
+    ("model", "day", "tier", "usd"),
+    [
+        # The catalogue learned of both in October 2026; the ordinary price was the same before.
+        ("gpt-4o-2024-08-06", "2025-10-01", "priority", "0.00595"),
+        ("gpt-4o-2024-08-06", "2025-10-01", "batch", "0.00175"),
+        # Before its cut of 2026-08-21, gpt-5.6-sol cost more: half of 5 and 30 a million.
+        ("gpt-5.6-sol", "2026-08-20", "batch", "0.004"),
+        # No catalogue has a price of its own for it: half of 10 and 30 a million.
+        ("gpt-4-turbo-2024-04-09", "2024-06-10", "batch", "0.0065"),
+    ],
 )
+def test_a_tier_has_its_price_before_the_catalogue_learned_of_it(
+    book: PriceBook, model: str, day: str, tier: str, usd: str
+) -> None:
+    tokens = TokenCounts(input=1000, output=100)
+
+    price = book.price("openai", model, tokens, _ns(day), service_tier=tier)
+
+    assert (price.cost, price.state) == (pico_usd(Decimal(usd)), CostState.PRICED)
+
+
+@pytest.mark.parametrize(("day", "tier"), [("2026-10-14", "scale"), ("2026-10-14", "flx")])
 def test_a_tier_without_a_price_is_charged_as_ordinary_and_says_so(
     book: PriceBook, day: str, tier: str
 ) -> None:

@@ -255,3 +255,32 @@ def test_an_impossible_limit_is_refused(name: str, limit: object) -> None:
 
     with pytest.raises(RefusedRequestError):
         request_of(case, case.path, **{field: limit})
+
+
+def test_what_is_billed_beside_the_tokens_is_told() -> None:
+    message = ANSWERS["messages"]
+    body = json.loads(message.whole)
+    body["usage"] |= {"speed": "fast", "server_tool_use": {"web_search_requests": 3}}
+    response = ANSWERS["responses"]
+    searched = json.loads(response.whole)
+    searched["output"] = [{"type": "web_search_call"}, {"type": "message"}, {"type": None}]
+    event = {"type": "response.completed", "response": searched}
+
+    _, anthropic = observe(
+        message, request_of(message, message.path), json.dumps(body).encode(), content_type=JSON
+    )
+    _, openai = observe(
+        response,
+        request_of(response, response.path),
+        json.dumps(searched).encode(),
+        content_type=JSON,
+    )
+    _, streamed = observe(
+        response,
+        request_of(response, response.path, stream=True),
+        named_events(event),
+        content_type=SSE,
+    )
+
+    assert (anthropic.web_searches, anthropic.service_tier) == (3, "fast")
+    assert (openai.web_searches, streamed.web_searches) == (1, 1)

@@ -176,7 +176,9 @@ def test_calls_since_a_time(
 
 
 def test_following_shows_every_call_however_many_come_at_once(ledger: Path) -> None:
-    command = [sys.executable, "-m", "modelmeter", "calls", "--follow", "--json", "--limit", "2"]
+    # What runs in the background of a shell inherits that SIGINT is ignored.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "modelmeter", "calls"]
+    command += ["--follow", "--json", "--limit", "2"]
     process = subprocess.Popen(
         [*command, "--ledger", str(ledger), "--team", "burst"], stdout=subprocess.PIPE, text=True
     )

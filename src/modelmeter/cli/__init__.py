@@ -7,6 +7,7 @@ import typer
 from modelmeter.cli.calls import calls
 from modelmeter.cli.demo import demo
 from modelmeter.cli.key import app as key_app
+from modelmeter.cli.price import price
 from modelmeter.cli.report import report
 from modelmeter.cli.serve import serve
 from modelmeter.errors import ModelmeterError
@@ -26,6 +27,7 @@ app.command("demo")(demo)
 app.command("serve")(serve)
 app.command("report")(report)
 app.command("calls")(calls)
+app.command("price", no_args_is_help=True)(price)
 app.add_typer(key_app, name="key")
 
 

@@ -35,6 +35,7 @@ class Pricer(Protocol):
         *,
         model_answered: str | None = None,
         service_tier: str | None = None,
+        web_searches: int = 0,
     ) -> Price:
         """The exact cost of ``tokens`` at ``at_ns``, or a price that says it is unknown."""
         ...
@@ -72,6 +73,7 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
         intent.started_at_ns,
         model_answered=facts.model_answered,
         service_tier=facts.service_tier,
+        web_searches=facts.web_searches,
     )
     state, note = price.state, price.note
     if not tokens.total:

@@ -22,7 +22,11 @@ _CATALOGUE_PROVIDERS = MappingProxyType({"genai": "google", "bedrock": "aws"})
 """Providers that the catalogue knows by another name than ours."""
 _COMPATIBLE = "openai"
 """The kind of an upstream that speaks OpenAI's wire format: says nothing about its prices."""
-_NO_KINDS: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_GEOGRAPHIC = {"eu.": "eu-", "us.": "us-", "apac.": "ap-"}
+"""What an inference profile's prefix says of the region where nothing else does."""
+
+_MemoKey = tuple[str, str, str | None, str | None, str | None, int]
 
 
 class PriceBook:
@@ -32,12 +36,16 @@ class PriceBook:
     ``kinds`` maps configured names of upstreams to the kind each was configured with. A name or
     kind that is one of the catalogue's providers takes its prices; an upstream of kind
     ``openai`` under any other name has unknown prices, for it may be anybody's machine.
+    ``regions`` maps them to the region they are configured with.
     """
 
-    def __init__(self, kinds: Mapping[str, str] = _NO_KINDS) -> None:
+    def __init__(
+        self, kinds: Mapping[str, str] = _NOTHING, regions: Mapping[str, str] = _NOTHING
+    ) -> None:
         self._kinds = dict(kinds)
+        self._regions = dict(regions)
         self._catalogue = Catalogue()
-        self._memo: dict[tuple[str, str, str | None, str | None, int], DayQuotes] = {}
+        self._memo: dict[_MemoKey, DayQuotes] = {}
 
     def price(
         self,
@@ -48,6 +56,8 @@ class PriceBook:
         *,
         model_answered: str | None = None,
         service_tier: str | None = None,
+        region: str | None = None,
+        web_searches: int = 0,
     ) -> Price:
         """
         What ``tokens`` cost at ``at_ns`` (UTC, since 1970); what is unknown comes out unpriced.
@@ -60,19 +70,49 @@ class PriceBook:
             model_answered: as the answer names it.
             service_tier: the tier that served the call, in the provider's word. One without a
                 price of its own is charged at the ordinary price and marked estimated.
+            web_searches: searches the provider made, a fee each beside the tokens.
+            region: where it was served; None: the configured region of the provider.
         """
+        quote = self.quote(
+            provider,
+            model,
+            at_ns,
+            model_answered=model_answered,
+            service_tier=service_tier,
+            region=region,
+        )
+        return quote.price(tokens, web_searches)
+
+    def quote(
+        self,
+        provider: str,
+        model: str,
+        at_ns: int,
+        *,
+        model_answered: str | None = None,
+        service_tier: str | None = None,
+        region: str | None = None,
+    ) -> Quote:
+        """The price of a model at a time; see `price` for the arguments."""
         day, ns_of_day = divmod(at_ns, _NS_PER_DAY)
-        key = (provider, model, model_answered, service_tier, day)
+        region = region or self._regions.get(provider)
+        key = (provider, model, model_answered, service_tier, region, day)
         quotes = self._memo.get(key)
         if quotes is None:
-            quotes = self._day_quotes(provider, (model_answered, model), service_tier, day)
+            quotes = self._day_quotes(
+                provider, (model_answered, model), (service_tier, region), day
+            )
             if len(self._memo) >= PRICES_MEMO_MAX:
                 self._memo.clear()
             self._memo[key] = quotes
-        return quotes.at(ns_of_day).price(tokens)
+        return quotes.at(ns_of_day)
 
     def _day_quotes(
-        self, provider: str, names: tuple[str | None, str], service_tier: str | None, day: int
+        self,
+        provider: str,
+        names: tuple[str | None, str],
+        terms: tuple[str | None, str | None],
+        day: int,
     ) -> DayQuotes:
         provider_ids = self._provider_ids(provider)
         if not provider_ids:
@@ -90,12 +130,14 @@ class PriceBook:
                 note = f"answered by {answered!r}, which has no known price: priced as requested"
         if listing is None:
             return _unknown(f"no price is known for model {answered or requested!r}")
+        service_tier, region = terms
         tier = catalogue_tier(service_tier)
+        region = region or _region_of(requested)
         starts_ns = listing.day_cuts_ns()
         return DayQuotes(
             starts_ns=starts_ns,
             quotes=tuple(
-                _quote(listing, midnight + _microseconds(start_ns), tier, note)
+                _quote(listing, midnight + _microseconds(start_ns), tier, region, note)
                 for start_ns in starts_ns
             ),
         )
@@ -122,9 +164,17 @@ def _unknown(note: str) -> DayQuotes:
     return DayQuotes(starts_ns=(0,), quotes=(Quote.unknown(note),))
 
 
-def _quote(listing: Listing, moment: datetime, tier: str | None, note: str | None) -> Quote:
-    terms = listing.terms(moment, tier)
-    rates = FREE if terms.free else compile_rates(terms.prices)
+def _region_of(model: str) -> str | None:
+    return next((start for prefix, start in _GEOGRAPHIC.items() if model.startswith(prefix)), None)
+
+
+def _quote(
+    listing: Listing, moment: datetime, tier: str | None, region: str | None, note: str | None
+) -> Quote:
+    terms = listing.terms(moment, tier, region)
+    if terms is None:
+        return Quote.unknown(f"no price of {listing.name!r} is known at {moment:%Y-%m-%d}")
+    rates = FREE if terms.free else compile_rates(terms.prices, terms.share)
     if rates is None:
         return Quote.unknown(f"{terms.source} has no price for tokens")
     notes = [note] if note else []

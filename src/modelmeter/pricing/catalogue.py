@@ -1,9 +1,12 @@
 """The price catalogue: which listing a model id means, and its prices at a moment."""
 
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from modelmeter.pricing.overlay import Overlay, OverlayPrice
 
 if TYPE_CHECKING:
     from genai_prices.types import (
@@ -32,26 +35,37 @@ class Terms(msgspec.Struct, frozen=True):
     """Catalogue, version, listing, and from when the prices hold."""
     tier_known: bool
     """The prices are those of the tier that was asked for."""
+    share: Decimal = Decimal(1)
+    """What of the prices is charged, for a tier that is priced as a share of them."""
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """One model of one provider in the catalogue."""
+    """One model of one provider: the catalogue's prices, and our own before them."""
 
-    model: "ModelInfo"
+    provider_id: str
+    name: str
+    """As it was called."""
+    model: "ModelInfo | None"
+    """The catalogue's entry; None if only ours has prices."""
     resold: bool
     """The price is another provider's, whose models the one asked for sells as well."""
     source: str
     """Catalogue, version, the provider whose price it is, and the model."""
+    overlay: Overlay
+    own: tuple[OverlayPrice, ...]
+    """Our entries for the model, of whatever day."""
 
     @property
     def id(self) -> str:
-        """The catalogue's id of the model."""
-        return self.model.id
+        """The catalogue's id of the model, or the name it was called by."""
+        return self.name if self.model is None else self.model.id
 
     def day_cuts_ns(self) -> tuple[int, ...]:
         """When the price changes within every day, in nanoseconds since midnight UTC, from 0."""
         from genai_prices.types import TimeOfDateConstraint
 
+        if self.model is None:
+            return (0,)
         constraints = [variant.constraint for variant in self.model.price_variants or ()]
         if isinstance(self.model.prices, list):
             constraints += [conditional.constraint for conditional in self.model.prices]
@@ -67,31 +81,79 @@ class Listing(msgspec.Struct, frozen=True):
             )
         )
 
-    def terms(self, moment: datetime, tier: str | None) -> Terms:
-        """The prices at ``moment`` (aware) in ``tier``, or the ordinary ones if it has none."""
-        words = {} if tier is None else dict.fromkeys(_TIER_WORDS, tier)
-        of_tier = self._tier_source(moment, words)
-        prices = self.model.get_prices(moment, None if of_tier is None else words)
-        return Terms(
-            prices=prices,
-            free=_is_free(self.model, prices),
-            source=f"{self.source}{self._standard_source(moment)}{of_tier or ''}",
-            tier_known=tier is None or of_tier is not None,
-        )
+    def terms(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
+        """
+        The prices at ``moment`` (aware) in ``tier``, or the ordinary ones if it has none.
 
-    def _tier_source(self, moment: datetime, words: dict[str, str]) -> str | None:
-        """Since when the prices of the tier in ``words`` hold, or None if it has none then."""
-        # A provider's tiers are its own: the catalogue has none for models it sells of others.
-        for variant in () if self.resold else self.model.price_variants or ():
-            if all(words.get(name) == word for name, word in variant.when.items()) and (
-                variant.constraint is None or variant.constraint.active(moment)
-            ):
-                return f", {next(iter(variant.when.values()))}{_since(variant.constraint)}"
+        None if nothing is known of that moment.
+        """
+        own = self._own(moment, tier, region)
+        if own is not None:
+            return own
+        if tier is not None and (of_tier := self._base_tier(moment, tier, region)):
+            return of_tier
+        ordinary = self._own(moment, None, region) or self._base(moment)
+        if ordinary is None or tier is None:
+            return ordinary
+        share = self.overlay.share(self.provider_id, self.name, tier, moment)
+        if share is None:
+            return msgspec.structs.replace(ordinary, tier_known=False)
+        source = f"{ordinary.source}, {tier} at {share.share} of it ({share.source})"
+        return msgspec.structs.replace(ordinary, share=share.share, source=source)
+
+    def _own(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
+        for entry in self.own:
+            if entry.fits(moment, tier, region):
+                source = f"modelmeter, {self.name}{entry.span} ({entry.source})"
+                return Terms(prices=entry.prices, free=False, source=source, tier_known=True)
         return None
+
+    def _base(self, moment: datetime) -> Terms | None:
+        if self.model is None:
+            return None
+        prices = self.model.get_prices(moment, None)
+        source = f"{self.source}{self._standard_source(moment)}"
+        free = _is_free(self.model, prices)
+        return Terms(prices=prices, free=free, source=source, tier_known=True)
+
+    def _base_tier(self, moment: datetime, tier: str, region: str | None) -> Terms | None:
+        """
+        The catalogue's prices of a tier.
+
+        It dates most of them by the day it learned of them, so they are taken to have held
+        before as well, as long as the ordinary prices beside them were the same.
+        """
+        # A provider's tiers are its own: the catalogue has none for models it sells of others.
+        if self.model is None or self.resold:
+            return None
+        words = dict.fromkeys(_TIER_WORDS, tier)
+        for variant in self.model.price_variants or ():
+            if not all(words.get(name) == word for name, word in variant.when.items()):
+                continue
+            at, since = moment, variant.constraint
+            dated = _since(since)
+            if since is not None and not since.active(moment):
+                start = _start_of(since)
+                if start is None or not self._same_price(moment, start, region):
+                    continue
+                at, dated = start, f", catalogued {start:%Y-%m-%d}"
+            return Terms(
+                prices=self.model.get_prices(at, words),
+                free=False,
+                source=f"{self.source}{self._standard_source(moment)}, {tier}{dated}",
+                tier_known=True,
+            )
+        return None
+
+    def _same_price(self, moment: datetime, other: datetime, region: str | None) -> bool:
+        """The ordinary prices of two moments are equal."""
+        if self.model is None or self._own(moment, None, region):
+            return False
+        return bool(self.model.get_prices(moment, None) == self.model.get_prices(other, None))
 
     def _standard_source(self, moment: datetime) -> str:
         """Since when the ordinary prices hold, where the catalogue knows another before."""
-        if isinstance(self.model.prices, list):
+        if self.model is not None and isinstance(self.model.prices, list):
             for conditional in reversed(self.model.prices):
                 if conditional.constraint is None or conditional.constraint.active(moment):
                     return _since(conditional.constraint)
@@ -113,6 +175,7 @@ class Catalogue:
         self._all_providers = providers
         self._providers: dict[str, Provider] = {provider.id: provider for provider in providers}
         self._source = f"genai-prices {__version__}"
+        self._overlay = Overlay()
 
     def __contains__(self, provider_id: str) -> bool:
         return provider_id in self._providers
@@ -127,14 +190,31 @@ class Catalogue:
         if not model:
             return None
         provider = self._providers[provider_id]
+        own = self._overlay.prices_of(provider_id, model)
         names = (model, model.rpartition(_GOOGLE_RESOURCE)[2])
         for name in dict.fromkeys(filter(None, names)):
             found = provider.find_model(name, all_providers=self._all_providers)
             if found is not None:
-                return self._listing(provider, found)
-        return None
+                return self._listing(provider, model, found, own)
+        if not own:
+            return None
+        return Listing(
+            provider_id=provider_id,
+            name=model,
+            model=None,
+            resold=False,
+            source="modelmeter",
+            overlay=self._overlay,
+            own=own,
+        )
 
-    def _listing(self, provider: "Provider", model: "ModelInfo") -> Listing:
+    def _listing(
+        self,
+        provider: "Provider",
+        name: str,
+        model: "ModelInfo",
+        own: tuple[OverlayPrice, ...],
+    ) -> Listing:
         sellers = (provider.id, *(provider.fallback_model_providers or ()))
         owner = next(
             seller
@@ -142,10 +222,22 @@ class Catalogue:
             if any(model is listed for listed in self._providers[seller].models)
         )
         return Listing(
+            provider_id=provider.id,
+            name=name,
             model=model,
             resold=owner != provider.id,
             source=f"{self._source}, {owner} {model.id}",
+            overlay=self._overlay,
+            own=own,
         )
+
+
+def _start_of(constraint: "StartDateConstraint | TimeOfDateConstraint") -> datetime | None:
+    from genai_prices.types import StartDateConstraint
+
+    if not isinstance(constraint, StartDateConstraint):
+        return None
+    return datetime.combine(constraint.start_date, time(), tzinfo=UTC)
 
 
 def _since(constraint: "StartDateConstraint | TimeOfDateConstraint | None") -> str:

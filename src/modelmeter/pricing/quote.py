@@ -4,8 +4,8 @@ from bisect import bisect_right
 
 import msgspec
 
-from modelmeter.pricing.rates import Rates
-from modelmeter.record import CostState, PicoUsd, TokenCounts
+from modelmeter.pricing.rates import PriceLine, Rates
+from modelmeter.record import CostState, PicoUsd, TokenCounts, usd_text
 
 __all__ = ["DayQuotes", "Price", "Quote"]
 
@@ -39,8 +39,8 @@ class Quote(msgspec.Struct, frozen=True):
         """The quote for what has no known price."""
         return cls(rates=None, state=CostState.UNPRICED, note=note)
 
-    def price(self, tokens: TokenCounts) -> Price:
-        """Apply the quote to a call's tokens."""
+    def price(self, tokens: TokenCounts, web_searches: int = 0) -> Price:
+        """Apply the quote to a call's tokens and searches."""
         rates = self.rates
         if rates is None:
             return _unpriced(self.note)
@@ -49,7 +49,22 @@ class Quote(msgspec.Struct, frozen=True):
         cost = rates.charge(tokens)
         if cost is None:
             return _unpriced("a token count is negative")
+        if web_searches:
+            return self._with_searches(cost, rates, web_searches)
         return Price(cost, self.state, self.priced_model, self.price_source, self.note)
+
+    def lines(self, tokens: TokenCounts) -> list[PriceLine]:
+        """What each kind of token costs; empty if no price is known."""
+        return [] if self.rates is None else self.rates.lines(tokens)
+
+    def _with_searches(self, cost: PicoUsd, rates: Rates, web_searches: int) -> Price:
+        fee = rates.search_fee
+        if fee is None:
+            note = f"{self.price_source} has no price for the call's web searches"
+            return Price(cost, CostState.ESTIMATED, self.priced_model, self.price_source, note)
+        source = f"{self.price_source}; {web_searches} web searches at {usd_text(fee)} USD"
+        total = PicoUsd(cost + web_searches * fee)
+        return Price(total, self.state, self.priced_model, source, self.note)
 
 
 class DayQuotes(msgspec.Struct, frozen=True):

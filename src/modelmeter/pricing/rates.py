@@ -13,7 +13,7 @@ from modelmeter.record import PICO_PER_USD, PicoUsd, TokenCounts
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
 
-__all__ = ["FREE", "Rates", "compile_rates"]
+__all__ = ["FREE", "PriceLine", "Rates", "compile_rates"]
 
 _KINDS = TokenCounts.__struct_fields__
 _KIND_PRICES = {
@@ -42,6 +42,7 @@ _INPUT_PLACES = tuple(
 
 _PER_MTOK = 10**6
 _PER_KCOUNT = 10**3
+_PICO_PER_THOUSANDTH = PICO_PER_USD // _PER_KCOUNT
 _DIGITS_MAX = 60
 _ALWAYS = -1
 
@@ -58,6 +59,8 @@ class Rates(msgspec.Struct, frozen=True):
     """A power of ten; 1 unless a price is finer than a pico-dollar a token."""
     call_fee: int = 0
     """What a call costs beside its tokens, in the same unit."""
+    search_fee: PicoUsd | None = None
+    """What one web search costs, in pico-dollars; None: no price is known."""
     unpriced_kinds: tuple[str, ...] = ()
     """Kinds that the catalogue has no price for; they stand in the bands as 0."""
 
@@ -76,22 +79,44 @@ class Rates(msgspec.Struct, frozen=True):
         counts = astuple(tokens)
         if min(counts) < 0:
             return None
+        scaled = self.call_fee + sum(map(mul, counts, self._band(counts)))
+        return PicoUsd(scaled if self.scale == 1 else _divide_half_even(scaled, self.scale))
+
+    def lines(self, tokens: TokenCounts) -> "list[PriceLine]":
+        """What each kind of ``tokens`` that was used and has a price costs."""
+        counts = astuple(tokens)
+        scaled = Decimal(self.scale * PICO_PER_USD)
+        return [
+            PriceLine(kind, count, price * _PER_MTOK / scaled, count * price / scaled)
+            for kind, count, price in zip(_KINDS, counts, self._band(counts), strict=True)
+            if count and kind not in self.unpriced_kinds
+        ]
+
+    def _band(self, counts: tuple[int, ...]) -> tuple[int, ...]:
         prices = self.bands[0][1]
         if len(self.bands) > 1:
             reached = sum(counts[place] for place in _INPUT_PLACES)
             for above, band in self.bands:
                 if reached > above:
                     prices = band
-        scaled = self.call_fee + sum(map(mul, counts, prices))
-        return PicoUsd(scaled if self.scale == 1 else _divide_half_even(scaled, self.scale))
+        return prices
+
+
+class PriceLine(msgspec.Struct, frozen=True):
+    """What the tokens of one kind cost; exact decimals."""
+
+    kind: str
+    tokens: int
+    usd_per_million: Decimal
+    usd: Decimal
 
 
 FREE = Rates(bands=((_ALWAYS, (0,) * len(_KINDS)),))
 """A model that is free of charge on purpose."""
 
 
-def compile_rates(prices: "ModelPrice") -> Rates | None:
-    """Turn the catalogue's prices into integers; None if none of them is for tokens."""
+def compile_rates(prices: "ModelPrice", share: Decimal = Decimal(1)) -> Rates | None:
+    """Turn a ``share`` of the prices into integers; None if none of them is for tokens."""
     by_kind = {kind: _closest_price(prices, _KIND_PRICES[kind]) for kind in _KINDS}
     priced = [price for price in by_kind.values() if price is not None]
     if not priced:
@@ -104,7 +129,7 @@ def compile_rates(prices: "ModelPrice") -> Rates | None:
             [
                 Decimal(0)
                 if price is None
-                else _price_above(price, start) * PICO_PER_USD / _PER_MTOK
+                else _price_above(price, start) * share * PICO_PER_USD / _PER_MTOK
                 for price in by_kind.values()
             ]
             for start in starts
@@ -120,8 +145,15 @@ def compile_rates(prices: "ModelPrice") -> Rates | None:
             ),
             scale=scale,
             call_fee=int(exact_fee * scale),
+            search_fee=_search_fee(prices),
             unpriced_kinds=tuple(kind for kind, price in by_kind.items() if price is None),
         )
+
+
+def _search_fee(prices: "ModelPrice") -> PicoUsd | None:
+    """No share is taken of it: tiers are about tokens."""
+    fee = prices.web_searches_kcount
+    return None if fee is None else PicoUsd(int(_price_above(fee, _ALWAYS) * _PICO_PER_THOUSANDTH))
 
 
 def _closest_price(prices: "ModelPrice", names: tuple[str, ...]) -> "Decimal | TieredPrices | None":

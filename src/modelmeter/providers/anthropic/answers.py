@@ -95,7 +95,8 @@ class MessageEvents:
             error_type=self._error,
             output_characters=self._characters,
             provider_request_id=self._id,
-            service_tier=None if self._usage is None else _text(self._usage.service_tier),
+            service_tier=None if self._usage is None else self._usage.tier,
+            web_searches=0 if self._usage is None else self._usage.web_searches,
             note=self._note or note or None,
         )
 
@@ -166,7 +167,8 @@ def message_facts(body: bytes) -> ResponseFacts:
         error_type=None if is_absent(message.error) else error_type_of_failure(body),
         output_characters=0 if tokens is not None else written_length(body, _ANSWERS),
         provider_request_id=_text(message.id),
-        service_tier=None if usage is None else _text(usage.service_tier),
+        service_tier=None if usage is None else usage.tier,
+        web_searches=0 if usage is None else usage.web_searches,
         note=note,
     )
 

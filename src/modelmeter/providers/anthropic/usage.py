@@ -26,6 +26,12 @@ class OutputDetails(msgspec.Struct, frozen=True):
     thinking_tokens: object = None
 
 
+class ServerToolUse(msgspec.Struct, frozen=True):
+    """Calls of tools that the provider runs and bills by the call."""
+
+    web_search_requests: object = None
+
+
 class AnthropicUsage(msgspec.Struct, frozen=True):
     """A ``usage`` object; counts as they came, believable or not."""
 
@@ -35,8 +41,28 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
     cache_read_input_tokens: object = None
     cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
+    server_tool_use: ServerToolUse | None = None
     service_tier: object = None
+    speed: object = None
 
+    @property
+    def tier(self) -> str | None:
+        """The tier that served the call; fast mode is told apart from it."""
+        if self.speed == _FAST:
+            return _FAST
+        return self.service_tier if isinstance(self.service_tier, str) else None
+
+    @property
+    def web_searches(self) -> int:
+        """Searches beside the tokens; what cannot be believed is none."""
+        requests = self.server_tool_use and self.server_tool_use.web_search_requests
+        try:
+            return count(requests)
+        except UnbelievableCountError:
+            return 0
+
+
+_FAST = "fast"
 
 _decoder = msgspec.json.Decoder(AnthropicUsage)
 _CONTRADICTION = "the provider's usage contradicts itself"

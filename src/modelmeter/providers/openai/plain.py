@@ -10,8 +10,9 @@ from modelmeter.providers.plain import unread_facts
 from modelmeter.providers.written import written_length
 from modelmeter.record import ErrorType, TokenCounts
 
-__all__ = ["body_facts", "usable_tokens"]
+__all__ = ["body_facts", "usable_tokens", "web_searches"]
 
+_WEB_SEARCH = "web_search_call"
 _NO_USAGE = "the provider reported no usage"
 _ANSWERS = ("choices", "output")
 
@@ -22,6 +23,7 @@ class _Body(msgspec.Struct):
     status: object = None
     """Of a response; its failure comes with a good HTTP status."""
     error: msgspec.Raw = ABSENT
+    output: msgspec.Raw = ABSENT
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
 
@@ -44,8 +46,22 @@ def body_facts(body: bytes) -> ResponseFacts:
         output_characters=0 if tokens is not None else written_length(body, _ANSWERS),
         provider_request_id=_text(answer.id),
         service_tier=_text(answer.service_tier),
+        web_searches=web_searches(answer.output),
         note=note,
     )
+
+
+def web_searches(output: msgspec.Raw) -> int:
+    """The searches among the items of a response's ``output``: a fee each that no usage tells."""
+    if _WEB_SEARCH.encode() not in bytes(output):
+        return 0
+    try:
+        items = msgspec.json.decode(output)
+    except UNREADABLE:
+        return 0
+    if not isinstance(items, list):
+        return 0
+    return sum(isinstance(item, dict) and item.get("type") == _WEB_SEARCH for item in items)
 
 
 def usable_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:

@@ -1,0 +1,63 @@
+"""Our own prices: each is readable, has its source, and is still needed."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from genai_prices.data import providers
+from genai_prices.types import ModelPrice
+
+from modelmeter.pricing.overlay import Overlay, OverlayPrice, called_names
+
+OVERLAY = Overlay()
+BY_ID = {provider.id: provider for provider in providers}
+LATEST = date(2026, 11, 1)
+
+
+def example_name(entry: OverlayPrice) -> str:
+    """A model's id that the entry's first glob names."""
+    return entry.models[0].replace("*", "-x" if entry.models[0].endswith("*") else "")
+
+
+def moment_of(entry: OverlayPrice) -> datetime:
+    """A moment at which the entry holds."""
+    day = entry.until - timedelta(days=1) if entry.until else (entry.since or LATEST)
+    return datetime.combine(day, time(12), tzinfo=UTC)
+
+
+def base_prices(entry: OverlayPrice) -> list[ModelPrice | None]:
+    """What the catalogue says of the ids the entry names."""
+    names = {glob.removesuffix("*") for glob in entry.models} | {example_name(entry)}
+    found = [BY_ID[entry.provider].find_model(name, all_providers=providers) for name in names]
+    words = {} if entry.tier is None else {"speed": entry.tier, "service_tier": entry.tier}
+    return [None if one is None else one.get_prices(moment_of(entry), words) for one in found]
+
+
+@pytest.mark.parametrize(
+    "entry", OVERLAY.prices, ids=lambda entry: f"{entry.models[0]}{entry.span}"
+)
+def test_an_entry_is_still_needed(entry: OverlayPrice) -> None:
+    assert entry.source.startswith("https://")
+    assert entry.since is None or entry.until is None or entry.since < entry.until
+    assert any(prices != entry.prices for prices in base_prices(entry))
+
+
+def test_the_first_entry_that_fits_is_the_one() -> None:
+    fitting = OVERLAY.prices_of("openai", "ft:gpt-4o-mini-2024-07-18:acme::x")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    first = next(entry for entry in fitting if entry.fits(at, None, None))
+
+    assert first.models == ("ft:gpt-4o-mini*",)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("models/gemini-2.5-flash", "gemini-2.5-flash"),
+        ("projects/p/locations/l/publishers/google/models/gemini-2.5-pro", "gemini-2.5-pro"),
+        ("us.anthropic.claude-v2:1", "anthropic.claude-v2:1"),
+        ("eu.amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0"),
+    ],
+)
+def test_a_model_is_known_without_what_stands_before_its_name(model: str, name: str) -> None:
+    assert name in called_names(model)
