@@ -48,7 +48,11 @@ CHAT_USAGE = {
     "prompt_tokens": 2006,
     "completion_tokens": 300,
     "total_tokens": 2306,
-    "prompt_tokens_details": {"cached_tokens": 1920, "audio_tokens": 10},
+    "prompt_tokens_details": {
+        "cached_tokens": 1792,
+        "cache_write_tokens": 128,
+        "audio_tokens": 10,
+    },
     "completion_tokens_details": {
         "reasoning_tokens": 192,
         "audio_tokens": 20,
@@ -58,7 +62,11 @@ CHAT_USAGE = {
 }
 RESPONSES_USAGE = {
     "input_tokens": 328,
-    "input_tokens_details": {"cached_tokens": 100},
+    "input_tokens_details": {
+        "cached_tokens": 100,
+        "cache_write_tokens": 60,
+        "cache_write_tokens_details": {"ttl_30m_tokens": 20, "ttl_12h_tokens": 40},
+    },
     "output_tokens": 52,
     "output_tokens_details": {"reasoning_tokens": 12},
     "total_tokens": 380,
@@ -69,6 +77,7 @@ MESSAGE_USAGE = {
     "cache_read_input_tokens": 1800,
     "cache_creation": {"ephemeral_5m_input_tokens": 51, "ephemeral_1h_input_tokens": 2000},
     "output_tokens": 503,
+    "output_tokens_details": {"thinking_tokens": 103},
     "service_tier": "standard",
 }
 GEMINI_USAGE = {
@@ -78,6 +87,7 @@ GEMINI_USAGE = {
     "thoughtsTokenCount": 77,
     "toolUsePromptTokenCount": 5,
     "totalTokenCount": 1142,
+    "serviceTier": "flex",
     "promptTokensDetails": [
         {"modality": "TEXT", "tokenCount": 700},
         {"modality": "AUDIO", "tokenCount": 200},
@@ -130,7 +140,7 @@ MESSAGE_START = {
     "id": "msg_1",
     "model": "claude-sonnet-4-5-20250929",
     "content": [],
-    "usage": {**MESSAGE_USAGE, "output_tokens": 1},
+    "usage": {**MESSAGE_USAGE, "output_tokens": 1, "output_tokens_details": None},
 }
 
 ANSWERS = {
@@ -157,7 +167,13 @@ ANSWERS = {
         stream_path="/chat/completions",
         stream_type=SSE,
         tokens=TokenCounts(
-            input=76, cache_read=1920, output=88, reasoning=192, audio_input=10, audio_output=20
+            input=76,
+            cache_read=1792,
+            cache_write_5m=128,
+            output=88,
+            reasoning=192,
+            audio_input=10,
+            audio_output=20,
         ),
         model="gpt-4o-2024-08-06",
         tier="default",
@@ -174,7 +190,14 @@ ANSWERS = {
         ),
         stream_path="/responses",
         stream_type=SSE,
-        tokens=TokenCounts(input=228, cache_read=100, output=40, reasoning=12),
+        tokens=TokenCounts(
+            input=168,
+            cache_read=100,
+            cache_write_5m=20,
+            cache_write_1h=40,
+            output=40,
+            reasoning=12,
+        ),
         model="gpt-5-2025-08-07",
         tier="flex",
     ),
@@ -235,13 +258,22 @@ ANSWERS = {
                 "delta": {"type": "text_delta", "text": "Hello."},
             },
             {"type": "content_block_stop", "index": 0},
-            {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 503}},
+            {
+                "type": "message_delta",
+                "delta": {},
+                "usage": {"output_tokens": 503, "output_tokens_details": {"thinking_tokens": 103}},
+            },
             {"type": "message_stop"},
         ),
         stream_path="/v1/messages",
         stream_type=SSE,
         tokens=TokenCounts(
-            input=2095, cache_read=1800, cache_write_5m=51, cache_write_1h=2000, output=503
+            input=2095,
+            cache_read=1800,
+            cache_write_5m=51,
+            cache_write_1h=2000,
+            output=400,
+            reasoning=103,
         ),
         model="claude-sonnet-4-5-20250929",
         tier="standard",
@@ -256,6 +288,7 @@ ANSWERS = {
         stream_type=SSE,
         tokens=GEMINI_TOKENS,
         model="gemini-2.5-flash",
+        tier="flex",
     ),
     "generateContent, array": Documented(
         kind="genai",
@@ -267,5 +300,17 @@ ANSWERS = {
         stream_type=JSON,
         tokens=GEMINI_TOKENS,
         model="gemini-2.5-flash",
+        tier="flex",
+    ),
+    "embedContent": Documented(
+        kind="genai",
+        path="/v1beta/models/gemini-embedding-2:embedContent",
+        request={"content": {"parts": [{"text": "hello"}]}},
+        whole=b'{"embedding":{"values":[0.1]},"usageMetadata":{"promptTokenCount":8}}',
+        stream=b"",
+        stream_path="",
+        stream_type="",
+        tokens=TokenCounts(input=8),
+        model=None,
     ),
 }

@@ -160,7 +160,26 @@ def test_an_event_is_given_as_soon_as_its_blank_line_is_complete() -> None:
 def test_comments_before_an_event_are_part_of_its_bytes() -> None:
     (event,) = ServerSentEventDecoder().feed(b": ping\n\n: pong\n\ndata: a\n\n")
 
-    assert event == ServerSentEvent("message", b"a", b": ping\n\n: pong\n\ndata: a\n\n")
+    assert event == ServerSentEvent("message", b"a", b": ping\n\n: pong\n\ndata: a\n\n", 16)
+    assert event.raw[event.lead :] == b"data: a\n\n"
+
+
+@given(STREAMS, CUTS)
+def test_comments_that_are_taken_before_their_event_are_not_part_of_it(
+    stream: bytes, cuts: list[int]
+) -> None:
+    decoder = ServerSentEventDecoder()
+    events, forwarded = [], b""
+
+    for chunk in pieces(stream, cuts):
+        found = decoder.feed(chunk)
+        forwarded += b"".join(event.raw for event in found) + decoder.take_comments()
+        events += found
+    last = decoder.end()
+    forwarded += b"".join(event.raw for event in last) + decoder.take_rest()
+
+    assert forwarded == stream
+    assert [(event.event, event.data) for event in [*events, *last]] == reference(stream)
 
 
 def test_a_line_of_10_mb_in_small_chunks_is_one_event() -> None:

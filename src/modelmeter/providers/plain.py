@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from modelmeter.providers.bodies import BodyCollector
+from modelmeter.providers.bodies import UNREADABLE, BodyCollector
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import ErrorType
 
-__all__ = ["PlainObserver", "not_json"]
+__all__ = ["PlainObserver", "unread_facts"]
 
 _HTTP_ERROR = 400
+_any_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
 class PlainObserver:
@@ -62,10 +63,16 @@ class PlainObserver:
         return facts
 
 
-def not_json(body: bytes) -> ResponseFacts:
-    """The facts of a whole body that cannot be read."""
+def unread_facts(body: bytes) -> ResponseFacts:
+    """The facts of a whole body that is not what was expected; all of it counts as written."""
+    try:
+        _any_decoder.decode(body)
+    except UNREADABLE:
+        return ResponseFacts(
+            error_type=ErrorType.BAD_RESPONSE,
+            output_characters=len(body),
+            note="the answer is not JSON",
+        )
     return ResponseFacts(
-        error_type=ErrorType.BAD_RESPONSE,
-        output_characters=len(body),
-        note="the answer is not JSON",
+        ended=True, output_characters=len(body), note="the answer has a shape that is not known"
     )

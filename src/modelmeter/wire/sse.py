@@ -33,17 +33,19 @@ class ServerSentEvent(msgspec.Struct, frozen=True):
     """Its data lines, joined by LF."""
     raw: bytes
     """Its bytes in the stream: comments and blank lines before it, and its separator."""
+    lead: int = 0
+    """How many bytes of ``raw`` are what came before it."""
 
 
 class ServerSentEventDecoder:
     """
     Cuts a stream into events, whatever the chunks.
 
-    The ``raw`` of all events and `take_rest` together are the stream's bytes. An event is given
-    when its blank line is complete; a CR at the end of a chunk may be half of a CR LF, so that
-    the event before it waits for the next byte. Once an event is larger than the cap, the decoder
-    raises `WireLimitError` (after the events that came before); `take_rest` then gives all that
-    went in and did not come out, and further chunks are not taken.
+    The ``raw`` of all events, `take_comments` and `take_rest` together are the stream's bytes. An
+    event is given when its blank line is complete; a CR at the end of a chunk may be half of a
+    CR LF, so that the event before it waits for the next byte. Once an event is larger than the
+    cap, the decoder raises `WireLimitError` (after the events that came before); `take_rest` then
+    gives all that went in and did not come out, and further chunks are not taken.
     """
 
     def __init__(self, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
@@ -93,6 +95,14 @@ class ServerSentEventDecoder:
         self._take_event(last, last, events)
         return events
 
+    def take_comments(self) -> bytes:
+        """Give up the comments and blank lines behind the last event, which some wait for."""
+        if not self._dataless:
+            return b""
+        comments = bytes(self._dataless)
+        self._dataless.clear()
+        return comments
+
     def take_rest(self) -> bytes:
         """Give up what no event was made of; the decoder is empty afterwards."""
         rest = bytes(self._dataless + self._held)
@@ -134,10 +144,11 @@ class ServerSentEventDecoder:
         if data is None:
             self._dataless += raw
             return
-        if self._dataless:
+        lead = len(self._dataless)
+        if lead:
             raw = bytes(self._dataless + raw)
             self._dataless.clear()
-        events.append(ServerSentEvent(name, data, raw))
+        events.append(ServerSentEvent(name, data, raw, lead))
 
     def _check_held(self, events: list[ServerSentEvent]) -> None:
         if len(self._dataless) + len(self._held) > self._event_bytes_max:

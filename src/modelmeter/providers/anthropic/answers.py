@@ -3,16 +3,17 @@
 import msgspec
 
 from modelmeter.errors import WireLimitError
-from modelmeter.providers.anthropic.errors import error_type_of_name
+from modelmeter.providers.anthropic.errors import error_type_of_failure
 from modelmeter.providers.anthropic.usage import (
     AnthropicUsage,
     anthropic_tokens,
     merge_usage,
     read_usage,
 )
-from modelmeter.providers.bodies import ABSENT, UNREADABLE
+from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
-from modelmeter.providers.plain import not_json
+from modelmeter.providers.plain import unread_facts
+from modelmeter.providers.written import written_length
 from modelmeter.record import ErrorType
 from modelmeter.wire.sse import ServerSentEventDecoder
 
@@ -20,18 +21,15 @@ __all__ = ["MessageEvents", "MessageStreamObserver", "message_facts"]
 
 _NO_USAGE = "the provider reported no usage"
 _UNREADABLE = "an event of the stream could not be read"
-
-
-class _Block(msgspec.Struct):
-    text: object = None
-    thinking: object = None
+_ANSWERS = ("content",)
 
 
 class _Message(msgspec.Struct):
     id: object = None
     model: object = None
-    content: list[_Block] | None = None
     usage: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+    """Only where the answer is an error, not a message."""
 
 
 class _Delta(msgspec.Struct):
@@ -40,16 +38,11 @@ class _Delta(msgspec.Struct):
     partial_json: object = None
 
 
-class _Error(msgspec.Struct):
-    type: object = None
-
-
 class _Event(msgspec.Struct):
     type: str = ""
     message: _Message | None = None
     delta: _Delta | None = None
     usage: msgspec.Raw = ABSENT
-    error: _Error | None = None
 
 
 _message_decoder = msgspec.json.Decoder(_Message)
@@ -87,8 +80,7 @@ class MessageEvents:
         elif event.type == "message_stop":
             self.stopped = True
         elif event.type == "error":
-            name = None if event.error is None else event.error.type
-            self._error = error_type_of_name(name) or ErrorType.SERVER_ERROR
+            self._error = error_type_of_failure(data)
 
     def facts(self) -> ResponseFacts:
         """What the events so far said."""
@@ -107,6 +99,10 @@ class MessageEvents:
             web_searches=0 if self._usage is None else self._usage.web_searches,
             note=self._note or note or None,
         )
+
+    def lose(self, reason: str) -> None:
+        """No further event can be read."""
+        self._note = reason
 
     def _take_usage(self, usage: msgspec.Raw) -> None:
         new, note = read_usage(usage)
@@ -133,18 +129,18 @@ class MessageStreamObserver:
             try:
                 for event in self._decoder.feed(chunk):
                     self._events.read(event.data)
-            except WireLimitError:
+            except WireLimitError as error:
                 self._decoder = None
+                self._events.lose(str(error))
         return chunk
 
     def end(self) -> bytes:
         """Read an event that lacks its blank line; nothing was held back."""
+        # A decoder that met a fault behind good events tells it at its next call.
+        self.feed(b"")
         if self._decoder is not None:
-            try:
-                for event in self._decoder.end():
-                    self._events.read(event.data)
-            except WireLimitError:
-                self._decoder = None
+            for event in self._decoder.end():
+                self._events.read(event.data)
         return b""
 
     def facts(self) -> ResponseFacts:
@@ -157,19 +153,19 @@ def message_facts(body: bytes) -> ResponseFacts:
     try:
         message = _message_decoder.decode(body)
     except UNREADABLE:
-        return not_json(body)
+        return unread_facts(body)
     usage, note = read_usage(message.usage)
     tokens = None
     if usage is not None:
         tokens, note = anthropic_tokens(usage)
     elif note is None:
         note = _NO_USAGE
-    characters = sum(_length(block.text, block.thinking) for block in message.content or [])
     return ResponseFacts(
         model_answered=_text(message.model),
         tokens=tokens,
         ended=True,
-        output_characters=characters,
+        error_type=None if is_absent(message.error) else error_type_of_failure(body),
+        output_characters=0 if tokens is not None else written_length(body, _ANSWERS),
         provider_request_id=_text(message.id),
         service_tier=None if usage is None else usage.tier,
         web_searches=0 if usage is None else usage.web_searches,

@@ -10,9 +10,11 @@ from modelmeter.providers.bodies import UNREADABLE
 from modelmeter.providers.status import error_type_of_status
 from modelmeter.record import ErrorType
 
-__all__ = ["error_body", "error_type_of_body", "error_type_of_name"]
+__all__ = ["error_body", "error_type_of_body", "error_type_of_failure"]
 
 _BY_NAME = {
+    "invalid_request_error": ErrorType.INVALID_REQUEST,
+    "request_too_large": ErrorType.INVALID_REQUEST,
     "authentication_error": ErrorType.AUTHENTICATION,
     "permission_error": ErrorType.PERMISSION,
     "billing_error": ErrorType.PERMISSION,
@@ -49,24 +51,28 @@ _decoder = msgspec.json.Decoder(_ErrorBody)
 
 def error_type_of_body(http_status: int, body: bytes) -> ErrorType:
     """The kind of error of an answer with a status of 400 or more."""
+    return _told(body) or error_type_of_status(http_status)
+
+
+def error_type_of_failure(event: bytes) -> ErrorType:
+    """The kind of an error that came with a good HTTP status, as an event or a whole body."""
+    return _told(event) or ErrorType.SERVER_ERROR
+
+
+def _told(body: bytes) -> ErrorType | None:
     try:
         error = _decoder.decode(body).error
     except UNREADABLE:
-        error = None
+        return None
     if error is None:
-        return error_type_of_status(http_status)
+        return None
     if isinstance(error.message, str):
         message = error.message.lower()
         if any(words in message for words in _TOO_LONG):
             return ErrorType.CONTEXT_LENGTH
         if "content filtering policy" in message:
             return ErrorType.CONTENT_FILTER
-    return error_type_of_name(error.type) or error_type_of_status(http_status)
-
-
-def error_type_of_name(name: object) -> ErrorType | None:
-    """The kind of error behind an error's ``type``, if it tells."""
-    return _BY_NAME.get(name) if isinstance(name, str) else None
+    return _BY_NAME.get(error.type) if isinstance(error.type, str) else None
 
 
 def error_body(message: str, *, code: str, http_status: int) -> bytes:

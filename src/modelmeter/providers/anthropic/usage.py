@@ -65,6 +65,7 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
 _FAST = "fast"
 
 _decoder = msgspec.json.Decoder(AnthropicUsage)
+_CONTRADICTION = "the provider's usage contradicts itself"
 
 
 def read_usage(usage: msgspec.Raw) -> tuple[AnthropicUsage | None, str | None]:
@@ -98,20 +99,23 @@ def anthropic_tokens(usage: AnthropicUsage) -> tuple[TokenCounts | None, str | N
 
 
 def _disjoint(usage: AnthropicUsage) -> TokenCounts:
-    if usage.input_tokens is None and usage.output_tokens is None:
+    if usage.input_tokens is None or usage.output_tokens is None:
         raise UnbelievableCountError("the provider's usage lacks its counts")
     written = count(usage.cache_creation_input_tokens)
     split = usage.cache_creation or CacheCreation()
     for_an_hour = count(split.ephemeral_1h_input_tokens)
     for_minutes = count(split.ephemeral_5m_input_tokens)
-    if usage.cache_creation is None or written > for_an_hour + for_minutes:
+    if usage.cache_creation_input_tokens is not None:
         # Writes of unstated lifetime have the default one of five minutes.
-        for_minutes = written - for_an_hour
+        unstated = written - for_an_hour - for_minutes
+        if unstated < 0:
+            raise UnbelievableCountError(_CONTRADICTION)
+        for_minutes += unstated
     output = count(usage.output_tokens)
     details = usage.output_tokens_details
     thinking = 0 if details is None else count(details.thinking_tokens)
-    if for_minutes < 0 or thinking > output:
-        raise UnbelievableCountError("the provider's usage contradicts itself")
+    if thinking > output:
+        raise UnbelievableCountError(_CONTRADICTION)
     return TokenCounts(
         input=count(usage.input_tokens),
         cache_read=count(usage.cache_read_input_tokens),

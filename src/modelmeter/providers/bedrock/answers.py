@@ -8,10 +8,10 @@ from modelmeter.providers.bedrock.invoked import model_behind, read_invoked, tex
 from modelmeter.providers.bedrock.usage import converse_tokens, header_tokens, invoked_tokens
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts
-from modelmeter.providers.plain import not_json
+from modelmeter.providers.plain import unread_facts
 from modelmeter.record import Operation
 
-__all__ = ["ServiceTier", "answer_facts", "tier_name"]
+__all__ = ["ServiceTier", "answer_facts", "tier_in_headers", "tier_name"]
 
 
 class ServiceTier(msgspec.Struct):
@@ -29,7 +29,6 @@ class _Converse(msgspec.Struct, rename="camel"):
 _TIER_HEADER = b"x-amzn-bedrock-service-tier"
 
 _converse_decoder = msgspec.json.Decoder(_Converse)
-_json_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
 def answer_facts(request: RequestFacts, head: AnswerHead, body: bytes) -> ResponseFacts:
@@ -40,19 +39,20 @@ def answer_facts(request: RequestFacts, head: AnswerHead, body: bytes) -> Respon
         else:
             facts = _invoked_facts(body, request.model)
     except UNREADABLE:
-        facts = _unknown_facts(body)
-    if facts.error_type is not None:
-        return facts
-    tokens, note = facts.tokens, facts.note
-    if tokens is None and (counted := header_tokens(head)) is not None:
-        tokens, note = counted, None
+        facts = unread_facts(body)
+    if facts.tokens is None and (counted := header_tokens(head)) is not None:
+        # A body in another format is a good answer if it was counted.
+        facts = msgspec.structs.replace(facts, tokens=counted, note=None, error_type=None)
     return msgspec.structs.replace(
         facts,
-        tokens=tokens,
-        note=note,
-        service_tier=facts.service_tier or head.header(_TIER_HEADER) or None,
-        ended=True,
+        service_tier=tier_in_headers(head) or facts.service_tier,
+        ended=facts.error_type is None,
     )
+
+
+def tier_in_headers(head: AnswerHead) -> str | None:
+    """The tier that served an invoked model; its body may hold its maker's word for another."""
+    return head.header(_TIER_HEADER) or None
 
 
 def tier_name(tier: ServiceTier | None) -> str | None:
@@ -89,16 +89,6 @@ def _invoked_facts(body: bytes, requested: str) -> ResponseFacts:
         output_characters=0 if tokens is not None else text_length(answer),
         provider_request_id=_text(answer.id),
         note=note,
-    )
-
-
-def _unknown_facts(body: bytes) -> ResponseFacts:
-    try:
-        _json_decoder.decode(body)
-    except UNREADABLE:
-        return not_json(body)
-    return ResponseFacts(
-        output_characters=len(body), note="the answer has a shape that is not known"
     )
 
 

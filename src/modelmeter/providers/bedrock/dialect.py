@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
-from modelmeter.providers.bedrock.answers import answer_facts
+from modelmeter.providers.bedrock.answers import answer_facts, tier_in_headers
 from modelmeter.providers.bedrock.errors import (
     error_body,
     error_name_of_status,
@@ -83,7 +83,7 @@ class BedrockDialect:
         if head.content_type.startswith(_EVENT_STREAM):
             if request.operation is Operation.CONVERSE:
                 return ConverseStreamObserver()
-            return InvokeStreamObserver(request.model)
+            return InvokeStreamObserver(request.model, tier_in_headers(head))
         read = partial(answer_facts, request, head)
         return PlainObserver(head.http_status, read, error_type_of_body)
 

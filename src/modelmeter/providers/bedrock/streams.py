@@ -136,9 +136,11 @@ class InvokeStreamObserver(_EventObserver):
     writes.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, tier: str | None = None) -> None:
+        """``tier`` is the one that the answer's headers name."""
         super().__init__()
         self._model = model
+        self._tier = tier
         self._message = MessageEvents()
         self._own: TokenCounts | None = None
         self._metered: TokenCounts | None = None
@@ -181,6 +183,6 @@ class InvokeStreamObserver(_EventObserver):
             error_type=error,
             output_characters=self._characters + message.output_characters,
             provider_request_id=message.provider_request_id,
-            service_tier=message.service_tier,
+            service_tier=self._tier or message.service_tier,
             note=self._note or note,
         )

@@ -37,6 +37,7 @@ _COUNT_HEADERS = (
     b"cache-read-input-token-count",
     b"cache-write-input-token-count",
 )
+_COUNT_DIGITS_MAX = 10
 NO_USAGE = "the provider reported no usage"
 
 Counted = tuple[TokenCounts | None, str | None]
@@ -129,23 +130,30 @@ def invoked_tokens(body: InvokedBody) -> Counted:
 
 
 def header_tokens(head: AnswerHead) -> TokenCounts | None:
-    """The counts in the headers of an invoked model's answer, if they stand there."""
-    values = {
-        name: int(text)
-        for name in _COUNT_HEADERS
-        if (text := head.header(b"x-amzn-bedrock-" + name)).isdecimal()
-    }
-    if b"input-token-count" not in values:
-        return None
+    """
+    The counts in the headers of an invoked model's answer, if they stand there.
+
+    An embedding has no count of output.
+    """
     try:
+        given, made, read, written = (
+            _header_count(head.header(b"x-amzn-bedrock-" + name)) for name in _COUNT_HEADERS
+        )
+        if given is None:
+            return None
         return TokenCounts(
-            input=count(values[b"input-token-count"]),
-            output=count(values.get(b"output-token-count")),
-            cache_read=count(values.get(b"cache-read-input-token-count")),
-            cache_write_5m=count(values.get(b"cache-write-input-token-count")),
+            input=given, output=count(made), cache_read=count(read), cache_write_5m=count(written)
         )
     except UnbelievableCountError:
         return None
+
+
+def _header_count(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > _COUNT_DIGITS_MAX:
+        raise UnbelievableCountError(f"the provider reported {text[:40]!r} tokens")
+    return count(int(text))
 
 
 def _of_usage(usage: msgspec.Raw) -> Counted:

@@ -10,19 +10,26 @@ from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.genai.errors import error_type_of_body
 from modelmeter.providers.genai.usage import genai_tokens
-from modelmeter.providers.plain import not_json
+from modelmeter.providers.plain import unread_facts
+from modelmeter.providers.written import json_length
 from modelmeter.record import ErrorType, TokenCounts
 from modelmeter.wire.json_array import JsonArrayDecoder
 from modelmeter.wire.sse import ServerSentEventDecoder
 
 __all__ = ["ArrayFrames", "EventFrames", "StreamObserver", "generation_facts"]
 
+_SERVER_ERROR = 500
 _NO_USAGE = "the provider reported no usage"
 _UNREADABLE = "a part of the answer could not be read"
 
 
-class _Part(msgspec.Struct):
+class _Call(msgspec.Struct):
+    args: object = None
+
+
+class _Part(msgspec.Struct, rename="camel"):
     text: object = None
+    function_call: _Call | None = None
 
 
 class _Content(msgspec.Struct):
@@ -38,16 +45,22 @@ class _Feedback(msgspec.Struct, rename="camel"):
     block_reason: object = None
 
 
-class _Answer(msgspec.Struct, rename="camel"):
-    candidates: list[_Candidate] | None = None
+class _Bare(msgspec.Struct, rename="camel"):
+    """What is read of an answer in whose candidates something has an unusual type."""
+
     usage_metadata: msgspec.Raw = ABSENT
     model_version: object = None
     response_id: object = None
-    prompt_feedback: _Feedback | None = None
     error: msgspec.Raw = ABSENT
 
 
+class _Answer(_Bare, rename="camel"):
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: _Feedback | None = None
+
+
 _decoder = msgspec.json.Decoder(_Answer)
+_bare_decoder = msgspec.json.Decoder(_Bare)
 
 
 class _Generation:
@@ -60,30 +73,54 @@ class _Generation:
         self._characters = 0
         self._complete = False
         self._error: ErrorType | None = None
+        self._tier: str | None = None
         self._note: str | None = _NO_USAGE
 
     def read(self, data: bytes) -> bool:
-        """Take one answer; False if it is not JSON."""
+        """Take one answer; False if it is not one."""
         try:
             answer = _decoder.decode(data)
+            self._take_candidates(answer)
+        except msgspec.ValidationError:
+            return self._read_bare(data)
         except UNREADABLE:
             self._note = _UNREADABLE
             return False
-        if isinstance(answer.model_version, str):
-            self._model = answer.model_version
-        if isinstance(answer.response_id, str):
-            self._id = answer.response_id
+        self._take(answer, data)
+        return True
+
+    def _read_bare(self, data: bytes) -> bool:
+        try:
+            answer = _bare_decoder.decode(data)
+        except UNREADABLE:
+            self._note = _UNREADABLE
+            return False
+        self._characters += len(data)
+        self._complete = self._complete or b'"finishReason"' in data
+        self._take(answer, data)
+        return True
+
+    def _take_candidates(self, answer: _Answer) -> None:
         for candidate in answer.candidates or []:
             self._complete = self._complete or candidate.finish_reason is not None
             self._characters += _length(candidate)
         if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason is not None:
             self._complete = True
             self._error = ErrorType.CONTENT_FILTER
+
+    def _take(self, answer: _Bare, data: bytes) -> None:
+        if isinstance(answer.model_version, str):
+            self._model = answer.model_version
+        if isinstance(answer.response_id, str):
+            self._id = answer.response_id
         if not is_absent(answer.error):
-            self._error = error_type_of_body(500, data)
+            self._error = error_type_of_body(_SERVER_ERROR, data)
         if not is_absent(answer.usage_metadata):
-            self._tokens, self._note = genai_tokens(answer.usage_metadata)
-        return True
+            self._tokens, self._note, self._tier = genai_tokens(answer.usage_metadata)
+
+    def lose(self, reason: str) -> None:
+        """No further answer can be read."""
+        self._note = reason
 
     def facts(self, *, ended: bool) -> ResponseFacts:
         """What was said so far."""
@@ -94,6 +131,7 @@ class _Generation:
             error_type=self._error,
             output_characters=self._characters,
             provider_request_id=self._id,
+            service_tier=self._tier,
             note=self._note,
         )
 
@@ -169,18 +207,22 @@ class StreamObserver:
             try:
                 for part in self._frames.feed(chunk):
                     self._generation.read(part)
-            except WireError:
+            except WireError as error:
                 self._frames = None
+                self._generation.lose(str(error))
         return chunk
 
     def end(self) -> bytes:
         """The body is over; nothing was held back."""
+        # A decoder that met a fault behind good answers tells it at its next call.
+        self.feed(b"")
         if self._frames is not None:
             try:
                 for part in self._frames.end():
                     self._generation.read(part)
-            except WireError:
+            except WireError as error:
                 self._frames = None
+                self._generation.lose(str(error))
         self._ended = True
         return b""
 
@@ -192,11 +234,16 @@ class StreamObserver:
 def generation_facts(body: bytes) -> ResponseFacts:
     """The facts of a whole answer that is one object."""
     generation = _Generation()
-    return generation.facts(ended=True) if generation.read(body) else not_json(body)
+    return generation.facts(ended=True) if generation.read(body) else unread_facts(body)
 
 
 def _length(candidate: _Candidate) -> int:
-    if candidate.content is None:
-        return 0
-    texts = [part.text for part in candidate.content.parts or []]
-    return sum(len(text) for text in texts if isinstance(text, str))
+    """Of what was written: text, and the arguments of a call."""
+    length = 0
+    parts = None if candidate.content is None else candidate.content.parts
+    for part in parts or []:
+        if isinstance(part.text, str):
+            length += len(part.text)
+        if part.function_call is not None:
+            length += json_length(part.function_call.args)
+    return length

@@ -4,12 +4,25 @@ Gemini's counting: the prompt holds cached tokens, thoughts stand beside the can
 Source: https://ai.google.dev/api/generate-content#UsageMetadata
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from modelmeter.providers.bodies import UNREADABLE, UnbelievableCountError, count
 from modelmeter.record import TokenCounts
 
-__all__ = ["genai_tokens"]
+__all__ = ["Counted", "genai_tokens"]
+
+
+class Counted(NamedTuple):
+    """What a ``usageMetadata`` object says."""
+
+    tokens: TokenCounts | None = None
+    """Disjoint counts; None if they cannot be believed."""
+    note: str | None = None
+    """Why they cannot be believed."""
+    tier: str | None = None
+    """What served the call, in the words of the Gemini API or of Vertex AI."""
 
 
 class _Modality(msgspec.Struct, rename="camel"):
@@ -21,8 +34,13 @@ class _Usage(msgspec.Struct, rename="camel"):
     prompt_token_count: object = None
     cached_content_token_count: object = None
     candidates_token_count: object = None
+    response_token_count: object = None
+    """Another name of the API for the candidates' tokens."""
     thoughts_token_count: object = None
     tool_use_prompt_token_count: object = None
+    total_token_count: object = None
+    service_tier: object = None
+    traffic_type: object = None
     prompt_tokens_details: list[_Modality] | None = None
     cache_tokens_details: list[_Modality] | None = None
     candidates_tokens_details: list[_Modality] | None = None
@@ -32,14 +50,16 @@ _camel_decoder = msgspec.json.Decoder(_Usage)
 _fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def genai_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
-    """The disjoint counts of a ``usageMetadata`` object, or None and why not to believe it."""
+def genai_tokens(usage: msgspec.Raw) -> Counted:
+    """What a ``usageMetadata`` object says."""
     try:
-        return _disjoint(_camel_decoder.decode(_in_camel_case(usage))), None
+        decoded = _camel_decoder.decode(_in_camel_case(usage))
+        tier = decoded.service_tier or decoded.traffic_type
+        return Counted(_disjoint(decoded), tier=tier if isinstance(tier, str) else None)
     except UnbelievableCountError as error:
-        return None, str(error)
+        return Counted(note=str(error))
     except UNREADABLE as error:
-        return None, f"the provider's usage cannot be read: {error}"
+        return Counted(note=f"the provider's usage cannot be read: {error}")
 
 
 def _in_camel_case(usage: msgspec.Raw) -> bytes | msgspec.Raw:
@@ -61,14 +81,20 @@ def _camel(name: str) -> str:
 
 
 def _disjoint(usage: _Usage) -> TokenCounts:
-    if usage.prompt_token_count is None and usage.candidates_token_count is None:
+    given, made = usage.prompt_token_count, usage.candidates_token_count
+    if made is None:
+        made = usage.response_token_count
+    prompt, candidates = count(given), count(made)
+    tools = count(usage.tool_use_prompt_token_count)
+    thoughts = count(usage.thoughts_token_count)
+    total = count(usage.total_token_count)
+    if given is None or (made is None and total > prompt + tools + thoughts):
+        # Where there is no candidate the count of none is left out.
         raise UnbelievableCountError("the provider's usage lacks its counts")
     cached = count(usage.cached_content_token_count)
     audio = _of(usage.prompt_tokens_details, "AUDIO") - _of(usage.cache_tokens_details, "AUDIO")
     image = _of(usage.prompt_tokens_details, "IMAGE") - _of(usage.cache_tokens_details, "IMAGE")
-    tools = count(usage.tool_use_prompt_token_count)
-    text = count(usage.prompt_token_count) + tools - cached - audio - image
-    candidates = count(usage.candidates_token_count)
+    text = prompt + tools - cached - audio - image
     audio_output = _of(usage.candidates_tokens_details, "AUDIO")
     image_output = _of(usage.candidates_tokens_details, "IMAGE")
     output = candidates - audio_output - image_output
@@ -78,7 +104,7 @@ def _disjoint(usage: _Usage) -> TokenCounts:
         input=text,
         cache_read=cached,
         output=output,
-        reasoning=count(usage.thoughts_token_count),
+        reasoning=thoughts,
         audio_input=audio,
         audio_output=audio_output,
         image_input=image,

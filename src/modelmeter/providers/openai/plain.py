@@ -4,42 +4,36 @@ import msgspec
 
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
+from modelmeter.providers.openai.errors import error_type_of_failure, is_error
 from modelmeter.providers.openai.usage import openai_tokens
-from modelmeter.providers.plain import not_json
-from modelmeter.record import TokenCounts
+from modelmeter.providers.plain import unread_facts
+from modelmeter.providers.written import written_length
+from modelmeter.record import ErrorType, TokenCounts
 
-__all__ = ["Item", "body_facts", "usable_tokens", "web_searches"]
+__all__ = ["body_facts", "usable_tokens", "web_searches"]
 
 _WEB_SEARCH = "web_search_call"
 _NO_USAGE = "the provider reported no usage"
+_ANSWERS = ("choices", "output")
 
 
-class _Message(msgspec.Struct):
-    content: object = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message | None = None
-    text: object = None
-    finish_reason: object = None
-
-
-class Item(msgspec.Struct):
-    """An item of a response's output."""
-
+class _Item(msgspec.Struct):
     type: object = None
 
 
 class _Body(msgspec.Struct):
     id: object = None
     model: object = None
-    choices: list[_Choice] | None = None
-    output: list[Item] | None = None
+    status: object = None
+    """Of a response; its failure comes with a good HTTP status."""
+    error: msgspec.Raw = ABSENT
+    output: msgspec.Raw = ABSENT
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
+_items_decoder = msgspec.json.Decoder(list[_Item])
 
 
 def body_facts(body: bytes) -> ResponseFacts:
@@ -47,23 +41,29 @@ def body_facts(body: bytes) -> ResponseFacts:
     try:
         answer = _decoder.decode(body)
     except UNREADABLE:
-        return not_json(body)
+        return unread_facts(body)
     tokens, note = usable_tokens(answer.usage)
     return ResponseFacts(
         model_answered=_text(answer.model),
         tokens=tokens,
         ended=True,
-        output_characters=0 if tokens is not None else _characters(answer.choices or []),
+        error_type=_failure(answer),
+        output_characters=0 if tokens is not None else written_length(body, _ANSWERS),
         provider_request_id=_text(answer.id),
         service_tier=_text(answer.service_tier),
-        web_searches=web_searches(answer.output or []),
+        web_searches=web_searches(answer.output),
         note=note,
     )
 
 
-def web_searches(items: list[Item]) -> int:
+def web_searches(output: msgspec.Raw) -> int:
     """The searches among a response's items: a fee each that no usage tells."""
-    return sum(item.type == _WEB_SEARCH for item in items)
+    if is_absent(output):
+        return 0
+    try:
+        return sum(item.type == _WEB_SEARCH for item in _items_decoder.decode(output))
+    except UNREADABLE:
+        return 0
 
 
 def usable_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
@@ -73,10 +73,10 @@ def usable_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
     return openai_tokens(usage)
 
 
-def _characters(choices: list[_Choice]) -> int:
-    texts = [choice.text for choice in choices]
-    texts += [choice.message.content for choice in choices if choice.message is not None]
-    return sum(len(text) for text in texts if isinstance(text, str))
+def _failure(answer: _Body) -> ErrorType | None:
+    if is_error(answer.error):
+        return error_type_of_failure(answer.error)
+    return ErrorType.SERVER_ERROR if answer.status == "failed" else None
 
 
 def _text(value: object) -> str | None:

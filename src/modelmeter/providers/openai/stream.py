@@ -7,8 +7,8 @@ import msgspec
 from modelmeter.errors import WireLimitError
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
-from modelmeter.providers.openai.errors import error_type_of_code
-from modelmeter.providers.openai.plain import Item, usable_tokens, web_searches
+from modelmeter.providers.openai.errors import error_type_of_failure, is_error
+from modelmeter.providers.openai.plain import usable_tokens, web_searches
 from modelmeter.record import ErrorType, TokenCounts
 from modelmeter.wire.sse import ServerSentEvent, ServerSentEventDecoder
 
@@ -16,11 +16,6 @@ __all__ = ["ChatStreamObserver", "ResponsesStreamObserver"]
 
 _DONE = b"[DONE]"
 _UNREADABLE = "an event of the stream could not be read"
-
-
-class _Error(msgspec.Struct):
-    code: object = None
-    type: object = None
 
 
 class _Function(msgspec.Struct):
@@ -49,26 +44,36 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
-    error: _Error | None = None
+    error: msgspec.Raw = ABSENT
+
+
+class _BareChunk(msgspec.Struct):
+    """A chunk in whose choices something has an unusual type."""
+
+    id: object = None
+    model: object = None
+    usage: msgspec.Raw = ABSENT
+    service_tier: object = None
+    error: msgspec.Raw = ABSENT
 
 
 class _Response(msgspec.Struct):
     id: object = None
     model: object = None
-    output: list[Item] | None = None
+    output: msgspec.Raw = ABSENT
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
-    error: _Error | None = None
+    error: msgspec.Raw = ABSENT
 
 
 class _ResponsesEvent(msgspec.Struct):
     type: str = ""
     delta: object = None
     response: _Response | None = None
-    code: object = None
 
 
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
+_bare_decoder = msgspec.json.Decoder(_BareChunk)
 _event_decoder = msgspec.json.Decoder(_ResponsesEvent)
 
 
@@ -105,13 +110,18 @@ class _StreamObserver(ABC):
             self._decoder = None
             return rest if self._hides_usage else chunk
         shown = self._read_all(events)
-        return shown if self._hides_usage else chunk
+        if not self._hides_usage:
+            return chunk
+        # Comments keep a connection alive: they must not wait for the next event.
+        return shown + self._decoder.take_comments()
 
     def end(self) -> bytes:
         """Read an event that lacks its blank line; gives back what was held until it is whole."""
+        # A decoder that met a fault behind good events tells it at its next call.
+        shown = self.feed(b"")
         if self._decoder is None:
-            return b""
-        shown = self._read_all(self._decoder.end()) + self._decoder.take_rest()
+            return shown
+        shown += self._read_all(self._decoder.end()) + self._decoder.take_rest()
         return shown if self._hides_usage else b""
 
     def facts(self) -> ResponseFacts:
@@ -136,15 +146,14 @@ class _StreamObserver(ABC):
             except UNREADABLE:
                 self._note = _UNREADABLE
                 hidden = False
-            if not hidden:
-                shown.append(event.raw)
+            shown.append(event.raw[: event.lead] if hidden else event.raw)
         return b"".join(shown)
 
     @abstractmethod
     def _read(self, data: bytes) -> bool:
         """Take the facts of one event; True if the caller must not see it."""
 
-    def _take(self, body: _Chunk | _Response) -> bool:
+    def _take(self, body: _Chunk | _BareChunk | _Response) -> bool:
         """Take what chunks and responses have in common; True if it held usage."""
         if self._model is None and isinstance(body.model, str):
             self._model = body.model
@@ -152,8 +161,8 @@ class _StreamObserver(ABC):
             self._id = body.id
         if isinstance(body.service_tier, str):
             self._tier = body.service_tier
-        if body.error is not None:
-            self._fail(body.error.code, body.error.type)
+        if is_error(body.error):
+            self._error = error_type_of_failure(body.error)
         if is_absent(body.usage):
             return False
         tokens, note = usable_tokens(body.usage)
@@ -169,10 +178,6 @@ class _StreamObserver(ABC):
             if isinstance(text, str):
                 self._characters += len(text)
 
-    def _fail(self, *codes: object) -> None:
-        known = [error_type_of_code(code) for code in codes]
-        self._error = next((kind for kind in known if kind), ErrorType.SERVER_ERROR)
-
 
 class ChatStreamObserver(_StreamObserver):
     """Chunks of chat and legacy completions, up to ``[DONE]``."""
@@ -181,7 +186,12 @@ class ChatStreamObserver(_StreamObserver):
         if data == _DONE:
             self._finished = True
             return False
-        chunk = _chunk_decoder.decode(data)
+        try:
+            chunk = _chunk_decoder.decode(data)
+        except msgspec.ValidationError:
+            self._take(_bare_decoder.decode(data))
+            self._characters += len(data)
+            return False
         held_usage = self._take(chunk)
         choices = chunk.choices or []
         for choice in choices:
@@ -206,12 +216,12 @@ class ResponsesStreamObserver(_StreamObserver):
             self._count(event.delta)
         if event.response is not None:
             self._take(event.response)
-            self._searches = web_searches(event.response.output or [])
+            self._searches = web_searches(event.response.output)
         if event.type in ("response.completed", "response.incomplete", "response.failed"):
             self._finished = True
             if event.type == "response.failed" and self._error is None:
                 self._error = ErrorType.SERVER_ERROR
         elif event.type == "error":
             self._finished = True
-            self._fail(event.code)
+            self._error = error_type_of_failure(data)
         return False

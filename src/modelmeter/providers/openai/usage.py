@@ -1,8 +1,10 @@
 """
-OpenAI's counting: cached tokens are part of the prompt, reasoning is part of the completion.
+OpenAI's counting: tokens read from and written to the cache are part of the prompt, reasoning is
+part of the completion.
 
-Sources: https://platform.openai.com/docs/api-reference/chat/object (usage) and
-https://platform.openai.com/docs/api-reference/responses/object (usage).
+Sources: https://platform.openai.com/docs/api-reference/chat/object (usage),
+https://platform.openai.com/docs/api-reference/responses/object (usage) and
+https://developers.openai.com/api/docs/guides/prompt-caching.
 """
 
 import msgspec
@@ -13,8 +15,14 @@ from modelmeter.record import TokenCounts
 __all__ = ["openai_tokens"]
 
 
+class _Written(msgspec.Struct):
+    ttl_12h_tokens: object = None
+
+
 class _InputDetails(msgspec.Struct):
     cached_tokens: object = None
+    cache_write_tokens: object = None
+    cache_write_tokens_details: _Written | None = None
     audio_tokens: object = None
     image_tokens: object = None
 
@@ -42,6 +50,7 @@ class _Usage(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Usage)
 _NO_INPUT_DETAILS = _InputDetails()
 _NO_OUTPUT_DETAILS = _OutputDetails()
+_CONTRADICTION = "the provider's usage contradicts itself"
 
 
 def openai_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
@@ -57,26 +66,25 @@ def openai_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
 def _disjoint(usage: _Usage) -> TokenCounts:
     inside = usage.prompt_tokens_details or usage.input_tokens_details or _NO_INPUT_DETAILS
     outside = usage.completion_tokens_details or usage.output_tokens_details or _NO_OUTPUT_DETAILS
-    if usage.prompt_tokens is None and usage.input_tokens is None:
-        raise UnbelievableCountError("the provider's usage lacks its counts")
-    prompt = count(usage.prompt_tokens) or count(usage.input_tokens)
-    completion = count(usage.completion_tokens) or count(usage.output_tokens)
+    prompt, completion, reasoning = _totals(usage, count(outside.reasoning_tokens))
     cached = count(inside.cached_tokens) or count(usage.prompt_cache_hit_tokens)
+    written = count(inside.cache_write_tokens)
+    lasting = inside.cache_write_tokens_details
+    written_for_long = 0 if lasting is None else count(lasting.ttl_12h_tokens)
     audio_input = count(inside.audio_tokens)
     image_input = count(inside.image_tokens)
-    reasoning = count(outside.reasoning_tokens)
     audio_output = count(outside.audio_tokens)
     image_output = count(outside.image_tokens)
-    if reasoning and count(usage.total_tokens) == prompt + completion + reasoning:
-        # xAI counts reasoning beside the completion: https://docs.x.ai/docs/guides/reasoning
-        completion += reasoning
-    text_input = prompt - cached - audio_input - image_input
+    text_input = prompt - cached - written - audio_input - image_input
     text_output = completion - reasoning - audio_output - image_output
-    if text_input < 0 or text_output < 0:
-        raise UnbelievableCountError("the provider's usage contradicts itself")
+    if min(text_input, text_output, written - written_for_long) < 0:
+        raise UnbelievableCountError(_CONTRADICTION)
     return TokenCounts(
         input=text_input,
         cache_read=cached,
+        # OpenAI keeps what it writes for half an hour or for half a day.
+        cache_write_5m=written - written_for_long,
+        cache_write_1h=written_for_long,
         output=text_output,
         reasoning=reasoning,
         audio_input=audio_input,
@@ -84,3 +92,24 @@ def _disjoint(usage: _Usage) -> TokenCounts:
         image_input=image_input,
         image_output=image_output,
     )
+
+
+def _totals(usage: _Usage, reasoning: int) -> tuple[int, int, int]:
+    """The prompt, the completion with its reasoning, and the reasoning."""
+    prompt = count(usage.prompt_tokens) or count(usage.input_tokens)
+    completion = count(usage.completion_tokens) or count(usage.output_tokens)
+    total = count(usage.total_tokens)
+    no_prompt = usage.prompt_tokens is None and usage.input_tokens is None
+    no_completion = usage.completion_tokens is None and usage.output_tokens is None
+    if no_prompt or (no_completion and total != prompt):
+        # Only an embedding has no completion, and says so by its total.
+        raise UnbelievableCountError("the provider's usage lacks its counts")
+    beside = total - prompt - completion
+    if not total or not beside:
+        return prompt, completion, reasoning
+    # xAI counts reasoning beside the completion (https://docs.x.ai/docs/guides/reasoning), and
+    # so do Gemini's models, which tell it by the total alone
+    # (https://github.com/mozilla-ai/any-llm/issues/1290).
+    if beside < 0 or reasoning not in (0, beside):
+        raise UnbelievableCountError(_CONTRADICTION)
+    return prompt, completion + beside, beside
