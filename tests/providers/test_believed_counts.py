@@ -261,3 +261,26 @@ def test_the_tier_that_served_is_told(name: str, tier: str | None, usage: object
     _, facts = observed(name, {FIELD.get(name, "usage"): usage})
 
     assert facts.service_tier == tier
+
+
+@pytest.mark.parametrize(
+    ("output", "searches"),
+    [
+        ([{"type": "web_search_call"}, {"type": "message"}, {"type": "web_search_call"}], 2),
+        ([{"type": "message", "content": [{"text": "web_search_call"}]}], 0),
+        ([None, "web_search_call", ["web_search_call"], {"type": "web_search_call"}], 1),
+        ({"type": "web_search_call"}, 0),
+        ("web_search_call", 0),
+        (None, 0),
+    ],
+)
+def test_searches_are_counted_whole_and_streamed(output: object, searches: int) -> None:
+    response = {"output": output, "usage": MESSAGE}
+    completed = {"type": "response.completed", "response": response}
+    stream = b"data: " + json.dumps(completed).encode() + b"\n\n"
+
+    _, whole = observed("responses", response)
+    _, streamed = observed("responses", stream, content_type="text/event-stream", stream=True)
+
+    assert whole.web_searches == streamed.web_searches == searches
+    assert whole.tokens == streamed.tokens == TokenCounts(input=100, output=40)

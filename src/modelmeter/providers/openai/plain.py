@@ -17,10 +17,6 @@ _NO_USAGE = "the provider reported no usage"
 _ANSWERS = ("choices", "output")
 
 
-class _Item(msgspec.Struct):
-    type: object = None
-
-
 class _Body(msgspec.Struct):
     id: object = None
     model: object = None
@@ -33,7 +29,6 @@ class _Body(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Body)
-_items_decoder = msgspec.json.Decoder(list[_Item])
 
 
 def body_facts(body: bytes) -> ResponseFacts:
@@ -57,13 +52,16 @@ def body_facts(body: bytes) -> ResponseFacts:
 
 
 def web_searches(output: msgspec.Raw) -> int:
-    """The searches among a response's items: a fee each that no usage tells."""
-    if is_absent(output):
+    """The searches among the items of a response's ``output``: a fee each that no usage tells."""
+    if _WEB_SEARCH.encode() not in bytes(output):
         return 0
     try:
-        return sum(item.type == _WEB_SEARCH for item in _items_decoder.decode(output))
+        items = msgspec.json.decode(output)
     except UNREADABLE:
         return 0
+    if not isinstance(items, list):
+        return 0
+    return sum(isinstance(item, dict) and item.get("type") == _WEB_SEARCH for item in items)
 
 
 def usable_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
