@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.gateway.asgi import Headers, Receive, Scope, Send, header
+from modelmeter.gateway.request_turn import RequestTurn
 
-__all__ = ["CONNECTION_EXTENSION", "ClientGoneError", "ClientSide"]
+__all__ = ["TURN_EXTENSION", "ClientGoneError", "ClientSide"]
 
-CONNECTION_EXTENSION = "modelmeter.connection"
-"""The key under which the server hands over the connection, to tell when the caller leaves."""
+TURN_EXTENSION = "modelmeter.turn"
+"""The key under which the server hands over the request's `RequestTurn`."""
 
 
 class ClientGoneError(Exception):
@@ -27,7 +28,8 @@ class ClientSide:
         self.complete = False
         self._receive = receive
         self._send = send
-        self._connection = scope.get("extensions", {}).get(CONNECTION_EXTENSION)
+        self._turn: RequestTurn | None = scope.get("extensions", {}).get(TURN_EXTENSION)
+        self._connection = None if self._turn is None else self._turn.connection
 
     @property
     def peer(self) -> str:
@@ -52,8 +54,14 @@ class ClientSide:
         length = header(self.headers, b"content-length")
         if length is not None and int(length) > bytes_max:
             raise _too_large(bytes_max)
-        if self._connection is not None and self._connection.has_whole_request:
-            return await self._read_all(bytes_max)
+        turn = self._turn
+        if turn is not None and turn.has_whole_request:
+            if turn.connection.is_lost:
+                raise ClientGoneError
+            whole = turn.take_body()
+            if len(whole) > bytes_max:
+                raise _too_large(bytes_max)
+            return whole
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await self._read_all(bytes_max)
@@ -65,17 +73,10 @@ class ClientSide:
             ) from error
 
     async def _read_all(self, bytes_max: int) -> bytes:
-        message = await self._receive()
-        body: bytes = message.get("body", b"")
-        if (
-            message["type"] == "http.request"
-            and not message["more_body"]
-            and len(body) <= bytes_max
-        ):
-            return body
         parts = []
         size = 0
         while True:
+            message = await self._receive()
             if message["type"] != "http.request":
                 raise ClientGoneError
             parts.append(message["body"])
@@ -84,7 +85,6 @@ class ClientSide:
                 raise _too_large(bytes_max)
             if not message["more_body"]:
                 return b"".join(parts)
-            message = await self._receive()
 
     def watch(self, on_gone: Callable[[], None]) -> None:
         """Have ``on_gone`` called if the caller leaves before the answer is complete."""
@@ -126,6 +126,15 @@ class ClientSide:
         """Send the last bytes of the answer."""
         await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
         self.complete = True
+
+    def answer_at_once(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Send a whole answer without waiting; False: the caller is slow, or has left."""
+        turn = self._turn
+        if turn is None or not turn.connection.is_keeping_up:
+            return False
+        turn.answer_at_once(status, headers, body)
+        self.started = self.complete = True
+        return True
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer."""

@@ -80,7 +80,7 @@ class Exchange:
     async def run(self, request: UpstreamRequest) -> None:
         """Make the call, relay its answer, settle it."""
         try:
-            async with self._patience:
+            with self._patience:
                 self._client.watch(self._client_left)
                 self._patience.allow(self._limits.upstream_first_byte_timeout_seconds)
                 await self._relay(request)
@@ -125,7 +125,7 @@ class Exchange:
             if not chunk:
                 break
             self._count(chunk)
-            await self._pass_on(observer.feed(chunk), observer.finished)
+            await self._pass_on(answer, observer.feed(chunk), observer.finished)
         self._held += observer.end()
 
     def _count(self, chunk: bytes) -> None:
@@ -142,7 +142,7 @@ class Exchange:
                 "the caller left and the rest is long", error_type=ErrorType.CANCELLED
             )
 
-    async def _pass_on(self, out: bytes, finished: bool) -> None:
+    async def _pass_on(self, answer: UpstreamAnswer, out: bytes, finished: bool) -> None:
         """Forward what must not wait; the last bytes wait for the commit."""
         if finished:
             self._held += out
@@ -154,20 +154,21 @@ class Exchange:
         if ready and not self._client.gone:
             self._writing = True
             if not self._client.started:
-                await self._start()
+                await self._start(answer)
             await self._client.write(ready)
             self._writing = False
 
-    async def _start(self) -> None:
-        answer = self._answer
-        if answer is None:
-            return
-        headers = forwardable_response_headers(answer.headers)
-        headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
+    async def _start(self, answer: UpstreamAnswer) -> None:
+        headers = self._headers(answer)
         length = header(answer.headers, b"content-length")
         if length is not None and not self._facts.hides_usage_chunk:
             headers.append((b"content-length", length))
         await self._client.start(answer.status, headers)
+
+    def _headers(self, answer: UpstreamAnswer) -> Headers:
+        headers = forwardable_response_headers(answer.headers)
+        headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
+        return headers
 
     async def _conclude(self) -> None:
         try:
@@ -182,14 +183,23 @@ class Exchange:
             status = _HTTP_STATUS_OF.get(self._failure, _BAD_GATEWAY)
             await self._break_off(_explain(self._failure), f"upstream_{self._failure}", status)
             return
+        if self._answer is not None:
+            await self._finish(self._answer)
+
+    async def _finish(self, answer: UpstreamAnswer) -> None:
+        client = self._client
+        if not client.started and self._held:
+            whole = client.answer_at_once(answer.status, self._headers(answer), self._held)
+            if whole:
+                return
         # The call is settled; a caller that does not fetch the rest must not hold its place.
         late = asyncio.get_running_loop().call_later(
-            self._limits.upstream_idle_timeout_seconds, self._client.abort
+            self._limits.upstream_idle_timeout_seconds, client.abort
         )
         try:
-            if not self._client.started:
-                await self._start()
-            await self._client.finish(self._held)
+            if not client.started:
+                await self._start(answer)
+            await client.finish(self._held)
         finally:
             late.cancel()
 

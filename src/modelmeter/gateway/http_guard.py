@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from modelmeter.gateway.client_side import CONNECTION_EXTENSION
+from modelmeter.gateway.client_side import TURN_EXTENSION
+from modelmeter.gateway.request_turn import RequestTurn
 from modelmeter.settings.limits import Limits
 
 if TYPE_CHECKING:
@@ -59,11 +60,6 @@ class _GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._refusal: _RefusedHeadError | None = None
 
-    @property
-    def has_whole_request(self) -> bool:
-        """The body of the running request has come whole."""
-        return not self.cycle.more_body
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As uvicorn's, which narrows the argument's type too; with a bound on their number."""
         super().connection_made(transport)
@@ -102,6 +98,11 @@ class _GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
         self.loop.call_later(seconds, self.abort)
 
+    @property
+    def is_keeping_up(self) -> bool:
+        """The caller is there, and nothing written before waits for it."""
+        return not (self.is_lost or self.flow.write_paused or self.transport.is_closing())
+
     def abort(self) -> None:
         """Close at once; what was not read yet is lost."""
         self.transport.abort()
@@ -109,7 +110,6 @@ class _GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self.scope["extensions"] = {CONNECTION_EXTENSION: self}  # type: ignore[dict-item]
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -122,6 +122,8 @@ class _GuardedProtocol(HttpToolsProtocol):
         self._stop_head_timer()
         self._check_headers()
         super().on_headers_complete()
+        turn = RequestTurn(self, self.cycle)
+        self.scope["extensions"] = {TURN_EXTENSION: turn}  # type: ignore[dict-item]
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what its parser refuses, in JSON and with the status that fits."""

@@ -40,12 +40,12 @@ class Patience:
         self._latest = min(self._latest, self._loop.time() + seconds)
         self.allow(seconds)
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         self._task = asyncio.current_task()
         self._set_timer()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,

@@ -26,6 +26,9 @@ from modelmeter.wire.header_rules import clean_identifier
 
 __all__ = ["Relay", "RelayParts"]
 
+KNOWN_PATHS_MAX = 1024
+"""Paths whose doors are remembered; then the memory starts anew."""
+
 _LEDGER_RETRY_AFTER_SECONDS = 1
 _STOP_RETRY_AFTER_SECONDS = 5
 _ATTEMPTS_MAX = 100
@@ -55,15 +58,13 @@ class Relay:
 
     def __init__(self, parts: RelayParts) -> None:
         self._parts = parts
+        self._known_paths: dict[bytes, tuple[Door, str]] = {}
 
     async def serve(self, client: ClientSide) -> None:
         """Answer one request; what is refused gets an error in the provider's own shape."""
         door: Door | None = None
         try:
-            found = find_door(self._parts.doors, client.scope["raw_path"])
-            if found is None:
-                raise RefusedRequestError(_NOTHING_HERE, code="not_found", http_status=404)
-            door, path = found
+            door, path = self._door(client.scope["raw_path"])
             await self._serve(client, door, path)
         except ClientGoneError:
             return
@@ -89,6 +90,17 @@ class Relay:
                 retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
             )
             await self._refuse(client, door, refusal)
+
+    def _door(self, raw_path: bytes) -> tuple[Door, str]:
+        found = self._known_paths.get(raw_path)
+        if found is None:
+            found = find_door(self._parts.doors, raw_path)
+            if found is None:
+                raise RefusedRequestError(_NOTHING_HERE, code="not_found", http_status=404)
+            if len(self._known_paths) >= KNOWN_PATHS_MAX:
+                self._known_paths.clear()
+            self._known_paths[raw_path] = found
+        return found
 
     async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
         parts = self._parts

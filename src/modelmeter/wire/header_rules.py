@@ -26,7 +26,7 @@ _REQUEST_PREFIXES = (b"openai-", b"anthropic-", b"x-goog-", b"x-stainless-", b"x
 _RESPONSE_NAMES = frozenset({
     b"content-type", b"content-encoding", b"content-language", b"retry-after",
     b"retry-after-ms", b"x-should-retry", b"request-id", b"x-request-id", b"apim-request-id",
-    b"date", b"cache-control", b"vary", b"etag", b"server-timing",
+    b"cache-control", b"vary", b"etag", b"server-timing",
 })  # fmt: skip
 _RESPONSE_PREFIXES = (
     b"openai-", b"anthropic-", b"x-ratelimit-", b"x-amzn-", b"x-amz-", b"x-goog-", b"x-ms-",
