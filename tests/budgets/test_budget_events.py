@@ -19,13 +19,13 @@ EVENT = BudgetEvent(
     unit="usd",
     limit=Decimal("50.00"),
     settled=Decimal("40.000000000001"),
-    reserved=Decimal("0"),
+    reserved=Decimal(0),
 )
 
 
 def test_an_event_is_written_once_however_often_it_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    later = msgspec.structs.replace(EVENT, at_ns=1_600, settled=Decimal("41"))
+    later = msgspec.structs.replace(EVENT, at_ns=1_600, settled=Decimal(41))
     refusal = msgspec.structs.replace(EVENT, threshold=0)
     next_window = msgspec.structs.replace(EVENT, window_start_ns=2_000)
 
