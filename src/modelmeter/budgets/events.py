@@ -74,12 +74,7 @@ def events_after(connection: sqlite3.Connection, seq: int, *, limit: int) -> lis
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    return [
-        BudgetEvent(
-            *rest, limit=Decimal(whole), settled=Decimal(settled), reserved=Decimal(held), seq=place
-        )
-        for place, *rest, whole, settled, held in connection.execute(_AFTER, (seq, limit))
-    ]
+    return [_event(row) for row in connection.execute(_AFTER, (seq, limit))]
 
 
 def newest_event(connection: sqlite3.Connection) -> int:
@@ -91,3 +86,20 @@ def newest_event(connection: sqlite3.Connection) -> int:
     """
     ((newest,),) = connection.execute(_NEWEST).fetchall()
     return int(newest)
+
+
+def _event(row: tuple[int, int, str, int, int, int | None, int, str, str, str, str]) -> BudgetEvent:
+    seq, budget_id, budget, threshold, start, end, at, unit, limit, settled, reserved = row
+    return BudgetEvent(
+        budget_id=budget_id,
+        budget=budget,
+        threshold=threshold,
+        window_start_ns=start,
+        window_end_ns=end,
+        at_ns=at,
+        unit=unit,
+        limit=Decimal(limit),
+        settled=Decimal(settled),
+        reserved=Decimal(reserved),
+        seq=seq,
+    )
