@@ -9,7 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from modelmeter.cli import app
-from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_SIZE, METRICS
+from modelmeter.metrics.names import (
+    ACTIVE_REQUESTS,
+    BUILD_INFO,
+    CACHE_SIZE,
+    COST_OVERSTATED,
+    METRICS,
+)
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
@@ -23,7 +29,7 @@ SPANS = re.findall(r"`([^`\n]+)`", PROSE)
 
 SHOWN = {
     metric.name: (metric.type, metric.labels)
-    for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_SIZE, BUILD_INFO)
+    for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_SIZE, COST_OVERSTATED, BUILD_INFO)
 }
 SETTINGS = {
     name

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from modelmeter.ledger.cards import CardBook
 from modelmeter.ledger.labels import LabelBook
 from modelmeter.record import PICO_PER_USD, TOKEN_TYPES, Call, CostState, Status
 
@@ -15,6 +16,7 @@ __all__ = [
     "CACHE_SAVINGS",
     "COST",
     "DEPLOYMENT",
+    "DOWN",
     "DURATION_BUCKET",
     "DURATION_EDGES_SECONDS",
     "DURATION_SUM",
@@ -22,10 +24,12 @@ __all__ = [
     "FIRST_TOKEN_BUCKET",
     "FIRST_TOKEN_EDGES_SECONDS",
     "FIRST_TOKEN_SUM",
+    "FLOOR",
     "OVERHEAD_BUCKET",
     "OVERHEAD_EDGES_SECONDS",
     "OVERHEAD_SUM",
     "RELAYED",
+    "REPRICED",
     "REQUESTS",
     "TENANT",
     "TOKENS",
@@ -51,6 +55,11 @@ RELAYED: Final = "relayed"
 OVERHEAD_BUCKET: Final = "overhead_bucket"
 OVERHEAD_SUM: Final = "overhead_sum"
 DEPLOYMENT: Final = "deployment"
+REPRICED: Final = "repriced"
+DOWN: Final = "_down"
+"""Behind a kind: by how much corrections took its true sum down."""
+FLOOR: Final = "_floor"
+"""Behind a kind: what its counter showed before a correction took it down."""
 
 DURATION_EDGES_SECONDS: Final = (
     0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10,
@@ -88,9 +97,13 @@ class SeriesTally:
         self._labels = labels
         self._amounts: dict[tuple[str, str], int] = {}
         self._texts: dict[tuple[str, ...], str] = {}
+        self.cards = CardBook()
+        """The rate cards of the entries."""
 
     def add_call(self, call: Call) -> None:
         """Add one entry."""
+        if call.card is not None:
+            self.cards.add(call.card)
         intent = call.intent
         caller = intent.caller
         agent = self._labels.admit("agent_id", caller.agent_id)
@@ -147,6 +160,7 @@ class SeriesTally:
     def discard(self) -> None:
         """Forget what was added: its transaction failed."""
         self._amounts.clear()
+        self.cards.discard()
 
     def _count(self, series: tuple[str, ...], amount: int = 1) -> None:
         self._add(series, amount * PICO_PER_USD)

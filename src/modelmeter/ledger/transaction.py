@@ -8,7 +8,7 @@ import msgspec
 from modelmeter.errors import LedgerConflictError
 from modelmeter.ledger.schema import SCHEMA_VERSION
 from modelmeter.ledger.series import DEPLOYMENT, SeriesTally
-from modelmeter.record import Call, Intent
+from modelmeter.record import NO_TOOLS, Call, Intent
 
 __all__ = ["Batch", "Relayed", "Settlement", "add_deployment", "commit", "unsettled_ids"]
 
@@ -27,12 +27,14 @@ _ENTRY_COLUMNS = (
     "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h",
     "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
     "tokens_image_input", "tokens_image_output", "cost_pico_usd", "cost_state", "priced_model",
-    "price_source", "cached", "cost_saved_pico_usd", "note",
+    "price_source", "cached", "cost_saved_pico_usd", "note", "rate_card", "tool_calls",
+    "usage_estimated",
 )  # fmt: skip
 _INSERT_ENTRY = f"""
 INSERT INTO entry ({", ".join(_ENTRY_COLUMNS)})
 VALUES ({", ".join("?" * len(_ENTRY_COLUMNS))})
 """  # noqa: S608 - column names from the constant above
+_INSERT_CARD = "INSERT OR IGNORE INTO rate_card (id, text) VALUES (?, ?)"
 _ADD_SERIES = """
 INSERT INTO series (kind, labels, whole, pico, born_at_ns)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ? FROM json_each(?) WHERE true
@@ -100,6 +102,7 @@ def commit(
         if batch.probe:
             connection.execute(_PROBE)
         connection.execute("COMMIT")
+        tally.cards.committed()
     except BaseException:
         tally.discard()
         if connection.in_transaction:
@@ -145,6 +148,7 @@ def _add_entries(
     for relayed in batch.relayed:
         tally.add_relayed(relayed.provider, relayed.status_class)
     if rows:
+        connection.executemany(_INSERT_CARD, tally.cards.rows())
         connection.executemany(_INSERT_ENTRY, rows)
     if series := tally.take_rows():
         connection.execute(_ADD_SERIES, (now_ns, _text(series)))
@@ -163,6 +167,9 @@ def _entry_row(call: Call) -> tuple[object, ...]:
         tokens.cache_write_1h, tokens.output, tokens.reasoning, tokens.audio_input,
         tokens.audio_output, tokens.image_input, tokens.image_output, call.cost, call.cost_state,
         call.priced_model, call.price_source, int(call.cached), call.cost_saved, call.note,
+        None if call.card is None else call.card.id,
+        None if call.tools is NO_TOOLS or call.tools == NO_TOOLS else _text(call.tools),
+        int(call.usage_estimated),
     )  # fmt: skip
 
 
