@@ -1,5 +1,6 @@
 """The vocabulary of one metered call: pure values, no I/O."""
 
+from modelmeter.record.bound import CallBound
 from modelmeter.record.call import Call, Intent
 from modelmeter.record.call_id import new_call_id
 from modelmeter.record.caller import UNKNOWN_AGENT, Caller, team_of_agent
@@ -14,6 +15,7 @@ __all__ = [
     "UNKNOWN_AGENT",
     "CacheMiss",
     "Call",
+    "CallBound",
     "Caller",
     "Clock",
     "CostState",
