@@ -7,11 +7,12 @@ from itertools import accumulate
 import msgspec
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder
 
-from modelmeter.ledger.series import REQUESTS, TENANT
+from modelmeter.ledger.series import DEFAULT_TENANT, REQUESTS, TENANT
 from modelmeter.ledger.series_reader import SeriesRow, SeriesSnapshot
 from modelmeter.metrics.names import (
     ACTIVE_REQUESTS,
     BUILD_INFO,
+    CACHE_BYTES,
     CACHE_SIZE,
     METRICS,
     Metric,
@@ -22,14 +23,10 @@ __all__ = ["Exposition"]
 
 LABEL_TEXTS_MAX = 100_000
 """Rendered label sets kept between scrapes; the memory of them starts anew when it is full."""
-DEFAULT_TENANT = "default"
-"""How the tenant without a name is shown: Prometheus takes an empty label for none."""
-
 _OTHER = "other"
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _PICO_DIGITS = 12
 _decode_labels = msgspec.json.Decoder(list[str]).decode
-_NO_SIZES: Mapping[str, int] = {}
 
 _LABELS = "\0"
 """Stands for the labels in a template."""
@@ -55,7 +52,6 @@ class Exposition:
         accept: str,
         *,
         process: Sequence[ProcessSample] = (),
-        cache_sizes: Mapping[str, int] = _NO_SIZES,
     ) -> tuple[bytes, str]:
         """The exposition and its content type, in the format that ``accept`` asks for."""
         _, content_type = choose_encoder(accept)
@@ -75,8 +71,7 @@ class Exposition:
                 lines += self._plain(metric, rows, now_ns)
         lines += _head(ACTIVE_REQUESTS, open_metrics)
         lines += _active_requests(snapshot, by_kind[REQUESTS])
-        lines += _head(CACHE_SIZE, open_metrics)
-        lines += _cache_sizes(by_kind[TENANT], cache_sizes)
+        lines += _cache_gauges(by_kind[TENANT], snapshot.cache_usage, open_metrics)
         lines += _head(BUILD_INFO, open_metrics)
         lines.append(_sample(BUILD_INFO.name, _label_text(BUILD_INFO.labels, [self._version]), "1"))
         lines += _process_lines(process, open_metrics)
@@ -163,11 +158,20 @@ def _active_requests(snapshot: SeriesSnapshot, requests: Iterable[SeriesRow]) ->
         yield _sample(ACTIVE_REQUESTS.name, text, str(count))
 
 
-def _cache_sizes(tenants: Iterable[SeriesRow], sizes: Mapping[str, int]) -> Iterator[str]:
-    for _, labels, _, _, _ in tenants:
-        (tenant,) = _decode_labels(labels)
-        text = _label_text(CACHE_SIZE.labels, [tenant or DEFAULT_TENANT])
-        yield _sample(CACHE_SIZE.name, text, str(sizes.get(tenant, 0)))
+def _cache_gauges(
+    tenants: Iterable[SeriesRow], usage: Mapping[str, tuple[int, int]], open_metrics: bool
+) -> Iterator[str]:
+    """What is in the response cache; 0 for every tenant that ever called."""
+    shown = {tenant: (0, 0) for (tenant,) in (_decode_labels(row[1]) for row in tenants)}
+    for tenant, (answers, size) in usage.items():
+        name = tenant if tenant in shown else _OTHER
+        before = shown.get(name, (0, 0))
+        shown[name] = (before[0] + answers, before[1] + size)
+    for index, metric in enumerate((CACHE_SIZE, CACHE_BYTES)):
+        yield from _head(metric, open_metrics)
+        for tenant, values in shown.items():
+            text = _label_text(metric.labels, [tenant or DEFAULT_TENANT])
+            yield _sample(metric.name, text, str(values[index]))
 
 
 def _process_lines(samples: Iterable[ProcessSample], open_metrics: bool) -> Iterator[str]:
