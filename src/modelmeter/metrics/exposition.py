@@ -164,8 +164,8 @@ def _active_requests(snapshot: SeriesSnapshot, requests: Iterable[SeriesRow]) ->
 
 
 def _cache_sizes(tenants: Iterable[SeriesRow], sizes: Mapping[str, int]) -> Iterator[str]:
-    for _, labels, _, _, _ in tenants:
-        (tenant,) = _decode_labels(labels)
+    known = dict.fromkeys(_decode_labels(labels)[0] for _, labels, _, _, _ in tenants)
+    for tenant in known | dict.fromkeys(sizes):
         text = _label_text(CACHE_SIZE.labels, [tenant or DEFAULT_TENANT])
         yield _sample(CACHE_SIZE.name, text, str(sizes.get(tenant, 0)))
 

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
@@ -95,6 +96,7 @@ class Settings(_Table):
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict, validate_default=True)
     teams: dict[Name, tuple[Glob, ...]] = Field(default_factory=dict)
     keys: tuple[KeySettings, ...] = ()
+    cache: CacheSettings = CacheSettings()
     limits: Limits = Limits()
 
     @property
