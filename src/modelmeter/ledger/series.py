@@ -130,6 +130,33 @@ class SeriesTally:
         self._set_once((AGENT_INFO, agent, self._labels.admit("team", caller.team)))
         self._set_once((TENANT, self._labels.admit("tenant_id", caller.tenant_id)))
 
+    def add_counted(self, call: Call) -> None:
+        """Add a call that a program tells of; its provider is any word, so it is bounded too."""
+        provider = self._labels.admit("provider", call.intent.provider)
+        intent = msgspec.structs.replace(call.intent, provider=provider)
+        self.add_call(msgspec.structs.replace(call, intent=intent))
+
+    def add_entered(self, call: Call) -> None:
+        """Add what is counted of an entry whose program counts its calls itself."""
+        if call.cost_state is CostState.UNPRICED:
+            model = self._labels.admit("model", call.model)
+            provider = self._labels.admit("provider", call.intent.provider)
+            self._count((UNPRICED, model, provider))
+
+    def add_noted(
+        self, kind: str, agent_id: str, model: str, provider: str, error_type: str
+    ) -> None:
+        """Count one error, cache hit or cache miss that a program tells of."""
+        agent = self._labels.admit("agent_id", agent_id)
+        shown = self._labels.admit("model", model)
+        if kind == ERRORS:
+            # The words are the program's own, so their number is bounded like a name's.
+            why = self._labels.admit("error_type", error_type)
+            self._count((ERRORS, agent, shown, self._labels.admit("provider", provider), why))
+            return
+        self._count((CACHE_HITS, agent, shown), int(kind == CACHE_HITS))
+        self._count((CACHE_MISSES, agent, shown), int(kind == CACHE_MISSES))
+
     def add_overhead(self, overhead_ns: int) -> None:
         """Add the delay that the gateway itself put in front of one call."""
         self._observe((OVERHEAD_BUCKET,), (OVERHEAD_SUM,), overhead_ns, _OVERHEAD_EDGES_NS)

@@ -11,7 +11,18 @@ from modelmeter.ledger.schema import SCHEMA_VERSION
 from modelmeter.ledger.series import DEPLOYMENT, SeriesTally
 from modelmeter.record import Call, Intent
 
-__all__ = ["Batch", "Relayed", "Settlement", "add_deployment", "commit", "unsettled_ids"]
+__all__ = [
+    "Batch",
+    "Counted",
+    "Entered",
+    "Noted",
+    "Relayed",
+    "Settlement",
+    "Told",
+    "add_deployment",
+    "commit",
+    "unsettled_ids",
+]
 
 # Each statement takes a whole batch as one JSON text: SQLite walks it without Python's
 # interpreter lock, so a commit of many calls costs the running calls no more than one of few.
@@ -70,6 +81,33 @@ class Relayed(msgspec.Struct, frozen=True):
     status_class: str
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """A call for the series alone: its program enters it by other means."""
+
+    call: Call
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """A call for the entries alone: its program counts it by other means."""
+
+    call: Call
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """One event for a series of its own: an error, or a hit or miss of a program's own cache."""
+
+    kind: str
+    """Of the series: errors, cache hits or cache misses."""
+    agent_id: str
+    model: str
+    provider: str = ""
+    error_type: str = ""
+
+
+Told = Counted | Entered | Noted
+"""What a program says that meters its calls itself, piece by piece."""
+
+
 class Batch(msgspec.Struct):
     """What goes into one transaction."""
 
@@ -79,6 +117,7 @@ class Batch(msgspec.Struct):
     """Entries that never were open: refused calls, imported history."""
     relayed: list[Relayed] = []
     cache: list[CacheStatus] = []
+    told: list[Told] = []
     probe: bool = False
 
 
@@ -151,6 +190,14 @@ def _add_entries(
     for status in batch.cache:
         for tenant_id, count in status.evictions.items():
             tally.add_evictions(tenant_id, count)
+    for told in batch.told:
+        if isinstance(told, Entered):
+            rows.append(_entry_row(told.call))
+            tally.add_entered(told.call)
+        elif isinstance(told, Counted):
+            tally.add_counted(told.call)
+        else:
+            tally.add_noted(told.kind, told.agent_id, told.model, told.provider, told.error_type)
     if rows:
         connection.executemany(_INSERT_ENTRY, rows)
     if series := tally.take_rows():

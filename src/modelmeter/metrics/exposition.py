@@ -28,6 +28,8 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _PICO_DIGITS = 12
 _decode_labels = msgspec.json.Decoder(list[str]).decode
 
+_NO_SIZES: Mapping[str, int] = {}
+
 _LABELS = "\0"
 """Stands for the labels in a template."""
 
@@ -52,6 +54,7 @@ class Exposition:
         accept: str,
         *,
         process: Sequence[ProcessSample] = (),
+        cache_sizes: Mapping[str, int] = _NO_SIZES,
     ) -> tuple[bytes, str]:
         """The exposition and its content type, in the format that ``accept`` asks for."""
         _, content_type = choose_encoder(accept)
@@ -71,7 +74,10 @@ class Exposition:
                 lines += self._plain(metric, rows, now_ns)
         lines += _head(ACTIVE_REQUESTS, open_metrics)
         lines += _active_requests(snapshot, by_kind[REQUESTS])
-        lines += _cache_gauges(by_kind[TENANT], snapshot.cache_usage, open_metrics)
+        usage = _cache_usage(by_kind[TENANT], snapshot.cache_usage, cache_sizes)
+        for index, metric in enumerate((CACHE_SIZE, CACHE_BYTES)):
+            lines += _head(metric, open_metrics)
+            lines += _cache_gauge(metric, [(name, used[index]) for name, used in usage.items()])
         lines += _head(BUILD_INFO, open_metrics)
         lines.append(_sample(BUILD_INFO.name, _label_text(BUILD_INFO.labels, [self._version]), "1"))
         lines += _process_lines(process, open_metrics)
@@ -158,20 +164,24 @@ def _active_requests(snapshot: SeriesSnapshot, requests: Iterable[SeriesRow]) ->
         yield _sample(ACTIVE_REQUESTS.name, text, str(count))
 
 
-def _cache_gauges(
-    tenants: Iterable[SeriesRow], usage: Mapping[str, tuple[int, int]], open_metrics: bool
-) -> Iterator[str]:
-    """What is in the response cache; 0 for every tenant that ever called."""
+def _cache_usage(
+    tenants: Iterable[SeriesRow], usage: Mapping[str, tuple[int, int]], told: Mapping[str, int]
+) -> dict[str, tuple[int, int]]:
+    """Answers and bytes in caches; 0 for every tenant that ever called."""
     shown = {tenant: (0, 0) for (tenant,) in (_decode_labels(row[1]) for row in tenants)}
     for tenant, (answers, size) in usage.items():
         name = tenant if tenant in shown else _OTHER
         before = shown.get(name, (0, 0))
         shown[name] = (before[0] + answers, before[1] + size)
-    for index, metric in enumerate((CACHE_SIZE, CACHE_BYTES)):
-        yield from _head(metric, open_metrics)
-        for tenant, values in shown.items():
-            text = _label_text(metric.labels, [tenant or DEFAULT_TENANT])
-            yield _sample(metric.name, text, str(values[index]))
+    for tenant, answers in told.items():
+        shown[tenant] = (answers, shown.get(tenant, (0, 0))[1])
+    return shown
+
+
+def _cache_gauge(metric: Metric, values: Iterable[tuple[str, int]]) -> Iterator[str]:
+    for tenant, value in values:
+        text = _label_text(metric.labels, [tenant or DEFAULT_TENANT])
+        yield _sample(metric.name, text, str(value))
 
 
 def _process_lines(samples: Iterable[ProcessSample], open_metrics: bool) -> Iterator[str]:
