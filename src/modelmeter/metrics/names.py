@@ -9,6 +9,7 @@ from modelmeter.ledger import series
 __all__ = [
     "ACTIVE_REQUESTS",
     "BUILD_INFO",
+    "CACHE_BYTES",
     "CACHE_SIZE",
     "COST_OVERSTATED",
     "METRICS",
@@ -77,7 +78,7 @@ METRICS: tuple[Metric, ...] = (
         "llm_cache_misses_total",
         "counter",
         ("agent_id", "model"),
-        "Calls not answered from the response cache.",
+        "Calls not answered from the response cache, where caching is configured.",
         kind=series.CACHE_MISSES,
     ),
     Metric(
@@ -130,6 +131,13 @@ METRICS: tuple[Metric, ...] = (
         "What calls answered from the cache would have cost, in USD.",
         kind=series.CACHE_SAVINGS,
         corrected=True,
+    ),
+    Metric(
+        "llm_cache_evictions_total",
+        "counter",
+        ("tenant_id",),
+        "Answers that left the response cache to make room.",
+        kind=series.CACHE_EVICTIONS,
     ),
     Metric(
         "llm_unpriced_requests_total",
@@ -185,6 +193,9 @@ COST_OVERSTATED = Metric(
     kind=series.COST,
 )
 CACHE_SIZE = Metric("llm_cache_size", "gauge", ("tenant_id",), "Answers in the response cache.")
+CACHE_BYTES = Metric(
+    "llm_cache_bytes", "gauge", ("tenant_id",), "Size of the response cache.", unit="bytes"
+)
 BUILD_INFO = Metric(
     "modelmeter_build_info", "gauge", ("version",), "The version of modelmeter.", is_info=True
 )

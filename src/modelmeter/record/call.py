@@ -7,7 +7,7 @@ from modelmeter.record.rate_card import RateCard
 from modelmeter.record.tokens import TokenCounts
 from modelmeter.record.tools import NO_TOOLS, ToolCalls
 from modelmeter.record.usd import PicoUsd
-from modelmeter.record.vocabulary import CostState, ErrorType, Operation, Status
+from modelmeter.record.vocabulary import CacheMiss, CostState, ErrorType, Operation, Status
 
 __all__ = ["Call", "Intent"]
 
@@ -33,6 +33,8 @@ class Intent(msgspec.Struct, frozen=True):
     """Length of the request's body: bounds the input of a call whose outcome is lost."""
     output_tokens_max: int | None
     """The output limit that the request sets, if any."""
+    cache_miss: CacheMiss | None = None
+    """Why the response cache had no answer; None: a hit, or it was not asked."""
 
 
 class Call(msgspec.Struct, frozen=True):
