@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from modelmeter.settings.budgets import BUDGETS_MAX, BudgetingSettings, BudgetSettings
 from modelmeter.settings.limits import Limits
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
@@ -93,6 +94,8 @@ class Settings(_Table):
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict, validate_default=True)
     teams: dict[Name, tuple[Glob, ...]] = Field(default_factory=dict)
     keys: tuple[KeySettings, ...] = ()
+    budgets: Annotated[tuple[BudgetSettings, ...], Field(max_length=BUDGETS_MAX)] = ()
+    budgeting: BudgetingSettings = BudgetingSettings()
     limits: Limits = Limits()
 
     @property
