@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from modelmeter.ledger.owner import owner_is_dead
+from modelmeter.ledger.reservations import Reservations
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.ledger.transaction import Batch, Settlement, commit
 from modelmeter.record import Call, Intent
@@ -30,6 +31,7 @@ def recover(
     tally: SeriesTally,
     now_ns: int,
     lost_call: Callable[[Intent], Call],
+    reservations: Reservations | None = None,
 ) -> int:
     """
     Settle the open calls of every process that has ended; how many there were.
@@ -48,6 +50,13 @@ def recover(
         while lost := connection.execute(_SELECT_LOST, (name, _RECOVERED_MAX)).fetchall():
             calls = [lost_call(_decoder.decode(text)) for (text,) in lost]
             batch = Batch(settlements=[Settlement(call) for call in calls])
-            commit(connection, batch, owner=owner, tally=tally, now_ns=now_ns)
+            commit(
+                connection,
+                batch,
+                owner=owner,
+                tally=tally,
+                now_ns=now_ns,
+                reservations=reservations,
+            )
             recovered += len(calls)
     return recovered

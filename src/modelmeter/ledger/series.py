@@ -10,6 +10,10 @@ from modelmeter.record import PICO_PER_USD, TOKEN_TYPES, Call, CostState, Status
 
 __all__ = [
     "AGENT_INFO",
+    "BUDGET_BLOCKED",
+    "BUDGET_DOWNGRADED",
+    "BUDGET_OVERRUN",
+    "BUDGET_SHADOW",
     "CACHE_HITS",
     "CACHE_MISSES",
     "CACHE_SAVINGS",
@@ -51,6 +55,10 @@ RELAYED: Final = "relayed"
 OVERHEAD_BUCKET: Final = "overhead_bucket"
 OVERHEAD_SUM: Final = "overhead_sum"
 DEPLOYMENT: Final = "deployment"
+BUDGET_BLOCKED: Final = "budget_blocked"
+BUDGET_DOWNGRADED: Final = "budget_downgraded"
+BUDGET_OVERRUN: Final = "budget_overrun"
+BUDGET_SHADOW: Final = "budget_shadow"
 
 DURATION_EDGES_SECONDS: Final = (
     0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10,
@@ -134,6 +142,10 @@ class SeriesTally:
     def add_relayed(self, provider: str, status_class: str) -> None:
         """Count one request that was passed on without being metered."""
         self._count((RELAYED, provider, status_class))
+
+    def add_budget(self, kind: str, budget: str) -> None:
+        """Count what happened to a budget, of one of the ``BUDGET_…`` kinds."""
+        self._count((kind, self._labels.admit("budget", budget)))
 
     def take_rows(self) -> list[tuple[str, str, int, int]]:
         """Empty the tally: rows of (kind, labels, whole, pico)."""

@@ -6,11 +6,20 @@ from collections.abc import Sequence
 import msgspec
 
 from modelmeter.errors import LedgerConflictError
+from modelmeter.ledger.reservations import Ends, Opening, Refused, Reservations
 from modelmeter.ledger.schema import SCHEMA_VERSION
 from modelmeter.ledger.series import DEPLOYMENT, SeriesTally
 from modelmeter.record import Call, Intent
 
-__all__ = ["Batch", "Relayed", "Settlement", "add_deployment", "commit", "unsettled_ids"]
+__all__ = [
+    "Batch",
+    "Relayed",
+    "Settlement",
+    "Withdrawal",
+    "add_deployment",
+    "commit",
+    "unsettled_ids",
+]
 
 # Each statement takes a whole batch as one JSON text: SQLite walks it without Python's
 # interpreter lock, so a commit of many calls costs the running calls no more than one of few.
@@ -27,7 +36,7 @@ _ENTRY_COLUMNS = (
     "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h",
     "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
     "tokens_image_input", "tokens_image_output", "cost_pico_usd", "cost_state", "priced_model",
-    "price_source", "cached", "cost_saved_pico_usd", "note",
+    "price_source", "cached", "cost_saved_pico_usd", "note", "model_requested", "overrun",
 )  # fmt: skip
 _INSERT_ENTRY = f"""
 INSERT INTO entry ({", ".join(_ENTRY_COLUMNS)})
@@ -62,6 +71,12 @@ class Settlement(msgspec.Struct, frozen=True):
     """The delay the gateway put in front of the upstream, if it was a gateway's call."""
 
 
+class Withdrawal(msgspec.Struct, frozen=True):
+    """An intent whose caller waited for it no longer: the call was not made."""
+
+    id: str
+
+
 class Relayed(msgspec.Struct, frozen=True):
     """A request that was passed on without being metered."""
 
@@ -73,7 +88,10 @@ class Batch(msgspec.Struct):
     """What goes into one transaction."""
 
     openings: list[Intent] = []
+    bounded: list[Opening] = []
+    """Openings that budgets may hold for, or refuse."""
     settlements: list[Settlement] = []
+    withdrawals: list[str] = []
     records: list[Call] = []
     """Entries that never were open: refused calls, imported history."""
     relayed: list[Relayed] = []
@@ -81,10 +99,16 @@ class Batch(msgspec.Struct):
 
 
 def commit(
-    connection: sqlite3.Connection, batch: Batch, *, owner: str, tally: SeriesTally, now_ns: int
-) -> None:
+    connection: sqlite3.Connection,
+    batch: Batch,
+    *,
+    owner: str,
+    tally: SeriesTally,
+    now_ns: int,
+    reservations: Reservations | None = None,
+) -> list[Refused]:
     """
-    Write a batch, all or nothing, and sync it to the disk.
+    Write a batch, all or nothing, and sync it to the disk; the openings that were refused in it.
 
     Raises:
         LedgerConflictError: a settlement's call is not open; nothing was written.
@@ -92,11 +116,25 @@ def commit(
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if batch.openings:
-            _open(connection, batch.openings, owner)
+        turn = None
+        refused: list[Refused] = []
+        if reservations is not None and reservations.active:
+            turn = reservations.turn(connection, owner=owner, now_ns=now_ns)
+            settled = [settlement.call for settlement in batch.settlements]
+            refused = turn.take(batch.bounded, Ends(settled, batch.records, batch.withdrawals))
+        # First what ends, for that may make room for what begins.
         if batch.settlements:
             _close(connection, batch.settlements)
-        _add_entries(connection, batch, tally, now_ns)
+        if batch.openings or batch.bounded:
+            _open(connection, _accepted(batch, refused), owner)
+        if batch.withdrawals:
+            connection.execute(_DELETE_OPEN, (_text(batch.withdrawals),))
+        entries = [call for one in refused if (call := one.entry) is not None]
+        _add_entries(connection, batch, entries, tally)
+        if turn is not None:
+            turn.write(tally)
+        if series := tally.take_rows():
+            connection.execute(_ADD_SERIES, (now_ns, _text(series)))
         if batch.probe:
             connection.execute(_PROBE)
         connection.execute("COMMIT")
@@ -105,6 +143,9 @@ def commit(
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    if turn is not None:
+        turn.committed()
+    return refused
 
 
 def unsettled_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
@@ -119,6 +160,14 @@ def add_deployment(connection: sqlite3.Connection, version: str, now_ns: int) ->
     connection.execute(_ADD_DEPLOYMENT, row)
 
 
+def _accepted(batch: Batch, refused: list[Refused]) -> list[Intent]:
+    if not batch.bounded:
+        return batch.openings
+    ids = {one.intent.id for one in refused}
+    bounded = [opening.intent for opening in batch.bounded if opening.intent.id not in ids]
+    return batch.openings + bounded
+
+
 def _open(connection: sqlite3.Connection, openings: list[Intent], owner: str) -> None:
     rows = [(intent.id, intent.caller.agent_id, intent.provider, intent) for intent in openings]
     connection.execute(_INSERT_OPEN, (owner, _text(rows)))
@@ -131,7 +180,7 @@ def _close(connection: sqlite3.Connection, settlements: list[Settlement]) -> Non
 
 
 def _add_entries(
-    connection: sqlite3.Connection, batch: Batch, tally: SeriesTally, now_ns: int
+    connection: sqlite3.Connection, batch: Batch, refused: list[Call], tally: SeriesTally
 ) -> None:
     rows = []
     for settlement in batch.settlements:
@@ -139,15 +188,14 @@ def _add_entries(
         tally.add_call(settlement.call)
         if settlement.overhead_ns is not None:
             tally.add_overhead(settlement.overhead_ns)
-    for call in batch.records:
-        rows.append(_entry_row(call))
-        tally.add_call(call)
+    for calls in (batch.records, refused):
+        for call in calls:
+            rows.append(_entry_row(call))
+            tally.add_call(call)
     for relayed in batch.relayed:
         tally.add_relayed(relayed.provider, relayed.status_class)
     if rows:
         connection.executemany(_INSERT_ENTRY, rows)
-    if series := tally.take_rows():
-        connection.execute(_ADD_SERIES, (now_ns, _text(series)))
 
 
 def _entry_row(call: Call) -> tuple[object, ...]:
@@ -163,6 +211,7 @@ def _entry_row(call: Call) -> tuple[object, ...]:
         tokens.cache_write_1h, tokens.output, tokens.reasoning, tokens.audio_input,
         tokens.audio_output, tokens.image_input, tokens.image_output, call.cost, call.cost_state,
         call.priced_model, call.price_source, int(call.cached), call.cost_saved, call.note,
+        intent.model_requested, int(call.overrun),
     )  # fmt: skip
 
 
