@@ -14,6 +14,7 @@ Every error modelmeter raises on purpose.
     │   │   └── LedgerLateError  … in time; it may do it yet
     │   ├── LedgerFormatError    … ever: not a ledger, damaged, or of a newer version
     │   └── LedgerConflictError  … because the call is settled already
+    ├── CacheUnavailableError    the response cache's store does not answer
     └── UnknownModelError        no price is known
 
 Each carries a stable ``code`` for programs; its text says what was wrong and what to do.
@@ -25,6 +26,7 @@ from typing import ClassVar
 
 __all__ = [
     "BudgetExceededError",
+    "CacheUnavailableError",
     "LedgerConflictError",
     "LedgerError",
     "LedgerFormatError",
@@ -171,6 +173,12 @@ class LedgerConflictError(LedgerError):
     """The call already has an outcome; a second one is refused."""
 
     code = "ledger_conflict"
+
+
+class CacheUnavailableError(ModelmeterError):
+    """The response cache's store does not answer; calls go on without it."""
+
+    code = "cache_unavailable"
 
 
 class UnknownModelError(ModelmeterError):

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from modelmeter.cli import app
-from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_SIZE, METRICS
+from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_BYTES, CACHE_SIZE, METRICS
 from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
@@ -24,7 +24,7 @@ SPANS = re.findall(r"`([^`\n]+)`", PROSE)
 
 SHOWN = {
     metric.name: (metric.type, metric.labels)
-    for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_SIZE, BUILD_INFO)
+    for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_BYTES, CACHE_SIZE, BUILD_INFO)
 }
 SETTINGS = {
     name
@@ -88,7 +88,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
 
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
-    untold = {"version", "providers", "teams", "keys", "budgets"}
+    untold = {"version", "health_listen", "providers", "teams", "keys", "budgets"}
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from modelmeter.errors import LedgerConflictError
+from modelmeter.ledger.cache_table import CacheStatus, put_usage
 from modelmeter.ledger.reservations import Ends, Opening, Refused, Reservations
 from modelmeter.ledger.schema import SCHEMA_VERSION
 from modelmeter.ledger.series import DEPLOYMENT, SeriesTally
@@ -13,8 +14,12 @@ from modelmeter.record import Call, Intent
 
 __all__ = [
     "Batch",
+    "Counted",
+    "Entered",
+    "Noted",
     "Relayed",
     "Settlement",
+    "Told",
     "Withdrawal",
     "add_deployment",
     "commit",
@@ -37,6 +42,7 @@ _ENTRY_COLUMNS = (
     "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
     "tokens_image_input", "tokens_image_output", "cost_pico_usd", "cost_state", "priced_model",
     "price_source", "cached", "cost_saved_pico_usd", "note", "model_requested", "overrun",
+    "cache_miss",
 )  # fmt: skip
 _INSERT_ENTRY = f"""
 INSERT INTO entry ({", ".join(_ENTRY_COLUMNS)})
@@ -84,6 +90,33 @@ class Relayed(msgspec.Struct, frozen=True):
     status_class: str
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """A call for the series alone: its program enters it by other means."""
+
+    call: Call
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """A call for the entries alone: its program counts it by other means."""
+
+    call: Call
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """One event for a series of its own: an error, or a hit or miss of a program's own cache."""
+
+    kind: str
+    """Of the series: errors, cache hits or cache misses."""
+    agent_id: str
+    model: str
+    provider: str = ""
+    error_type: str = ""
+
+
+Told = Counted | Entered | Noted
+"""What a program says that meters its calls itself, piece by piece."""
+
+
 class Batch(msgspec.Struct):
     """What goes into one transaction."""
 
@@ -95,6 +128,8 @@ class Batch(msgspec.Struct):
     records: list[Call] = []
     """Entries that never were open: refused calls, imported history."""
     relayed: list[Relayed] = []
+    cache: list[CacheStatus] = []
+    told: list[Told] = []
     probe: bool = False
 
 
@@ -120,8 +155,7 @@ def commit(
         refused: list[Refused] = []
         if reservations is not None and reservations.active:
             turn = reservations.turn(connection, owner=owner, now_ns=now_ns)
-            settled = [settlement.call for settlement in batch.settlements]
-            refused = turn.take(batch.bounded, Ends(settled, batch.records, batch.withdrawals))
+            refused = turn.take(batch.bounded, _ends(batch))
         # First what ends, for that may make room for what begins.
         if batch.settlements:
             _close(connection, batch.settlements)
@@ -135,6 +169,8 @@ def commit(
             turn.write(tally)
         if series := tally.take_rows():
             connection.execute(_ADD_SERIES, (now_ns, _text(series)))
+        if batch.cache:
+            put_usage(connection, batch.cache[-1], owner)
         if batch.probe:
             connection.execute(_PROBE)
         connection.execute("COMMIT")
@@ -158,6 +194,15 @@ def add_deployment(connection: sqlite3.Connection, version: str, now_ns: int) ->
     whole, rest = divmod(now_ns, _NS_PER_SECOND)
     row = (DEPLOYMENT, _text([version]), whole, rest * _PICO_PER_NS, now_ns)
     connection.execute(_ADD_DEPLOYMENT, row)
+
+
+def _ends(batch: Batch) -> Ends:
+    entered = [told.call for told in batch.told if isinstance(told, Entered)]
+    return Ends(
+        settled=[settlement.call for settlement in batch.settlements],
+        recorded=batch.records + entered,
+        withdrawn=batch.withdrawals,
+    )
 
 
 def _accepted(batch: Batch, refused: list[Refused]) -> list[Intent]:
@@ -194,6 +239,17 @@ def _add_entries(
             tally.add_call(call)
     for relayed in batch.relayed:
         tally.add_relayed(relayed.provider, relayed.status_class)
+    for status in batch.cache:
+        for tenant_id, count in status.evictions.items():
+            tally.add_evictions(tenant_id, count)
+    for told in batch.told:
+        if isinstance(told, Entered):
+            rows.append(_entry_row(told.call))
+            tally.add_entered(told.call)
+        elif isinstance(told, Counted):
+            tally.add_counted(told.call)
+        else:
+            tally.add_noted(told.kind, told.agent_id, told.model, told.provider, told.error_type)
     if rows:
         connection.executemany(_INSERT_ENTRY, rows)
 
@@ -212,6 +268,7 @@ def _entry_row(call: Call) -> tuple[object, ...]:
         tokens.audio_output, tokens.image_input, tokens.image_output, call.cost, call.cost_state,
         call.priced_model, call.price_source, int(call.cached), call.cost_saved, call.note,
         intent.model_requested, int(call.overrun),
+        intent.cache_miss,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from modelmeter.errors import LedgerConflictError, LedgerError, LedgerUnavailableError
+from modelmeter.ledger.cache_table import CacheStatus
 from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.labels import LabelBook
 from modelmeter.ledger.owner import Owner
@@ -19,8 +20,12 @@ from modelmeter.ledger.reservations import Opening, Refused, Reservations
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.ledger.transaction import (
     Batch,
+    Counted,
+    Entered,
+    Noted,
     Relayed,
     Settlement,
+    Told,
     Withdrawal,
     add_deployment,
     commit,
@@ -45,7 +50,7 @@ class Probe(msgspec.Struct, frozen=True):
     """A write that changes nothing: it shows that the ledger can be written."""
 
 
-Work = Intent | Opening | Settlement | Withdrawal | Call | Relayed | Probe
+Work = Intent | Opening | Settlement | Withdrawal | Call | Relayed | Told | CacheStatus | Probe
 
 
 class LedgerBounds(msgspec.Struct, frozen=True):
@@ -133,7 +138,7 @@ class LedgerWriter:
         """
         if self._closing:
             raise LedgerUnavailableError("the ledger is closed")
-        bounded = isinstance(work, Intent | Opening | Relayed | Probe)
+        bounded = not isinstance(work, Settlement | Withdrawal | Call)
         if bounded and self.queue_length >= self._bounds.queue_max:
             raise LedgerUnavailableError("the ledger is behind; try again in a moment")
         self._queue.put((work, waiter))
@@ -306,6 +311,10 @@ def _put(batch: Batch, work: Work) -> None:
         batch.records.append(work)
     elif isinstance(work, Relayed):
         batch.relayed.append(work)
+    elif isinstance(work, CacheStatus):
+        batch.cache.append(work)
+    elif isinstance(work, Counted | Entered | Noted):
+        batch.told.append(work)
     else:
         batch.probe = True
 

@@ -31,8 +31,11 @@ __all__ = [
     "cost_thresholds",
 ]
 
-Chart = Literal["stat", "lines", "stacked", "pie", "bars"]
-"""One number; lines over time; stacked areas over time; shares of a whole; one bar a name."""
+Chart = Literal["stat", "lines", "stacked", "pie", "bars", "gauges", "table"]
+"""
+One number; lines over time; stacked areas over time; shares of a whole; one bar a name; one bar
+a name that fills towards 100; rows of numbers.
+"""
 Unit = Literal["calls_per_second", "tokens_per_second", "calls", "usd", "percent", "seconds"]
 Level = Literal["good", "notice", "warning", "critical"]
 """Shown as green, yellow, orange and red."""
@@ -85,7 +88,7 @@ class Panel(msgspec.Struct, frozen=True):
     """The names of its lines where no label tells them apart."""
     thresholds: tuple[Threshold, ...] = ()
     """In rising order; the first has no ``at``."""
-    idle: Literal["zero", "no traffic"] = "zero"
+    idle: Literal["zero", "no traffic", "no budgets"] = "zero"
     """What stands there without any call: a 0 that is true, or words where a number would lie."""
 
 

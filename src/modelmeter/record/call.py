@@ -5,7 +5,7 @@ import msgspec
 from modelmeter.record.caller import Caller
 from modelmeter.record.tokens import TokenCounts
 from modelmeter.record.usd import PicoUsd
-from modelmeter.record.vocabulary import CostState, ErrorType, Operation, Status
+from modelmeter.record.vocabulary import CacheMiss, CostState, ErrorType, Operation, Status
 
 __all__ = ["Call", "Intent"]
 
@@ -33,6 +33,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """The output limit that the request sets, if any."""
     model_requested: str | None = None
     """What the caller asked for, where a budget had another model asked; None: the same."""
+    cache_miss: CacheMiss | None = None
+    """Why the response cache had no answer; None: a hit, or it was not asked."""
 
 
 class Call(msgspec.Struct, frozen=True):
