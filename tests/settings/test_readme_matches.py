@@ -17,6 +17,7 @@ from modelmeter.metrics.names import (
     COST_OVERSTATED,
     METRICS,
 )
+from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
@@ -41,7 +42,14 @@ SHOWN = {
 }
 SETTINGS = {
     name
-    for table in (Settings, Limits, ProviderSettings, KeySettings)
+    for table in (
+        Settings,
+        Limits,
+        ProviderSettings,
+        KeySettings,
+        BudgetSettings,
+        BudgetingSettings,
+    )
     for name in table.model_fields
 }
 LIKE_A_SETTING = re.compile(r"(?!llm_|modelmeter_)[a-z]+(?:_[a-z]+)*_(?:seconds|max)")
@@ -94,7 +102,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
 
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
-    untold = {"version", "health_listen", "providers", "teams", "keys"}
+    untold = {"version", "health_listen", "providers", "teams", "keys", "budgets"}
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 
 

@@ -11,6 +11,10 @@ from modelmeter.record import PICO_PER_USD, TOKEN_TYPES, Call, CostState, Status
 
 __all__ = [
     "AGENT_INFO",
+    "BUDGET_BLOCKED",
+    "BUDGET_DOWNGRADED",
+    "BUDGET_OVERRUN",
+    "BUDGET_SHADOW",
     "CACHE_EVICTIONS",
     "CACHE_HITS",
     "CACHE_MISSES",
@@ -63,6 +67,10 @@ DOWN: Final = "_down"
 """Behind a kind: by how much corrections took its true sum down."""
 FLOOR: Final = "_floor"
 """Behind a kind: what its counter showed before a correction took it down."""
+BUDGET_BLOCKED: Final = "budget_blocked"
+BUDGET_DOWNGRADED: Final = "budget_downgraded"
+BUDGET_OVERRUN: Final = "budget_overrun"
+BUDGET_SHADOW: Final = "budget_shadow"
 
 DURATION_EDGES_SECONDS: Final = (
     0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10,
@@ -177,6 +185,10 @@ class SeriesTally:
     def add_relayed(self, provider: str, status_class: str) -> None:
         """Count one request that was passed on without being metered."""
         self._count((RELAYED, provider, status_class))
+
+    def add_budget(self, kind: str, budget: str) -> None:
+        """Count what happened to a budget, of one of the ``BUDGET_…`` kinds."""
+        self._count((kind, self._labels.admit("budget", budget)))
 
     def add_evictions(self, tenant_id: str, count: int) -> None:
         """Count answers of a tenant that made room in the response cache."""
