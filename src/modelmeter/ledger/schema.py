@@ -4,13 +4,14 @@ import sqlite3
 
 from modelmeter.errors import LedgerFormatError
 from modelmeter.ledger.tables.calls import CALLS
+from modelmeter.ledger.tables.rollups import ROLLUPS
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
 
 APPLICATION_ID = 0x6D6D7472
 """Marks a SQLite file as a ledger ("mmtr")."""
 
-_MIGRATIONS = (CALLS,)
+_MIGRATIONS = (CALLS, ROLLUPS)
 """Step n brings a file from version n to n + 1; a published step is never changed."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)

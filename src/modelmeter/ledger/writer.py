@@ -17,6 +17,7 @@ from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.labels import LabelBook
 from modelmeter.ledger.owner import Owner
 from modelmeter.ledger.recovery import recover
+from modelmeter.ledger.rollup_pace import RollupPace
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.ledger.transaction import (
     Batch,
@@ -100,6 +101,7 @@ class LedgerWriter:
         try:
             self._owner = Owner(path)
             self._tally = self._new_tally()
+            self._rollups = RollupPace(self._connection)
             if version is not None:
                 add_deployment(self._connection, version, clock.time_ns())
             self._recover()
@@ -152,12 +154,13 @@ class LedgerWriter:
                 self._retry()
             if time.monotonic() - self._recovered_at >= RECOVERY_SECONDS:
                 self._recover_if_possible()
+            self._rollups.take_turn()
 
     def _next_items(self) -> tuple[list[tuple[Work, Waiter | None]], bool]:
         """Wait for work; take all there is, up to the batch's bound. False: it is the last."""
         items: list[tuple[Work, Waiter | None]] = []
         try:
-            item = self._queue.get(timeout=RETRY_SECONDS if self._unsettled else RECOVERY_SECONDS)
+            item = self._queue.get(timeout=self._wait_seconds())
             while True:
                 if item is None:
                     return items, False
@@ -167,6 +170,11 @@ class LedgerWriter:
                 item = self._queue.get_nowait()
         except queue.Empty:
             return items, True
+
+    def _wait_seconds(self) -> float:
+        if self._rollups.is_behind:
+            return 0.0
+        return RETRY_SECONDS if self._unsettled else RECOVERY_SECONDS
 
     def _commit(self, items: list[tuple[Work, Waiter | None]]) -> None:
         batch = Batch()
@@ -195,6 +203,7 @@ class LedgerWriter:
             self._tally = self._new_tally()
             raise
         self.commits += 1
+        self._rollups.committed(len(batch.settlements) + len(batch.records))
 
     def _commit_without_conflicts(self, items: list[tuple[Work, Waiter | None]]) -> None:
         """Settle what can be settled; a second outcome of a call fails alone."""

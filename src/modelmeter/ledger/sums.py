@@ -1,0 +1,53 @@
+"""What some calls add up to, as reports and the API show it."""
+
+from typing import Final
+
+import msgspec
+
+from modelmeter.ledger.facts import ERROR_STATUSES, STATUS_FACTS
+from modelmeter.record import PICO_PER_USD
+
+__all__ = ["SUM_FACTS", "Sums"]
+
+_ERROR_FACTS = tuple(STATUS_FACTS[status] for status in ERROR_STATUSES)
+
+SUM_FACTS: Final = (
+    "calls", "cached", "tokens", "cost_usd", "cost_pico", "saved_usd", "saved_pico", "unpriced",
+    "status_success", *_ERROR_FACTS,
+)  # fmt: skip
+"""The facts that `Sums.of` takes, in its order."""
+
+
+class Sums(msgspec.Struct):
+    """What some calls add up to; cost in pico-dollars."""
+
+    calls: int = 0
+    errors: int = 0
+    cached: int = 0
+    tokens: int = 0
+    cost: int = 0
+    unpriced_calls: int = 0
+    cost_saved: int = 0
+    successes: int = 0
+
+    @classmethod
+    def of(cls, facts: tuple[int, ...]) -> "Sums":
+        """The sums that the facts named in `SUM_FACTS` are."""
+        calls, cached, tokens, usd, pico, saved_usd, saved_pico, unpriced, successes, *errors = (
+            facts
+        )
+        return cls(
+            calls=calls,
+            errors=sum(errors),
+            cached=cached,
+            tokens=tokens,
+            cost=usd * PICO_PER_USD + pico,
+            unpriced_calls=unpriced,
+            cost_saved=saved_usd * PICO_PER_USD + saved_pico,
+            successes=successes,
+        )
+
+    def add(self, other: "Sums") -> None:
+        """Add other calls."""
+        for field in self.__struct_fields__:
+            setattr(self, field, getattr(self, field) + getattr(other, field))
