@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from modelmeter.gateway.app import GatewayApp
+from modelmeter.gateway.app import GatewayApp, Mount
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.identity import Identity
 from modelmeter.gateway.outbound import Outbound
@@ -18,6 +18,7 @@ from modelmeter.meter import Meter, Pricer, lost_call
 from modelmeter.pricing import PriceBook
 from modelmeter.record import Call, Intent, SystemClock
 from modelmeter.settings.model import Settings
+from modelmeter.web.mount import WEB_PATHS, WebMount, WebParts
 
 __all__ = ["gateway_app", "open_ledger", "price_book"]
 
@@ -62,7 +63,7 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
 
 @asynccontextmanager
 async def gateway_app(
-    settings: Settings, ledger: Ledger, pricer: Pricer
+    settings: Settings, ledger: Ledger, pricer: PriceBook
 ) -> AsyncIterator[GatewayApp]:
     """The gateway over an open ledger, to be run inside this context."""
     clock = SystemClock()
@@ -93,13 +94,16 @@ async def gateway_app(
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
+    web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
     try:
         yield GatewayApp(
             relay,
             scrape,
             ledger,
             close_timeout_seconds=settings.limits.close_timeout_seconds,
+            mount=Mount(WEB_PATHS, web, web.end_streams),
         )
     finally:
+        await web.close()
         scrape.close()
         await upstream.close()

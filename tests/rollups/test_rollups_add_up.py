@@ -17,7 +17,7 @@ from modelmeter.ledger.facts import DURATION_FACTS, FACTS
 from modelmeter.ledger.rollup import roll_up, rollup_lag
 from modelmeter.ledger.schema import migrate
 from modelmeter.ledger.series import DURATION_EDGES_SECONDS
-from modelmeter.ledger.usage import Dimension, Span, UsageFilter, errors_by_type, facts
+from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts, failures
 
 NS = 10**9
 DAY = 86_400
@@ -200,20 +200,19 @@ def test_the_parts_of_a_span_add_up_to_the_whole(
 
 @given(entries=ENTRIES, rolled_up=st.lists(st.integers(1, 20), max_size=10), wanted=FILTERS)
 @settings(max_examples=100, deadline=None)
-def test_errors_by_type_are_those_of_the_entries(
+def test_failures_are_those_of_the_entries(
     entries: list[Entry], rolled_up: list[int], wanted: UsageFilter
 ) -> None:
     span = Span(START * NS, (START + DAYS * DAY) * NS + 2)
-    expected: defaultdict[str, int] = defaultdict(int)
+    expected: defaultdict[tuple[str, str], int] = defaultdict(int)
     for entry in entries:
-        failed = entry.status in ("error", "timeout", "blocked", "unknown")
-        if failed and fits(entry, span, wanted):
-            expected[entry.error_type or entry.status] += 1
+        if entry.status != "success" and fits(entry, span, wanted):
+            expected[entry.provider, entry.error_type or entry.status] += 1
 
     with ledger(entries, rolled_up) as connection:
-        rows = errors_by_type(connection, span, wanted)
+        rows = failures(connection, span, wanted)
 
-    assert {name: calls for name, _, (calls,) in rows} == expected
+    assert {(provider, why): calls for provider, why, _, calls in rows} == expected
 
 
 def test_groups_not_kept_come_together() -> None:

@@ -26,9 +26,15 @@ class _Server(uvicorn.Server):
     """uvicorn's server, stopped by us: its own handlers would end the process by the signal."""
 
     def __init__(
-        self, config: uvicorn.Config, on_ready: Callable[[], None] | None, *, takes_signals: bool
+        self,
+        config: uvicorn.Config,
+        app: GatewayApp,
+        on_ready: Callable[[], None] | None,
+        *,
+        takes_signals: bool,
     ) -> None:
         super().__init__(config)
+        self._app = app
         self._on_ready = on_ready
         self._signals = _STOP_SIGNALS if takes_signals else ()
 
@@ -36,6 +42,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self._on_ready is not None:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._app.end_streams()
+        await super().shutdown(sockets)
 
     async def stop_when(self, stop: asyncio.Event) -> None:
         """Begin the end as soon as ``stop`` is set."""
@@ -106,7 +116,7 @@ async def run_server(
         timeout_keep_alive=int(limits.keep_alive_seconds),
         timeout_graceful_shutdown=int(limits.shutdown_drain_seconds),
     )
-    server = _Server(config, on_ready, takes_signals=stop is None)
+    server = _Server(config, app, on_ready, takes_signals=stop is None)
     stopping = asyncio.create_task(server.stop_when(stop)) if stop is not None else None
     try:
         await server.serve(sockets=[listener])

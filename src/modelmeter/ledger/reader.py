@@ -94,9 +94,10 @@ def report(
     end: datetime,
     by: GroupBy,
     time_zone: ZoneInfo,
+    wanted: UsageFilter = _ALL,
 ) -> Report:
     """
-    Sum the calls that began from ``start`` up to before ``end``.
+    Sum the calls that began from ``start`` up to before ``end``, of those that are ``wanted``.
 
     Groups by name come dearest first, groups by time in their order.
 
@@ -105,9 +106,9 @@ def report(
     """
     span = Span(_ns(start), _ns(end))
     if by in _BY_TIME:
-        groups = _fold(_quarters(connection, span, by, time_zone), by, time_zone)
+        groups = _fold(_short_steps(connection, span, wanted, by, time_zone), by, time_zone)
     else:
-        rows = facts(connection, span, _ALL, SUM_FACTS, by=Dimension(by.value))
+        rows = facts(connection, span, wanted, SUM_FACTS, by=Dimension(by.value))
         groups = [(name, Sums.of(sums)) for name, _, sums in rows]
         groups.sort(key=lambda group: (-group[1].cost, group[0]))
     total = Sums()
@@ -172,8 +173,12 @@ def _calls(
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def _quarters(
-    connection: sqlite3.Connection, span: Span, by: GroupBy, time_zone: ZoneInfo
+def _short_steps(
+    connection: sqlite3.Connection,
+    span: Span,
+    wanted: UsageFilter,
+    by: GroupBy,
+    time_zone: ZoneInfo,
 ) -> list[tuple[int, Sums]]:
     """The sums of short steps, none of which crosses a border of ``by`` in the time zone."""
     # Where no offset of the zone holds a part of an hour, whole hours will do.
@@ -182,7 +187,7 @@ def _quarters(
     offsets = (datetime.fromtimestamp(moment, time_zone).utcoffset() for moment in moments)
     halved = any(offset is None or offset.seconds % _HOUR_SECONDS for offset in offsets)
     step = QUARTER_SECONDS if halved or by is GroupBy.HOUR else _HOUR_SECONDS
-    rows = facts(connection, span, _ALL, SUM_FACTS, step_seconds=step)
+    rows = facts(connection, span, wanted, SUM_FACTS, step_seconds=step)
     return [(at, Sums.of(sums)) for _, at, sums in rows]
 
 

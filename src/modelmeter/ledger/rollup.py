@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from modelmeter.ledger.facts import ENTRY_FACTS, ERROR_STATUSES, FACTS
+from modelmeter.ledger.facts import ENTRY_FACTS, FACTS
 
 __all__ = ["LEVELS_SECONDS", "QUARTER_SECONDS", "roll_up", "rollup_lag"]
 
@@ -40,12 +40,11 @@ SELECT {_QUARTER}, l.id, {", ".join(f"sum({expression})" for expression in ENTRY
 FROM entry e JOIN rollup_labels l ON {_JOIN_LABELS}
 WHERE e.seq > ? AND e.seq <= ? GROUP BY 1, 2
 """  # noqa: S608 - column names and expressions from constants
-_ERRORS = ", ".join(f"'{status}'" for status in ERROR_STATUSES)
 _FRESH_ERRORS = f"""
 INSERT INTO temp.fresh_error
 SELECT {_QUARTER}, l.id, coalesce(e.error_type, e.status), count(*)
 FROM entry e JOIN rollup_labels l ON {_JOIN_LABELS}
-WHERE e.seq > ? AND e.seq <= ? AND e.status IN ({_ERRORS}) GROUP BY 1, 2, 3
+WHERE e.seq > ? AND e.seq <= ? AND e.status <> 'success' GROUP BY 1, 2, 3
 """  # noqa: S608 - column names and expressions from constants
 _FORGET = ("DELETE FROM temp.fresh", "DELETE FROM temp.fresh_error")
 

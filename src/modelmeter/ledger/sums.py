@@ -5,15 +5,15 @@ from typing import Final
 import msgspec
 
 from modelmeter.ledger.facts import ERROR_STATUSES, STATUS_FACTS
-from modelmeter.record import PICO_PER_USD
+from modelmeter.record import PICO_PER_USD, Status
 
 __all__ = ["SUM_FACTS", "Sums"]
 
-_ERROR_FACTS = tuple(STATUS_FACTS[status] for status in ERROR_STATUSES)
+_FAILURES = tuple(STATUS_FACTS[status] for status in ERROR_STATUSES if status is not Status.BLOCKED)
 
 SUM_FACTS: Final = (
     "calls", "cached", "tokens", "cost_usd", "cost_pico", "saved_usd", "saved_pico", "unpriced",
-    "status_success", *_ERROR_FACTS,
+    STATUS_FACTS[Status.SUCCESS], STATUS_FACTS[Status.BLOCKED], *_FAILURES,
 )  # fmt: skip
 """The facts that `Sums.of` takes, in its order."""
 
@@ -29,22 +29,28 @@ class Sums(msgspec.Struct):
     unpriced_calls: int = 0
     cost_saved: int = 0
     successes: int = 0
+    blocked: int = 0
+
+    @property
+    def failures(self) -> int:
+        """Calls that were made and failed: what an error rate counts."""
+        return self.errors - self.blocked
 
     @classmethod
     def of(cls, facts: tuple[int, ...]) -> "Sums":
         """The sums that the facts named in `SUM_FACTS` are."""
-        calls, cached, tokens, usd, pico, saved_usd, saved_pico, unpriced, successes, *errors = (
-            facts
-        )
+        calls, cached, tokens, usd, pico, saved_usd, saved_pico, unpriced, *statuses = facts
+        successes, blocked, *errors = statuses
         return cls(
             calls=calls,
-            errors=sum(errors),
+            errors=blocked + sum(errors),
             cached=cached,
             tokens=tokens,
             cost=usd * PICO_PER_USD + pico,
             unpriced_calls=unpriced,
             cost_saved=saved_usd * PICO_PER_USD + saved_pico,
             successes=successes,
+            blocked=blocked,
         )
 
     def add(self, other: "Sums") -> None:

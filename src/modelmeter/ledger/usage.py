@@ -13,15 +13,14 @@ from functools import lru_cache
 
 import msgspec
 
-from modelmeter.ledger.facts import ENTRY_FACTS, ERROR_STATUSES
+from modelmeter.ledger.facts import ENTRY_FACTS
 from modelmeter.ledger.rollup import LEVELS_SECONDS, QUARTER_SECONDS
 
-__all__ = ["Dimension", "FactRow", "Span", "UsageFilter", "errors_by_type", "facts"]
+__all__ = ["Dimension", "FactRow", "FailureRow", "Span", "UsageFilter", "facts", "failures"]
 
 _NS = 1_000_000_000
 _QUARTER_NS = QUARTER_SECONDS * _NS
 _STATEMENTS_MAX = 256
-_ERRORS = ", ".join(f"'{status}'" for status in ERROR_STATUSES)
 
 
 class Dimension(StrEnum):
@@ -69,6 +68,8 @@ class Span(msgspec.Struct, frozen=True):
 
 FactRow = tuple[str, int, tuple[int, ...]]
 """A group's name, its step's start in seconds since 1970 (0 without steps), its sums."""
+FailureRow = tuple[str, str, int, int]
+"""A provider, why its calls did not succeed, the step's start, how many calls."""
 
 
 def facts(
@@ -108,17 +109,17 @@ def facts(
     ]
 
 
-def errors_by_type(
+def failures(
     connection: sqlite3.Connection, span: Span, wanted: UsageFilter, *, step_seconds: int = 0
-) -> list[FactRow]:
+) -> list[FailureRow]:
     """
-    How many calls failed, by why; a call without an error type by its status.
+    How many calls did not succeed, by provider and why; one without an error type by its status.
 
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    rows = connection.execute(_ERRORS_BY_TYPE, _parameters(span, wanted, step_seconds))
-    return [(str(name), int(at), (int(calls),)) for name, at, calls in rows]
+    rows = connection.execute(_FAILURES, _parameters(span, wanted, step_seconds))
+    return [(str(provider), str(why), int(at), int(calls)) for provider, why, at, calls in rows]
 
 
 _LISTED = "(SELECT value FROM json_each("
@@ -155,17 +156,15 @@ FROM entry AS e WHERE e.seq > (SELECT upto_seq FROM rollup_state)
 _ROLLUP_STEP = "iif(:step, r.start_seconds / :step * :step, 0)"
 _ENTRY_STEP = f"iif(:step, e.started_at_ns / {_NS} / :step * :step, 0)"
 
-_ERRORS_BY_TYPE = f"""
-SELECT name, at, sum(calls) FROM (
-    SELECT r.error_type AS name, {_ROLLUP_STEP} AS at, r.calls AS calls
+_FAILURES = f"""
+SELECT provider, why, at, sum(calls) FROM (
+    SELECT l.provider AS provider, r.error_type AS why, {_ROLLUP_STEP} AS at, r.calls AS calls
     {_FROM_ERRORS} {_JOIN_LABELS}
-    UNION ALL
-    SELECT coalesce(e.error_type, e.status), {_ENTRY_STEP}, 1
-    {_FROM_EDGES} AND e.status IN ({_ERRORS})
-    UNION ALL
-    SELECT coalesce(e.error_type, e.status), {_ENTRY_STEP}, 1
-    {_FROM_TAIL} AND e.status IN ({_ERRORS})
-) GROUP BY 1, 2
+    UNION ALL SELECT e.provider, coalesce(e.error_type, e.status), {_ENTRY_STEP}, 1
+    {_FROM_EDGES} AND e.status <> 'success'
+    UNION ALL SELECT e.provider, coalesce(e.error_type, e.status), {_ENTRY_STEP}, 1
+    {_FROM_TAIL} AND e.status <> 'success'
+) GROUP BY 1, 2, 3
 """  # noqa: S608 - made of the constants above
 
 
