@@ -6,11 +6,25 @@ from collections.abc import Sequence
 import msgspec
 
 from modelmeter.errors import LedgerConflictError
+from modelmeter.ledger.cache_table import CacheStatus, put_usage
+from modelmeter.ledger.reservations import Ends, Opening, Refused, Reservations
 from modelmeter.ledger.schema import SCHEMA_VERSION
 from modelmeter.ledger.series import DEPLOYMENT, SeriesTally
-from modelmeter.record import Call, Intent
+from modelmeter.record import NO_TOOLS, Call, Intent
 
-__all__ = ["Batch", "Relayed", "Settlement", "add_deployment", "commit", "unsettled_ids"]
+__all__ = [
+    "Batch",
+    "Counted",
+    "Entered",
+    "Noted",
+    "Relayed",
+    "Settlement",
+    "Told",
+    "Withdrawal",
+    "add_deployment",
+    "commit",
+    "unsettled_ids",
+]
 
 # Each statement takes a whole batch as one JSON text: SQLite walks it without Python's
 # interpreter lock, so a commit of many calls costs the running calls no more than one of few.
@@ -27,12 +41,14 @@ _ENTRY_COLUMNS = (
     "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h",
     "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
     "tokens_image_input", "tokens_image_output", "cost_pico_usd", "cost_state", "priced_model",
-    "price_source", "cached", "cost_saved_pico_usd", "note",
+    "price_source", "cached", "cost_saved_pico_usd", "note", "model_requested", "overrun",
+    "cache_miss", "rate_card", "tool_calls", "usage_estimated",
 )  # fmt: skip
 _INSERT_ENTRY = f"""
 INSERT INTO entry ({", ".join(_ENTRY_COLUMNS)})
 VALUES ({", ".join("?" * len(_ENTRY_COLUMNS))})
 """  # noqa: S608 - column names from the constant above
+_INSERT_CARD = "INSERT OR IGNORE INTO rate_card (id, text) VALUES (?, ?)"
 _ADD_SERIES = """
 INSERT INTO series (kind, labels, whole, pico, born_at_ns)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ? FROM json_each(?) WHERE true
@@ -62,6 +78,12 @@ class Settlement(msgspec.Struct, frozen=True):
     """The delay the gateway put in front of the upstream, if it was a gateway's call."""
 
 
+class Withdrawal(msgspec.Struct, frozen=True):
+    """An intent whose caller waited for it no longer: the call was not made."""
+
+    id: str
+
+
 class Relayed(msgspec.Struct, frozen=True):
     """A request that was passed on without being metered."""
 
@@ -69,22 +91,60 @@ class Relayed(msgspec.Struct, frozen=True):
     status_class: str
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """A call for the series alone: its program enters it by other means."""
+
+    call: Call
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """A call for the entries alone: its program counts it by other means."""
+
+    call: Call
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """One event for a series of its own: an error, or a hit or miss of a program's own cache."""
+
+    kind: str
+    """Of the series: errors, cache hits or cache misses."""
+    agent_id: str
+    model: str
+    provider: str = ""
+    error_type: str = ""
+
+
+Told = Counted | Entered | Noted
+"""What a program says that meters its calls itself, piece by piece."""
+
+
 class Batch(msgspec.Struct):
     """What goes into one transaction."""
 
     openings: list[Intent] = []
+    bounded: list[Opening] = []
+    """Openings that budgets may hold for, or refuse."""
     settlements: list[Settlement] = []
+    withdrawals: list[str] = []
     records: list[Call] = []
     """Entries that never were open: refused calls, imported history."""
     relayed: list[Relayed] = []
+    cache: list[CacheStatus] = []
+    told: list[Told] = []
     probe: bool = False
 
 
 def commit(
-    connection: sqlite3.Connection, batch: Batch, *, owner: str, tally: SeriesTally, now_ns: int
-) -> None:
+    connection: sqlite3.Connection,
+    batch: Batch,
+    *,
+    owner: str,
+    tally: SeriesTally,
+    now_ns: int,
+    reservations: Reservations | None = None,
+) -> list[Refused]:
     """
-    Write a batch, all or nothing, and sync it to the disk.
+    Write a batch, all or nothing, and sync it to the disk; the openings that were refused in it.
 
     Raises:
         LedgerConflictError: a settlement's call is not open; nothing was written.
@@ -92,19 +152,38 @@ def commit(
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if batch.openings:
-            _open(connection, batch.openings, owner)
+        turn = None
+        refused: list[Refused] = []
+        if reservations is not None and reservations.active:
+            turn = reservations.turn(connection, owner=owner, now_ns=now_ns)
+            refused = turn.take(batch.bounded, _ends(batch))
+        # First what ends, for that may make room for what begins.
         if batch.settlements:
             _close(connection, batch.settlements)
-        _add_entries(connection, batch, tally, now_ns)
+        if batch.openings or batch.bounded:
+            _open(connection, _accepted(batch, refused), owner)
+        if batch.withdrawals:
+            connection.execute(_DELETE_OPEN, (_text(batch.withdrawals),))
+        entries = [call for one in refused if (call := one.entry) is not None]
+        _add_entries(connection, batch, entries, tally)
+        if turn is not None:
+            turn.write(tally)
+        if series := tally.take_rows():
+            connection.execute(_ADD_SERIES, (now_ns, _text(series)))
+        if batch.cache:
+            put_usage(connection, batch.cache[-1], owner)
         if batch.probe:
             connection.execute(_PROBE)
         connection.execute("COMMIT")
+        tally.cards.committed()
     except BaseException:
         tally.discard()
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    if turn is not None:
+        turn.committed()
+    return refused
 
 
 def unsettled_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
@@ -119,6 +198,23 @@ def add_deployment(connection: sqlite3.Connection, version: str, now_ns: int) ->
     connection.execute(_ADD_DEPLOYMENT, row)
 
 
+def _ends(batch: Batch) -> Ends:
+    entered = [told.call for told in batch.told if isinstance(told, Entered)]
+    return Ends(
+        settled=[settlement.call for settlement in batch.settlements],
+        recorded=batch.records + entered,
+        withdrawn=batch.withdrawals,
+    )
+
+
+def _accepted(batch: Batch, refused: list[Refused]) -> list[Intent]:
+    if not batch.bounded:
+        return batch.openings
+    ids = {one.intent.id for one in refused}
+    bounded = [opening.intent for opening in batch.bounded if opening.intent.id not in ids]
+    return batch.openings + bounded
+
+
 def _open(connection: sqlite3.Connection, openings: list[Intent], owner: str) -> None:
     rows = [(intent.id, intent.caller.agent_id, intent.provider, intent) for intent in openings]
     connection.execute(_INSERT_OPEN, (owner, _text(rows)))
@@ -131,7 +227,7 @@ def _close(connection: sqlite3.Connection, settlements: list[Settlement]) -> Non
 
 
 def _add_entries(
-    connection: sqlite3.Connection, batch: Batch, tally: SeriesTally, now_ns: int
+    connection: sqlite3.Connection, batch: Batch, refused: list[Call], tally: SeriesTally
 ) -> None:
     rows = []
     for settlement in batch.settlements:
@@ -139,15 +235,26 @@ def _add_entries(
         tally.add_call(settlement.call)
         if settlement.overhead_ns is not None:
             tally.add_overhead(settlement.overhead_ns)
-    for call in batch.records:
-        rows.append(_entry_row(call))
-        tally.add_call(call)
+    for calls in (batch.records, refused):
+        for call in calls:
+            rows.append(_entry_row(call))
+            tally.add_call(call)
     for relayed in batch.relayed:
         tally.add_relayed(relayed.provider, relayed.status_class)
+    for status in batch.cache:
+        for tenant_id, count in status.evictions.items():
+            tally.add_evictions(tenant_id, count)
+    for told in batch.told:
+        if isinstance(told, Entered):
+            rows.append(_entry_row(told.call))
+            tally.add_entered(told.call)
+        elif isinstance(told, Counted):
+            tally.add_counted(told.call)
+        else:
+            tally.add_noted(told.kind, told.agent_id, told.model, told.provider, told.error_type)
     if rows:
+        connection.executemany(_INSERT_CARD, tally.cards.rows())
         connection.executemany(_INSERT_ENTRY, rows)
-    if series := tally.take_rows():
-        connection.execute(_ADD_SERIES, (now_ns, _text(series)))
 
 
 def _entry_row(call: Call) -> tuple[object, ...]:
@@ -163,6 +270,10 @@ def _entry_row(call: Call) -> tuple[object, ...]:
         tokens.cache_write_1h, tokens.output, tokens.reasoning, tokens.audio_input,
         tokens.audio_output, tokens.image_input, tokens.image_output, call.cost, call.cost_state,
         call.priced_model, call.price_source, int(call.cached), call.cost_saved, call.note,
+        intent.model_requested, int(call.overrun), intent.cache_miss,
+        None if call.card is None else call.card.id,
+        None if call.tools is NO_TOOLS or call.tools == NO_TOOLS else _text(call.tools),
+        int(call.usage_estimated),
     )  # fmt: skip
 
 

@@ -7,28 +7,29 @@ from itertools import accumulate
 import msgspec
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder
 
-from modelmeter.ledger.series import REQUESTS, TENANT
+from modelmeter.ledger.series import DEFAULT_TENANT, DOWN, FLOOR, REQUESTS, TENANT
 from modelmeter.ledger.series_reader import SeriesRow, SeriesSnapshot
 from modelmeter.metrics.names import (
     ACTIVE_REQUESTS,
     BUILD_INFO,
+    CACHE_BYTES,
     CACHE_SIZE,
+    COST_OVERSTATED,
     METRICS,
     Metric,
     ProcessSample,
 )
+from modelmeter.record import PICO_PER_USD
 
 __all__ = ["Exposition"]
 
 LABEL_TEXTS_MAX = 100_000
 """Rendered label sets kept between scrapes; the memory of them starts anew when it is full."""
-DEFAULT_TENANT = "default"
-"""How the tenant without a name is shown: Prometheus takes an empty label for none."""
-
 _OTHER = "other"
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _PICO_DIGITS = 12
 _decode_labels = msgspec.json.Decoder(list[str]).decode
+
 _NO_SIZES: Mapping[str, int] = {}
 
 _LABELS = "\0"
@@ -72,11 +73,17 @@ class Exposition:
             if metric.type == "histogram":
                 lines += self._histograms(metric, rows, by_kind[metric.sum_kind], now_ns)
             else:
+                if metric.corrected and (down := by_kind[metric.kind + DOWN]):
+                    rows = _shown(rows, down, by_kind[metric.kind + FLOOR])
                 lines += self._plain(metric, rows, now_ns)
+        lines += _head(COST_OVERSTATED, open_metrics)
+        lines += self._overstated(by_kind)
         lines += _head(ACTIVE_REQUESTS, open_metrics)
         lines += _active_requests(snapshot, by_kind[REQUESTS])
-        lines += _head(CACHE_SIZE, open_metrics)
-        lines += _cache_sizes(by_kind[TENANT], cache_sizes)
+        usage = _cache_usage(by_kind[TENANT], snapshot.cache_usage, cache_sizes)
+        for index, metric in enumerate((CACHE_SIZE, CACHE_BYTES)):
+            lines += _head(metric, open_metrics)
+            lines += _cache_gauge(metric, [(name, used[index]) for name, used in usage.items()])
         lines += _head(BUILD_INFO, open_metrics)
         lines.append(_sample(BUILD_INFO.name, _label_text(BUILD_INFO.labels, [self._version]), "1"))
         lines += _process_lines(process, open_metrics)
@@ -95,6 +102,18 @@ class Exposition:
             else:
                 value = _number(whole, pico)
             yield _sample(metric.name, self._text(metric.labels, labels), value)
+
+    def _overstated(self, by_kind: Mapping[str, list[SeriesRow]]) -> Iterator[str]:
+        """For each label set that a correction ever took down."""
+        kind = COST_OVERSTATED.kind
+        down, floor = by_kind[kind + DOWN], by_kind[kind + FLOOR]
+        if not down:
+            return
+        true_sums = _true_sums(by_kind[kind], down)
+        for _, labels, whole, pico, _ in floor:
+            above = max(_amount(whole, pico) - true_sums.get(labels, 0), 0)
+            text = self._text(COST_OVERSTATED.labels, labels)
+            yield _sample(COST_OVERSTATED.name, text, _number(*divmod(above, PICO_PER_USD)))
 
     def _histograms(
         self, metric: Metric, buckets: Iterable[SeriesRow], sums: Iterable[SeriesRow], now_ns: int
@@ -149,6 +168,30 @@ def _head(metric: Metric | ProcessSample, open_metrics: bool) -> list[str]:
     return lines
 
 
+def _shown(
+    rows: Iterable[SeriesRow], down: Iterable[SeriesRow], floor: Iterable[SeriesRow]
+) -> list[SeriesRow]:
+    """Rows of a counter that never goes down: its true sum, or what it showed before that fell."""
+    rows = list(rows)
+    true_sums = _true_sums(rows, down)
+    floors = {labels: _amount(whole, pico) for _, labels, whole, pico, _ in floor}
+    return [
+        (kind, labels, *divmod(max(true_sums[labels], floors.get(labels, 0)), PICO_PER_USD), born)
+        for kind, labels, _, _, born in rows
+    ]
+
+
+def _true_sums(rows: Iterable[SeriesRow], down: Iterable[SeriesRow]) -> dict[str, int]:
+    sums = {labels: _amount(whole, pico) for _, labels, whole, pico, _ in rows}
+    for _, labels, whole, pico, _ in down:
+        sums[labels] = sums.get(labels, 0) - _amount(whole, pico)
+    return sums
+
+
+def _amount(whole: int, pico: int) -> int:
+    return whole * PICO_PER_USD + pico
+
+
 def _active_requests(snapshot: SeriesSnapshot, requests: Iterable[SeriesRow]) -> Iterator[str]:
     """Calls under way; 0 for every agent and provider that ever had one."""
     active: dict[tuple[str, str], int] = {}
@@ -163,11 +206,24 @@ def _active_requests(snapshot: SeriesSnapshot, requests: Iterable[SeriesRow]) ->
         yield _sample(ACTIVE_REQUESTS.name, text, str(count))
 
 
-def _cache_sizes(tenants: Iterable[SeriesRow], sizes: Mapping[str, int]) -> Iterator[str]:
-    for _, labels, _, _, _ in tenants:
-        (tenant,) = _decode_labels(labels)
-        text = _label_text(CACHE_SIZE.labels, [tenant or DEFAULT_TENANT])
-        yield _sample(CACHE_SIZE.name, text, str(sizes.get(tenant, 0)))
+def _cache_usage(
+    tenants: Iterable[SeriesRow], usage: Mapping[str, tuple[int, int]], told: Mapping[str, int]
+) -> dict[str, tuple[int, int]]:
+    """Answers and bytes in caches; 0 for every tenant that ever called."""
+    shown = {tenant: (0, 0) for (tenant,) in (_decode_labels(row[1]) for row in tenants)}
+    for tenant, (answers, size) in usage.items():
+        name = tenant if tenant in shown else _OTHER
+        before = shown.get(name, (0, 0))
+        shown[name] = (before[0] + answers, before[1] + size)
+    for tenant, answers in told.items():
+        shown[tenant] = (answers, shown.get(tenant, (0, 0))[1])
+    return shown
+
+
+def _cache_gauge(metric: Metric, values: Iterable[tuple[str, int]]) -> Iterator[str]:
+    for tenant, value in values:
+        text = _label_text(metric.labels, [tenant or DEFAULT_TENANT])
+        yield _sample(metric.name, text, str(value))
 
 
 def _process_lines(samples: Iterable[ProcessSample], open_metrics: bool) -> Iterator[str]:

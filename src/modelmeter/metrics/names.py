@@ -6,7 +6,16 @@ import msgspec
 
 from modelmeter.ledger import series
 
-__all__ = ["ACTIVE_REQUESTS", "BUILD_INFO", "CACHE_SIZE", "METRICS", "Metric", "ProcessSample"]
+__all__ = [
+    "ACTIVE_REQUESTS",
+    "BUILD_INFO",
+    "CACHE_BYTES",
+    "CACHE_SIZE",
+    "COST_OVERSTATED",
+    "METRICS",
+    "Metric",
+    "ProcessSample",
+]
 
 MetricType = Literal["counter", "gauge", "histogram"]
 
@@ -27,6 +36,8 @@ class Metric(msgspec.Struct, frozen=True):
     """Upper edges of a histogram's buckets, without +Inf."""
     is_info: bool = False
     """Its samples are 1: that they exist is what they say."""
+    corrected: bool = False
+    """Corrections can take its true sum down; what is shown waits until the sum has passed it."""
 
 
 class ProcessSample(msgspec.Struct, frozen=True):
@@ -67,7 +78,7 @@ METRICS: tuple[Metric, ...] = (
         "llm_cache_misses_total",
         "counter",
         ("agent_id", "model"),
-        "Calls not answered from the response cache.",
+        "Calls not answered from the response cache, where caching is configured.",
         kind=series.CACHE_MISSES,
     ),
     Metric(
@@ -77,7 +88,14 @@ METRICS: tuple[Metric, ...] = (
         "Calls that did not succeed, by why.",
         kind=series.ERRORS,
     ),
-    Metric("llm_cost_total", "counter", _CALLER, "Cost of calls in USD.", kind=series.COST),
+    Metric(
+        "llm_cost_total",
+        "counter",
+        _CALLER,
+        "Cost of calls in USD.",
+        kind=series.COST,
+        corrected=True,
+    ),
     Metric(
         "llm_request_duration_seconds",
         "histogram",
@@ -112,6 +130,14 @@ METRICS: tuple[Metric, ...] = (
         _CALLER,
         "What calls answered from the cache would have cost, in USD.",
         kind=series.CACHE_SAVINGS,
+        corrected=True,
+    ),
+    Metric(
+        "llm_cache_evictions_total",
+        "counter",
+        ("tenant_id",),
+        "Answers that left the response cache to make room.",
+        kind=series.CACHE_EVICTIONS,
     ),
     Metric(
         "llm_unpriced_requests_total",
@@ -119,6 +145,13 @@ METRICS: tuple[Metric, ...] = (
         ("model", "provider"),
         "Calls whose price is not known; their cost stands at 0 until they are priced again.",
         kind=series.UNPRICED,
+    ),
+    Metric(
+        "llm_repriced_requests_total",
+        "counter",
+        ("model", "provider"),
+        "Calls that came without a known price and were given one later.",
+        kind=series.REPRICED,
     ),
     Metric(
         "llm_gateway_overhead_seconds",
@@ -151,7 +184,18 @@ METRICS: tuple[Metric, ...] = (
 ACTIVE_REQUESTS = Metric(
     "llm_active_requests", "gauge", ("agent_id", "provider"), "Calls under way."
 )
+COST_OVERSTATED = Metric(
+    "llm_cost_overstated_usd",
+    "gauge",
+    _CALLER,
+    "By how much llm_cost_total still stands above the true sum after corrections downward.",
+    unit="usd",
+    kind=series.COST,
+)
 CACHE_SIZE = Metric("llm_cache_size", "gauge", ("tenant_id",), "Answers in the response cache.")
+CACHE_BYTES = Metric(
+    "llm_cache_bytes", "gauge", ("tenant_id",), "Size of the response cache.", unit="bytes"
+)
 BUILD_INFO = Metric(
     "modelmeter_build_info", "gauge", ("version",), "The version of modelmeter.", is_info=True
 )

@@ -4,7 +4,8 @@ from typing import Protocol
 
 import msgspec
 
-from modelmeter.record import ErrorType, Operation, TokenCounts
+from modelmeter.providers.demand import RequestDemand
+from modelmeter.record import NO_TOOLS, ErrorType, Operation, TokenCounts, ToolCalls
 
 __all__ = ["AnswerHead", "Dialect", "RequestFacts", "ResponseFacts", "ResponseObserver"]
 
@@ -58,8 +59,8 @@ class ResponseFacts(msgspec.Struct, frozen=True):
     """The id in the body; headers are the gateway's to read."""
     service_tier: str | None = None
     """The tier that served the call, where the provider says so."""
-    web_searches: int = 0
-    """Searches the provider made and bills beside the tokens."""
+    tools: ToolCalls = NO_TOOLS
+    """Tools the provider ran and bills beside the tokens."""
     note: str | None = None
     """Why the counts cannot be believed, for people."""
 
@@ -99,6 +100,26 @@ class Dialect(Protocol):
         Raises:
             RefusedRequestError: the body is not JSON, names no usable model, or sets an
                 impossible limit.
+        """
+        ...
+
+    def demand(
+        self, operation: Operation, model: str, body: bytes, output_tokens_max: int | None
+    ) -> RequestDemand:
+        """
+        Bound what a request can use whose body goes upstream like this.
+
+        Raises:
+            RefusedRequestError: a field that multiplies the cost has no sensible value.
+        """
+        ...
+
+    def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
+        """
+        The request with its limit of output at ``tokens`` (1 or more), and nothing named twice.
+
+        Raises:
+            RefusedRequestError: the body has no place for a limit.
         """
         ...
 
