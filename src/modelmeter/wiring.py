@@ -1,9 +1,12 @@
 """The composition root: puts a running gateway together from settings."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from modelmeter.alerts.channels import channels_of
+from modelmeter.alerts.notifier import Notifier
 from modelmeter.gateway.app import GatewayApp
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
@@ -17,7 +20,7 @@ from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.meter import Meter, Pricer, lost_call
 from modelmeter.pricing import PriceBook
-from modelmeter.record import Call, Intent, SystemClock
+from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.settings.model import Settings
 
 __all__ = ["gateway_app", "open_ledger", "price_book"]
@@ -94,7 +97,10 @@ async def gateway_app(
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
+    notifier = _notifier(settings, clock)
     try:
+        if notifier is not None:
+            notifier.start()
         yield GatewayApp(
             relay,
             scrape,
@@ -104,3 +110,12 @@ async def gateway_app(
     finally:
         scrape.close()
         await upstream.close()
+        if notifier is not None:
+            await asyncio.to_thread(notifier.close)
+
+
+def _notifier(settings: Settings, clock: Clock) -> Notifier | None:
+    """What tells people about budgets; None if nobody is to be told."""
+    if not settings.notifications.wanted:
+        return None
+    return Notifier(settings.ledger, channels_of(settings.notifications), clock)

@@ -13,6 +13,7 @@ from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_BYTES, C
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
+from modelmeter.settings.notifications import NotificationSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -27,7 +28,7 @@ SHOWN = {
 }
 SETTINGS = {
     name
-    for table in (Settings, Limits, ProviderSettings, KeySettings)
+    for table in (Settings, Limits, ProviderSettings, KeySettings, NotificationSettings)
     for name in table.model_fields
 }
 LIKE_A_SETTING = re.compile(r"(?!llm_|modelmeter_)[a-z]+(?:_[a-z]+)*_(?:seconds|max)")
@@ -80,7 +81,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
 
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
-    untold = {"version", "health_listen", "providers", "teams", "keys"}
+    untold = {"version", "health_listen", "providers", "teams", "keys", "notifications"}
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 
 

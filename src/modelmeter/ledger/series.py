@@ -24,6 +24,7 @@ __all__ = [
     "FIRST_TOKEN_BUCKET",
     "FIRST_TOKEN_EDGES_SECONDS",
     "FIRST_TOKEN_SUM",
+    "NOTIFICATIONS",
     "OVERHEAD_BUCKET",
     "OVERHEAD_EDGES_SECONDS",
     "OVERHEAD_SUM",
@@ -54,6 +55,7 @@ RELAYED: Final = "relayed"
 OVERHEAD_BUCKET: Final = "overhead_bucket"
 OVERHEAD_SUM: Final = "overhead_sum"
 DEPLOYMENT: Final = "deployment"
+NOTIFICATIONS: Final = "notifications"
 
 DURATION_EDGES_SECONDS: Final = (
     0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10,

@@ -162,6 +162,13 @@ def add_deployment(connection: sqlite3.Connection, version: str, now_ns: int) ->
     connection.execute(_ADD_DEPLOYMENT, row)
 
 
+def add_to_series(
+    connection: sqlite3.Connection, kind: str, labels: Sequence[str], now_ns: int
+) -> None:
+    """Count one more in a series, inside a transaction that writes something else."""
+    connection.execute(_ADD_SERIES, (now_ns, _text([(kind, _text(labels), 1, 0)])))
+
+
 def _open(connection: sqlite3.Connection, openings: list[Intent], owner: str) -> None:
     rows = [(intent.id, intent.caller.agent_id, intent.provider, intent) for intent in openings]
     connection.execute(_INSERT_OPEN, (owner, _text(rows)))

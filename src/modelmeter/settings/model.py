@@ -18,6 +18,7 @@ from pydantic import (
 
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
+from modelmeter.settings.notifications import NotificationSettings
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
 
@@ -98,6 +99,7 @@ class Settings(_Table):
     keys: tuple[KeySettings, ...] = ()
     cache: CacheSettings = CacheSettings()
     limits: Limits = Limits()
+    notifications: NotificationSettings = NotificationSettings()
 
     @property
     def address(self) -> tuple[str, int]:
