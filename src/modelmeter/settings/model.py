@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from modelmeter.settings.budgets import BUDGETS_MAX, BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.notifications import NotificationSettings
@@ -97,6 +98,8 @@ class Settings(_Table):
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict, validate_default=True)
     teams: dict[Name, tuple[Glob, ...]] = Field(default_factory=dict)
     keys: tuple[KeySettings, ...] = ()
+    budgets: Annotated[tuple[BudgetSettings, ...], Field(max_length=BUDGETS_MAX)] = ()
+    budgeting: BudgetingSettings = BudgetingSettings()
     cache: CacheSettings = CacheSettings()
     limits: Limits = Limits()
     notifications: NotificationSettings = NotificationSettings()
