@@ -1,9 +1,12 @@
 """The composition root: puts a running gateway together from settings."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from modelmeter.alerts.channels import channels_of
+from modelmeter.alerts.notifier import Notifier
 from modelmeter.gateway.app import GatewayApp, Mount
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
@@ -17,7 +20,7 @@ from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.meter import Meter, Pricer, lost_call
 from modelmeter.pricing import PriceBook
-from modelmeter.record import Call, Intent, SystemClock
+from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.settings.model import Settings
 from modelmeter.web.mount import WEB_PATHS, WebMount, WebParts
 
@@ -96,7 +99,10 @@ async def gateway_app(
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
     web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
+    notifier = _notifier(settings, clock)
     try:
+        if notifier is not None:
+            notifier.start()
         yield GatewayApp(
             relay,
             scrape,
@@ -108,3 +114,12 @@ async def gateway_app(
         await web.close()
         scrape.close()
         await upstream.close()
+        if notifier is not None:
+            await asyncio.to_thread(notifier.close)
+
+
+def _notifier(settings: Settings, clock: Clock) -> Notifier | None:
+    """What tells people about budgets; None if nobody is to be told."""
+    if not settings.notifications.wanted:
+        return None
+    return Notifier(settings.ledger, channels_of(settings.notifications), clock)
