@@ -1,10 +1,13 @@
 """The composition root: puts a running gateway together from settings."""
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from modelmeter.alerts.channels import channels_of
+from modelmeter.alerts.notifier import Notifier
 from modelmeter.budgets.bound import DemandBound
 from modelmeter.budgets.budget import budget_of
 from modelmeter.budgets.definitions import sync_settings
@@ -26,7 +29,7 @@ from modelmeter.ledger.database import connect_writer
 from modelmeter.meter import Meter, Pricer, lost_call, refused_call
 from modelmeter.pricing import PriceBook
 from modelmeter.providers import dialect_for
-from modelmeter.record import Call, Intent, SystemClock
+from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.settings.model import Settings
 
 __all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets"]
@@ -138,7 +141,10 @@ async def gateway_app(
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
+    notifier = _notifier(settings, clock)
     try:
+        if notifier is not None:
+            notifier.start()
         yield GatewayApp(
             relay,
             scrape,
@@ -148,3 +154,12 @@ async def gateway_app(
     finally:
         scrape.close()
         await upstream.close()
+        if notifier is not None:
+            await asyncio.to_thread(notifier.close)
+
+
+def _notifier(settings: Settings, clock: Clock) -> Notifier | None:
+    """What tells people about budgets; None if nobody is to be told."""
+    if not settings.notifications.wanted:
+        return None
+    return Notifier(settings.ledger, channels_of(settings.notifications), clock)

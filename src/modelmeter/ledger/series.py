@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from modelmeter.ledger.cards import CardBook
 from modelmeter.ledger.labels import LabelBook
 from modelmeter.record import PICO_PER_USD, TOKEN_TYPES, Call, CostState, Status
 
@@ -21,6 +22,7 @@ __all__ = [
     "COST",
     "DEFAULT_TENANT",
     "DEPLOYMENT",
+    "DOWN",
     "DURATION_BUCKET",
     "DURATION_EDGES_SECONDS",
     "DURATION_SUM",
@@ -28,10 +30,13 @@ __all__ = [
     "FIRST_TOKEN_BUCKET",
     "FIRST_TOKEN_EDGES_SECONDS",
     "FIRST_TOKEN_SUM",
+    "FLOOR",
+    "NOTIFICATIONS",
     "OVERHEAD_BUCKET",
     "OVERHEAD_EDGES_SECONDS",
     "OVERHEAD_SUM",
     "RELAYED",
+    "REPRICED",
     "REQUESTS",
     "TENANT",
     "TOKENS",
@@ -58,6 +63,12 @@ RELAYED: Final = "relayed"
 OVERHEAD_BUCKET: Final = "overhead_bucket"
 OVERHEAD_SUM: Final = "overhead_sum"
 DEPLOYMENT: Final = "deployment"
+NOTIFICATIONS: Final = "notifications"
+REPRICED: Final = "repriced"
+DOWN: Final = "_down"
+"""Behind a kind: by how much corrections took its true sum down."""
+FLOOR: Final = "_floor"
+"""Behind a kind: what its counter showed before a correction took it down."""
 BUDGET_BLOCKED: Final = "budget_blocked"
 BUDGET_DOWNGRADED: Final = "budget_downgraded"
 BUDGET_OVERRUN: Final = "budget_overrun"
@@ -102,9 +113,13 @@ class SeriesTally:
         self._labels = labels
         self._amounts: dict[tuple[str, str], int] = {}
         self._texts: dict[tuple[str, ...], str] = {}
+        self.cards = CardBook()
+        """The rate cards of the entries."""
 
     def add_call(self, call: Call) -> None:
         """Add one entry."""
+        if call.card is not None:
+            self.cards.add(call.card)
         intent = call.intent
         caller = intent.caller
         agent = self._labels.admit("agent_id", caller.agent_id)
@@ -194,6 +209,7 @@ class SeriesTally:
     def discard(self) -> None:
         """Forget what was added: its transaction failed."""
         self._amounts.clear()
+        self.cards.discard()
 
     def _add_cache_use(self, call: Call, agent: str, model: str) -> None:
         """Born together, so that a ratio of them never lacks one side."""

@@ -10,7 +10,7 @@ from modelmeter.ledger.cache_table import CacheStatus, put_usage
 from modelmeter.ledger.reservations import Ends, Opening, Refused, Reservations
 from modelmeter.ledger.schema import SCHEMA_VERSION
 from modelmeter.ledger.series import DEPLOYMENT, SeriesTally
-from modelmeter.record import Call, Intent
+from modelmeter.record import NO_TOOLS, Call, Intent
 
 __all__ = [
     "Batch",
@@ -42,12 +42,13 @@ _ENTRY_COLUMNS = (
     "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
     "tokens_image_input", "tokens_image_output", "cost_pico_usd", "cost_state", "priced_model",
     "price_source", "cached", "cost_saved_pico_usd", "note", "model_requested", "overrun",
-    "cache_miss",
+    "cache_miss", "rate_card", "tool_calls", "usage_estimated",
 )  # fmt: skip
 _INSERT_ENTRY = f"""
 INSERT INTO entry ({", ".join(_ENTRY_COLUMNS)})
 VALUES ({", ".join("?" * len(_ENTRY_COLUMNS))})
 """  # noqa: S608 - column names from the constant above
+_INSERT_CARD = "INSERT OR IGNORE INTO rate_card (id, text) VALUES (?, ?)"
 _ADD_SERIES = """
 INSERT INTO series (kind, labels, whole, pico, born_at_ns)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ? FROM json_each(?) WHERE true
@@ -174,6 +175,7 @@ def commit(
         if batch.probe:
             connection.execute(_PROBE)
         connection.execute("COMMIT")
+        tally.cards.committed()
     except BaseException:
         tally.discard()
         if connection.in_transaction:
@@ -194,6 +196,13 @@ def add_deployment(connection: sqlite3.Connection, version: str, now_ns: int) ->
     whole, rest = divmod(now_ns, _NS_PER_SECOND)
     row = (DEPLOYMENT, _text([version]), whole, rest * _PICO_PER_NS, now_ns)
     connection.execute(_ADD_DEPLOYMENT, row)
+
+
+def add_to_series(
+    connection: sqlite3.Connection, kind: str, labels: Sequence[str], now_ns: int
+) -> None:
+    """Count one more in a series, inside a transaction that writes something else."""
+    connection.execute(_ADD_SERIES, (now_ns, _text([(kind, _text(labels), 1, 0)])))
 
 
 def _ends(batch: Batch) -> Ends:
@@ -251,6 +260,7 @@ def _add_entries(
         else:
             tally.add_noted(told.kind, told.agent_id, told.model, told.provider, told.error_type)
     if rows:
+        connection.executemany(_INSERT_CARD, tally.cards.rows())
         connection.executemany(_INSERT_ENTRY, rows)
 
 
@@ -267,8 +277,10 @@ def _entry_row(call: Call) -> tuple[object, ...]:
         tokens.cache_write_1h, tokens.output, tokens.reasoning, tokens.audio_input,
         tokens.audio_output, tokens.image_input, tokens.image_output, call.cost, call.cost_state,
         call.priced_model, call.price_source, int(call.cached), call.cost_saved, call.note,
-        intent.model_requested, int(call.overrun),
-        intent.cache_miss,
+        intent.model_requested, int(call.overrun), intent.cache_miss,
+        None if call.card is None else call.card.id,
+        None if call.tools is NO_TOOLS or call.tools == NO_TOOLS else _text(call.tools),
+        int(call.usage_estimated),
     )  # fmt: skip
 
 

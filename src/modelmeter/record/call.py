@@ -4,7 +4,9 @@ import msgspec
 
 from modelmeter.record.bound import CallBound
 from modelmeter.record.caller import Caller
+from modelmeter.record.rate_card import RateCard
 from modelmeter.record.tokens import TokenCounts
+from modelmeter.record.tools import NO_TOOLS, ToolCalls
 from modelmeter.record.usd import PicoUsd
 from modelmeter.record.vocabulary import CacheMiss, CostState, ErrorType, Operation, Status
 
@@ -65,6 +67,11 @@ class Call(msgspec.Struct, frozen=True):
     """It used more than was held for it."""
     note: str | None = None
     """Why the entry is estimated or unpriced, for people."""
+    tools: ToolCalls = NO_TOOLS
+    usage_estimated: bool = False
+    """The tokens are a guess, for the provider did not tell them or was not believed."""
+    card: RateCard | None = None
+    """The rates of the cost, and the terms under which they were asked for."""
 
     @property
     def model(self) -> str:
