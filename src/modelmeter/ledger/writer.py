@@ -95,7 +95,7 @@ class LedgerWriter:
         self._clock = clock
         self._lost_call = lost_call
         self._bounds = bounds
-        self._reservations = reservations
+        self.reservations = reservations
         self._queue: queue.SimpleQueue[tuple[Work, Waiter | None] | None] = queue.SimpleQueue()
         self._unsettled: list[tuple[Settlement | Withdrawal | Call, Waiter | None]] = []
         self._closing = False
@@ -213,7 +213,7 @@ class LedgerWriter:
                 owner=self._owner.name,
                 tally=self._tally,
                 now_ns=self._clock.time_ns(),
-                reservations=self._reservations,
+                reservations=self.reservations,
             )
         except (sqlite3.Error, LedgerConflictError):
             # Label values admitted in the failed transaction are gone with it.
@@ -273,8 +273,8 @@ class LedgerWriter:
 
     def _refresh(self) -> None:
         self._refreshed_at = time.monotonic()
-        if self._reservations is not None:
-            self._reservations.refresh(self._connection)
+        if self.reservations is not None:
+            self.reservations.refresh(self._connection)
 
     def _recover_if_possible(self) -> None:
         try:
@@ -292,7 +292,7 @@ class LedgerWriter:
             tally=self._tally,
             now_ns=self._clock.time_ns(),
             lost_call=self._lost_call,
-            reservations=self._reservations,
+            reservations=self.reservations,
         )
         if recovered:
             self.recovered += recovered
