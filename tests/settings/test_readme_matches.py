@@ -21,6 +21,7 @@ from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
+from modelmeter.settings.notifications import NotificationSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -49,6 +50,7 @@ SETTINGS = {
         KeySettings,
         BudgetSettings,
         BudgetingSettings,
+        NotificationSettings,
     )
     for name in table.model_fields
 }
@@ -102,7 +104,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
 
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
-    untold = {"version", "health_listen", "providers", "teams", "keys", "budgets"}
+    untold = {"version", "health_listen", "providers", "teams", "keys", "budgets", "notifications"}
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 
 

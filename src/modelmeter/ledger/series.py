@@ -31,6 +31,7 @@ __all__ = [
     "FIRST_TOKEN_EDGES_SECONDS",
     "FIRST_TOKEN_SUM",
     "FLOOR",
+    "NOTIFICATIONS",
     "OVERHEAD_BUCKET",
     "OVERHEAD_EDGES_SECONDS",
     "OVERHEAD_SUM",
@@ -62,6 +63,7 @@ RELAYED: Final = "relayed"
 OVERHEAD_BUCKET: Final = "overhead_bucket"
 OVERHEAD_SUM: Final = "overhead_sum"
 DEPLOYMENT: Final = "deployment"
+NOTIFICATIONS: Final = "notifications"
 REPRICED: Final = "repriced"
 DOWN: Final = "_down"
 """Behind a kind: by how much corrections took its true sum down."""

@@ -198,6 +198,13 @@ def add_deployment(connection: sqlite3.Connection, version: str, now_ns: int) ->
     connection.execute(_ADD_DEPLOYMENT, row)
 
 
+def add_to_series(
+    connection: sqlite3.Connection, kind: str, labels: Sequence[str], now_ns: int
+) -> None:
+    """Count one more in a series, inside a transaction that writes something else."""
+    connection.execute(_ADD_SERIES, (now_ns, _text([(kind, _text(labels), 1, 0)])))
+
+
 def _ends(batch: Batch) -> Ends:
     entered = [told.call for told in batch.told if isinstance(told, Entered)]
     return Ends(

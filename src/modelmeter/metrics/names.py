@@ -178,6 +178,13 @@ METRICS: tuple[Metric, ...] = (
         "Requests passed on that are no metered operation.",
         kind=series.RELAYED,
     ),
+    Metric(
+        "modelmeter_notifications_total",
+        "counter",
+        ("outcome",),
+        "Notifications about budgets: delivered, to be tried again (retried), or given up.",
+        kind=series.NOTIFICATIONS,
+    ),
 )
 """The metrics that are views of series."""
 

@@ -17,6 +17,7 @@ from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.lines import line_of
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
+from modelmeter.settings.notifications import NotificationSettings
 
 __all__ = ["Check", "Fault", "load_settings"]
 
@@ -87,6 +88,7 @@ def _resolve_secrets(
 ) -> Iterator[Fault]:
     """Replace the references to secrets by the secrets; yield what is wrong with them."""
     yield from _resolve_store(table.get("cache"), environment, base=base)
+    yield from _resolve_notifications(table.get("notifications"), environment, base=base)
     providers = table.get("providers")
     if not isinstance(providers, dict):
         return
@@ -114,6 +116,32 @@ def _resolve_store(cache: object, environment: Mapping[str, str], *, base: Path)
     except (SettingsError, ValueError) as error:
         cache["store"] = "memory"
         yield ("cache", "store"), str(error)
+
+
+def _resolve_notifications(
+    notifications: object, environment: Mapping[str, str], *, base: Path
+) -> Iterator[Fault]:
+    """The addresses are secrets, each called by its reference from then on."""
+    if not isinstance(notifications, dict):
+        return
+    references = notifications.get("urls")
+    if isinstance(references, list):
+        for place, reference in enumerate(references):
+            if isinstance(reference, str):
+                try:
+                    url = _secret(reference, environment, base)
+                    references[place] = {"name": reference, "url": url}
+                except SettingsError as error:
+                    # What stands there may be the secret itself.
+                    references[place] = {"name": f"url {place + 1}", "url": "unknown"}
+                    yield ("notifications", "urls", place), str(error)
+    grafana = notifications.get("grafana")
+    if isinstance(grafana, dict) and isinstance(token := grafana.get("token"), str):
+        try:
+            grafana["token"] = _secret(token, environment, base)
+        except SettingsError as error:
+            grafana["token"] = "unknown"
+            yield ("notifications", "grafana", "token"), str(error)
 
 
 def _secret(reference: str, environment: Mapping[str, str], base: Path) -> str:
@@ -191,6 +219,7 @@ def _unknown_name(location: Sequence[str | int]) -> str:
         "keys": KeySettings,
         "cache": CacheSettings,
         "limits": Limits,
+        "notifications": NotificationSettings,
         "budgets": BudgetSettings,
         "budgeting": BudgetingSettings,
     }

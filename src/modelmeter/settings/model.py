@@ -19,6 +19,7 @@ from pydantic import (
 from modelmeter.settings.budgets import BUDGETS_MAX, BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
+from modelmeter.settings.notifications import NotificationSettings
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
 
@@ -101,6 +102,7 @@ class Settings(_Table):
     budgeting: BudgetingSettings = BudgetingSettings()
     cache: CacheSettings = CacheSettings()
     limits: Limits = Limits()
+    notifications: NotificationSettings = NotificationSettings()
 
     @property
     def address(self) -> tuple[str, int]:
