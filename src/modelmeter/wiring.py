@@ -19,6 +19,7 @@ from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
 from modelmeter.gateway.outbound import Outbound
+from modelmeter.gateway.reader_door import ReaderDoor
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
@@ -111,6 +112,10 @@ async def gateway_app(
     identity = Identity(settings)
     upstream = UpstreamClient(settings.limits)
     refusals = RefusalCounts()
+    wrong_keys = WrongKeys(
+        per_minute_max=settings.limits.wrong_keys_per_minute_max,
+        peers_max=settings.limits.wrong_key_peers_max,
+    )
     relay = Relay(
         RelayParts(
             doors=doors_of(settings.providers),
@@ -128,10 +133,7 @@ async def gateway_app(
             limits=settings.limits,
             clock=clock,
             refusals=refusals,
-            wrong_keys=WrongKeys(
-                per_minute_max=settings.limits.wrong_keys_per_minute_max,
-                peers_max=settings.limits.wrong_key_peers_max,
-            ),
+            wrong_keys=wrong_keys,
             passes_without_ledger=settings.budgeting.without_ledger == "allow",
         )
     )
@@ -142,7 +144,7 @@ async def gateway_app(
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
-    web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
+    web = WebMount(WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal))
     notifier = _notifier(settings, clock)
     try:
         if notifier is not None:
@@ -151,6 +153,7 @@ async def gateway_app(
             relay,
             scrape,
             Health(ledger),
+            ReaderDoor(identity, wrong_keys, clock),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
             mount=Mount(WEB_PATHS, web, web.end_streams),
         )
