@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_SIZE, METRICS
+from modelmeter.metrics import names
+from modelmeter.metrics.names import METRICS, Metric
 
 __all__ = ["KNOWN", "family"]
 
+_NAMED = [metric for metric in vars(names).values() if isinstance(metric, Metric)]
+
 KNOWN: Final[dict[str, set[str]]] = {
-    **{
-        metric.name: set(metric.labels)
-        for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_BYTES, CACHE_SIZE, BUILD_INFO)
-    },
+    **{metric.name: set(metric.labels) for metric in (*METRICS, *_NAMED)},
     "llm_budget_limit_usd": {"budget"},
     "llm_budget_spent_usd": {"budget"},
     "llm_budget_reserved_usd": {"budget"},
