@@ -22,6 +22,8 @@ demo: .venv/.synced  ## run simulated providers, the gateway and a dozen agents 
 servers:
 	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq prometheus >/dev/null; }
+	@command -v redis-server >/dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null; }
 
 generated: .venv/.synced  ## write the committed dashboards anew
 	$(RUN)/modelmeter dashboard > src/modelmeter/dashboards/llm_usage_dashboard.json

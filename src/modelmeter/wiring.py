@@ -4,7 +4,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from modelmeter.cache import ResponseCache
+from modelmeter.cache.opening import open_store
+from modelmeter.cache.upkeep import CacheUpkeep
 from modelmeter.gateway.app import GatewayApp
+from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
@@ -20,7 +24,7 @@ from modelmeter.pricing import PriceBook
 from modelmeter.record import Call, Intent, SystemClock
 from modelmeter.settings.model import Settings
 
-__all__ = ["gateway_app", "open_ledger", "price_book"]
+__all__ = ["gateway_app", "open_ledger", "price_book", "response_cache"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,17 +70,50 @@ async def gateway_app(
     settings: Settings, ledger: Ledger, pricer: Pricer
 ) -> AsyncIterator[GatewayApp]:
     """The gateway over an open ledger, to be run inside this context."""
+    async with (
+        response_cache(settings, ledger) as cache,
+        _app_around(settings, ledger, pricer, cache) as app,
+    ):
+        yield app
+
+
+@asynccontextmanager
+async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[ResponseCache | None]:
+    """
+    The response cache of the configuration, in touch with the ledger; None: there is none.
+
+    Raises:
+        SettingsError: the client of the configured store is not installed.
+    """
+    if not settings.cache.enabled:
+        yield None
+        return
+    clock = SystemClock()
+    cache = ResponseCache(settings.cache, open_store(settings.cache, clock), clock)
+    try:
+        async with CacheUpkeep(cache, ledger, settings.ledger):
+            yield cache
+    finally:
+        await cache.close()
+
+
+@asynccontextmanager
+async def _app_around(
+    settings: Settings, ledger: Ledger, pricer: Pricer, cache: ResponseCache | None
+) -> AsyncIterator[GatewayApp]:
     clock = SystemClock()
     identity = Identity(settings)
+    outbound = Outbound(identity)
     upstream = UpstreamClient(settings.limits)
+    meter = Meter(ledger, pricer, clock)
     refusals = RefusalCounts()
     relay = Relay(
         RelayParts(
             doors=doors_of(settings.providers),
             identity=identity,
-            outbound=Outbound(identity),
+            outbound=outbound,
             upstream=upstream,
-            meter=Meter(ledger, pricer, clock),
+            meter=meter,
             ledger=ledger,
             limits=settings.limits,
             clock=clock,
@@ -84,6 +121,14 @@ async def gateway_app(
             wrong_keys=WrongKeys(
                 per_minute_max=settings.limits.wrong_keys_per_minute_max,
                 peers_max=settings.limits.wrong_key_peers_max,
+            ),
+            cache=None
+            if cache is None
+            else CacheDesk(
+                cache,
+                meter,
+                outbound,
+                answer_timeout_seconds=settings.limits.upstream_idle_timeout_seconds,
             ),
         )
     )
@@ -93,6 +138,7 @@ async def gateway_app(
         refusals,
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
+        cache=cache,
     )
     try:
         yield GatewayApp(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from modelmeter.errors import LedgerError, UpstreamError
+from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.inflated import seen_plain
@@ -60,7 +61,10 @@ class Exchange:
         facts: RequestFacts,
         dialect: Dialect,
         limits: Limits,
+        keeper: AnswerKeeper | None = None,
     ) -> None:
+        """``keeper`` sees the answer of a call for which caching is configured."""
+        self._keeper = keeper
         self._client = client
         self._upstream = upstream
         self._call = call
@@ -114,6 +118,8 @@ class Exchange:
             )
         head = AnswerHead(answer.status, answer.headers)
         observer = seen_plain(self._dialect.observe(self._facts, head), answer.headers)
+        if self._keeper is not None:
+            observer = self._keeper.watch(observer, answer)
         self._observer = observer
         while True:
             self._patience.allow(
@@ -168,6 +174,8 @@ class Exchange:
     def _headers(self, answer: UpstreamAnswer) -> Headers:
         headers = forwardable_response_headers(answer.headers)
         headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
+        if self._keeper is not None:
+            headers.append(self._keeper.header)
         return headers
 
     async def _conclude(self) -> None:

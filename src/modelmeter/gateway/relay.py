@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from modelmeter.cache import CacheTurn
 from modelmeter.errors import LedgerError, RefusedRequestError, UpstreamError
+from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import header
+from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
 from modelmeter.gateway.exchange import Exchange
@@ -18,7 +21,7 @@ from modelmeter.gateway.refusals import RefusalCounts, send_error
 from modelmeter.gateway.upstream import Upstream
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger
-from modelmeter.meter import CallOpening, Meter
+from modelmeter.meter import CallOpening, Meter, OpenCall
 from modelmeter.providers import RequestFacts
 from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
@@ -51,6 +54,8 @@ class RelayParts(msgspec.Struct, frozen=True):
     clock: Clock
     refusals: RefusalCounts
     wrong_keys: WrongKeys
+    cache: CacheDesk | None = None
+    """None: no caching is configured."""
 
 
 class Relay:
@@ -118,12 +123,54 @@ class Relay:
             return
         _require_json(client)
         facts = door.dialect.read_request(operation, path, body)
+        opening = _opening(client, door, caller, facts, len(body))
+        turn = None
+        if parts.cache is not None:
+            turn = await parts.cache.turn(client, door, path, caller, facts, body)
+        if turn is None:
+            await self._make(client, door, path, facts, opening, began_ns)
+        elif parts.cache is not None and turn.stored is not None:
+            await parts.cache.answer(client, opening, turn.stored, began_ns=began_ns)
+        else:
+            await self._make_and_keep(client, door, path, facts, opening, began_ns, turn)
+
+    async def _make(
+        self,
+        client: ClientSide,
+        door: Door,
+        path: str,
+        facts: RequestFacts,
+        opening: CallOpening,
+        began_ns: int,
+        keeper: AnswerKeeper | None = None,
+    ) -> OpenCall:
+        """Make the call, and relay its answer."""
+        parts = self._parts
         request = await parts.outbound.request(client, door, path, facts.upstream_body)
-        call = await parts.meter.open(
-            _opening(client, door, caller, facts, len(body)), began_ns=began_ns
-        )
-        exchange = Exchange(client, parts.upstream, call, facts, door.dialect, parts.limits)
+        call = await parts.meter.open(opening, began_ns=began_ns)
+        exchange = Exchange(client, parts.upstream, call, facts, door.dialect, parts.limits, keeper)
         await exchange.run(request)
+        return call
+
+    async def _make_and_keep(
+        self,
+        client: ClientSide,
+        door: Door,
+        path: str,
+        facts: RequestFacts,
+        opening: CallOpening,
+        began_ns: int,
+        turn: CacheTurn,
+    ) -> None:
+        """Make a call that the cache could not answer; others may be waiting for its answer."""
+        keeper = AnswerKeeper(turn, facts)
+        succeeded = False
+        try:
+            missed = msgspec.structs.replace(opening, cache_miss=turn.miss)
+            call = await self._make(client, door, path, facts, missed, began_ns, keeper)
+            succeeded = call.succeeded and client.complete
+        finally:
+            await keeper.conclude(succeeded=succeeded)
 
     def _caller(self, client: ClientSide, now_ns: int) -> Caller:
         try:
