@@ -200,6 +200,8 @@ class ResponseCache:
             try:
                 if well and await self._keep(place, plan, answer) and answer is not None:
                     end = Stored(answer, 0.0)
+                elif well:
+                    flight.miss = CacheMiss.NOT_STORED
             finally:
                 self._flights.end(place, flight, end)
                 if holder is not None:
