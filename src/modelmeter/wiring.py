@@ -1,9 +1,12 @@
 """The composition root: puts a running gateway together from settings."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from modelmeter.alerts.channels import channels_of
+from modelmeter.alerts.notifier import Notifier
 from modelmeter.cache import ResponseCache
 from modelmeter.cache.opening import open_store
 from modelmeter.cache.upkeep import CacheUpkeep
@@ -21,7 +24,7 @@ from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.meter import Meter, Pricer, lost_call
 from modelmeter.pricing import PriceBook
-from modelmeter.record import Call, Intent, SystemClock
+from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.settings.model import Settings
 
 __all__ = ["gateway_app", "open_ledger", "price_book", "response_cache"]
@@ -140,7 +143,10 @@ async def _app_around(
         scrape_interval_seconds=settings.scrape_interval_seconds,
         cache=cache,
     )
+    notifier = _notifier(settings, clock)
     try:
+        if notifier is not None:
+            notifier.start()
         yield GatewayApp(
             relay,
             scrape,
@@ -150,3 +156,12 @@ async def _app_around(
     finally:
         scrape.close()
         await upstream.close()
+        if notifier is not None:
+            await asyncio.to_thread(notifier.close)
+
+
+def _notifier(settings: Settings, clock: Clock) -> Notifier | None:
+    """What tells people about budgets; None if nobody is to be told."""
+    if not settings.notifications.wanted:
+        return None
+    return Notifier(settings.ledger, channels_of(settings.notifications), clock)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from modelmeter.ledger.corrections import lay_over
 from modelmeter.record import PICO_PER_USD
 
 __all__ = [
@@ -52,6 +53,19 @@ _COLUMNS = {
 _BY_NAME = {name: _SELECT.format(group=column) for name, column in _COLUMNS.items()}
 # Every time zone's offset is a multiple of a quarter of an hour.
 _BY_QUARTER = _SELECT.format(group=f"started_at_ns / {_QUARTER_NS}")
+# What was learned later of the entries of a span, to add to their own sums.
+_SELECT_CORRECTIONS = """
+SELECT {group}, 0, 0, 0, 0,
+    sum(c.cost_delta_pico_usd / 1000000000000),
+    sum(c.cost_delta_pico_usd % 1000000000000),
+    sum(c.unpriced_delta)
+FROM correction c JOIN entry e ON e.seq = c.entry_seq
+WHERE c.started_at_ns >= ? AND c.started_at_ns < ? GROUP BY 1
+"""
+_CORRECTIONS_BY_NAME = {
+    name: _SELECT_CORRECTIONS.format(group=f"e.{column}") for name, column in _COLUMNS.items()
+}
+_CORRECTIONS_BY_QUARTER = _SELECT_CORRECTIONS.format(group=f"c.started_at_ns / {_QUARTER_NS}")
 
 _WANTED = """
 SELECT * FROM entry
@@ -144,12 +158,14 @@ def report(
         sqlite3.Error: the ledger cannot be read now.
     """
     span = (_ns(start), _ns(end))
-    statement = _BY_NAME.get(by.value)
-    if statement is not None:
-        groups = [(str(name), sums) for name, sums in _groups(connection, statement, span)]
+    if by.value in _COLUMNS:
+        statements = (_BY_NAME[by.value], _CORRECTIONS_BY_NAME[by.value])
+        found = _groups(connection, statements, span)
+        groups = [(str(name), sums) for name, sums in found.items()]
         groups.sort(key=lambda group: (-group[1].cost, group[0]))
     else:
-        groups = _fold(_groups(connection, _BY_QUARTER, span), by, time_zone)
+        quarters = _groups(connection, (_BY_QUARTER, _CORRECTIONS_BY_QUARTER), span)
+        groups = _fold(quarters.items(), by, time_zone)
     total = Sums()
     for _, sums in groups:
         total.add(sums)
@@ -209,17 +225,25 @@ def _calls(
         statement, {**parameters, "after": after, "upto": upto, "limit": limit}
     )
     names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    return lay_over(connection, (dict(zip(names, row, strict=True)) for row in cursor))
 
 
 def _groups(
-    connection: sqlite3.Connection, statement: str, span: tuple[int, int]
-) -> Iterable[tuple[object, Sums]]:
-    for name, calls, errors, cached, tokens, usd, pico, unpriced in connection.execute(
-        statement, span
-    ):
-        cost = usd * PICO_PER_USD + pico
-        yield name, Sums(calls, errors, cached, tokens, cost, unpriced)
+    connection: sqlite3.Connection, statements: Iterable[str], span: tuple[int, int]
+) -> dict[object, Sums]:
+    """The sums by group over what each statement finds, all of one moment of the ledger."""
+    groups: defaultdict[object, Sums] = defaultdict(Sums)
+    connection.execute("BEGIN")
+    try:
+        for statement in statements:
+            for name, calls, errors, cached, tokens, usd, pico, unpriced in connection.execute(
+                statement, span
+            ):
+                cost = usd * PICO_PER_USD + pico
+                groups[name].add(Sums(calls, errors, cached, tokens, cost, unpriced))
+    finally:
+        connection.execute("ROLLBACK")
+    return groups
 
 
 def _fold(

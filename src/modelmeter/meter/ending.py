@@ -8,6 +8,7 @@ from modelmeter.pricing.book import Price
 from modelmeter.pricing.estimate import estimate_tokens, lost_call_tokens
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import (
+    NO_TOOLS,
     Call,
     CostState,
     ErrorType,
@@ -15,6 +16,7 @@ from modelmeter.record import (
     PicoUsd,
     Status,
     TokenCounts,
+    ToolCalls,
 )
 
 __all__ = ["Ending", "Pricer", "Timing", "cached_call", "call_of", "lost_call", "refused_call"]
@@ -35,7 +37,7 @@ class Pricer(Protocol):
         *,
         model_answered: str | None = None,
         service_tier: str | None = None,
-        web_searches: int = 0,
+        tools: ToolCalls = NO_TOOLS,
     ) -> Price:
         """The exact cost of ``tokens`` at ``at_ns``, or a price that says it is unknown."""
         ...
@@ -73,7 +75,7 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
         intent.started_at_ns,
         model_answered=facts.model_answered,
         service_tier=facts.service_tier,
-        web_searches=facts.web_searches,
+        tools=facts.tools,
     )
     state, note = price.state, price.note
     if not tokens.total:
@@ -97,6 +99,9 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
         priced_model=price.priced_model,
         price_source=price.price_source,
         note=note or facts.note,
+        tools=facts.tools,
+        usage_estimated=estimated is not None,
+        card=price.card,
     )
 
 
@@ -120,6 +125,8 @@ def lost_call(intent: Intent, pricer: Pricer) -> Call:
         priced_model=price.priced_model,
         price_source=price.price_source,
         note=_LOST_NOTE,
+        usage_estimated=True,
+        card=price.card,
     )
 
 
@@ -154,7 +161,7 @@ def cached_call(
         intent.started_at_ns,
         model_answered=facts.model_answered,
         service_tier=facts.service_tier,
-        web_searches=facts.web_searches,
+        tools=facts.tools,
     )
     return Call(
         intent=intent,
