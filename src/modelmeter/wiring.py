@@ -2,15 +2,22 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from modelmeter.alerts.channels import channels_of
 from modelmeter.alerts.notifier import Notifier
+from modelmeter.budgets.bound import DemandBound
+from modelmeter.budgets.budget import budget_of
+from modelmeter.budgets.definitions import sync_settings
+from modelmeter.budgets.desk import BudgetDesk
 from modelmeter.cache import ResponseCache
 from modelmeter.cache.opening import open_store
 from modelmeter.cache.upkeep import CacheUpkeep
-from modelmeter.gateway.app import GatewayApp
+from modelmeter.errors import LedgerUnavailableError
+from modelmeter.gateway.admission import Admission
+from modelmeter.gateway.app import GatewayApp, Mount
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
@@ -22,12 +29,15 @@ from modelmeter.gateway.scrape import Scrape
 from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
-from modelmeter.meter import Meter, Pricer, lost_call
+from modelmeter.ledger.database import connect_writer
+from modelmeter.meter import Meter, Pricer, lost_call, refused_call
 from modelmeter.pricing import PriceBook
+from modelmeter.providers import dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.settings.model import Settings
+from modelmeter.web.mount import WEB_PATHS, WebMount, WebParts
 
-__all__ = ["gateway_app", "open_ledger", "price_book", "response_cache"]
+__all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets", "response_cache"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +74,41 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
             label_value_bytes_max=limits.label_value_bytes_max,
         ),
         version=settings.version,
+        reservations=BudgetDesk(refused_call),
     )
     return Ledger(writer, wait_seconds=limits.ledger_wait_seconds)
 
 
+def put_budgets(settings: Settings) -> None:
+    """
+    Make the budgets of the configuration those of its ledger, before a gateway opens it.
+
+    Of gateways with different configurations on one ledger, the last one's stand.
+
+    Raises:
+        LedgerError: the file cannot be used.
+    """
+    budgets = [budget_of(one, time_zone=settings.time_zone) for one in settings.budgets]
+    connection = connect_writer(settings.ledger)
+    try:
+        sync_settings(connection, budgets, SystemClock().time_ns())
+    except sqlite3.Error as error:
+        raise LedgerUnavailableError(f"cannot use the ledger {settings.ledger}: {error}") from error
+    finally:
+        connection.close()
+
+
+def desk_of(ledger: Ledger) -> BudgetDesk:
+    """The budgets of a ledger that `open_ledger` opened."""
+    desk = ledger.writer.reservations
+    if not isinstance(desk, BudgetDesk):
+        raise TypeError("this ledger was opened without budgets")
+    return desk
+
+
 @asynccontextmanager
 async def gateway_app(
-    settings: Settings, ledger: Ledger, pricer: Pricer
+    settings: Settings, ledger: Ledger, pricer: PriceBook
 ) -> AsyncIterator[GatewayApp]:
     """The gateway over an open ledger, to be run inside this context."""
     async with (
@@ -102,7 +140,7 @@ async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[Re
 
 @asynccontextmanager
 async def _app_around(
-    settings: Settings, ledger: Ledger, pricer: Pricer, cache: ResponseCache | None
+    settings: Settings, ledger: Ledger, pricer: PriceBook, cache: ResponseCache | None
 ) -> AsyncIterator[GatewayApp]:
     clock = SystemClock()
     identity = Identity(settings)
@@ -116,7 +154,13 @@ async def _app_around(
             identity=identity,
             outbound=outbound,
             upstream=upstream,
-            meter=meter,
+            admission=Admission(
+                meter,
+                desk_of(ledger),
+                DemandBound(pricer, dialect_for),
+                clock,
+                settings.budgeting,
+            ),
             ledger=ledger,
             limits=settings.limits,
             clock=clock,
@@ -125,6 +169,7 @@ async def _app_around(
                 per_minute_max=settings.limits.wrong_keys_per_minute_max,
                 peers_max=settings.limits.wrong_key_peers_max,
             ),
+            passes_without_ledger=settings.budgeting.without_ledger == "allow",
             cache=None
             if cache is None
             else CacheDesk(
@@ -143,6 +188,7 @@ async def _app_around(
         scrape_interval_seconds=settings.scrape_interval_seconds,
         cache=cache,
     )
+    web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
     notifier = _notifier(settings, clock)
     try:
         if notifier is not None:
@@ -152,8 +198,10 @@ async def _app_around(
             scrape,
             Health(ledger),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
+            mount=Mount(WEB_PATHS, web, web.end_streams),
         )
     finally:
+        await web.close()
         scrape.close()
         await upstream.close()
         if notifier is not None:

@@ -50,7 +50,7 @@ def budget(name: str = "daily", limit: str = "7", **fields: object) -> Budget:
 def opening(cost: int = USD, *, tokens: int = 100, agent_id: str = "meetmind.notes") -> Opening:
     """A call that can cost so many pico-dollars."""
     bound = CallBound(cost=PicoUsd(cost), tokens=tokens, output_tokens=tokens)
-    return Opening(make_intent(agent_id=agent_id), bound)
+    return Opening(msgspec.structs.replace(make_intent(agent_id=agent_id), bound=bound))
 
 
 def outcome(one: Opening, cost: int = USD) -> Call:

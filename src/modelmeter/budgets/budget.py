@@ -154,8 +154,10 @@ def amount_of_call(unit: Unit, call: Call) -> int:
     return 0 if call.status is Status.BLOCKED else PICO_PER_USD
 
 
-def amount_of_bound(unit: Unit, bound: CallBound) -> int:
-    """What is held for a call; nothing where no price is known. In 1e-12 of the unit."""
-    if unit is Unit.USD:
-        return bound.cost or 0
-    return bound.tokens * PICO_PER_USD if unit is Unit.TOKENS else PICO_PER_USD
+def amount_of_bound(unit: Unit, bound: CallBound | None) -> int:
+    """What is held for a call; nothing where nothing bounds it. In 1e-12 of the unit."""
+    if unit is Unit.CALLS:
+        return PICO_PER_USD
+    if bound is None:
+        return 0
+    return (bound.cost or 0) if unit is Unit.USD else bound.tokens * PICO_PER_USD

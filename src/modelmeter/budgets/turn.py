@@ -197,7 +197,7 @@ class BudgetTurn:
         settled, reserved = self._standings.sums(rule, rule.counted_from(at_ns))
         return Claim(
             budget=rule.budget,
-            needed=amount_of_bound(rule.budget.unit, opening.bound),
+            needed=amount_of_bound(rule.budget.unit, opening.intent.bound),
             limit=rule.limit_at(self._now_ns),
             settled=settled,
             reserved=reserved,

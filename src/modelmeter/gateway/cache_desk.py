@@ -3,15 +3,13 @@
 import asyncio
 
 from modelmeter.cache import CacheRequest, CacheTurn, KeyParts, ResponseCache, Stored
+from modelmeter.gateway.admission import Asked
 from modelmeter.gateway.answer_keeper import CACHE_HEADER
 from modelmeter.gateway.asgi import header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
-from modelmeter.gateway.door import Door
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.refusals import CALL_ID_HEADER
 from modelmeter.meter import CallOpening, Meter
-from modelmeter.providers import RequestFacts
-from modelmeter.record import Caller
 from modelmeter.wire.header_rules import forwardable_request_headers
 
 __all__ = ["CacheDesk"]
@@ -36,31 +34,24 @@ class CacheDesk:
         self._outbound = outbound
         self._answer_timeout_seconds = answer_timeout_seconds
 
-    async def turn(
-        self,
-        client: ClientSide,
-        door: Door,
-        path: str,
-        caller: Caller,
-        facts: RequestFacts,
-        body: bytes,
-    ) -> CacheTurn | None:
+    async def turn(self, client: ClientSide, asked: Asked) -> CacheTurn | None:
         """
         The request's turn; None: no caching is configured for it.
 
         Raises:
             ClientGoneError: the caller left while an equal call was waited for.
         """
+        caller = asked.opening.caller
         request = CacheRequest(
             agent_id=caller.agent_id,
-            model=facts.model,
-            operation=facts.operation,
+            model=asked.facts.model,
+            operation=asked.facts.operation,
             parts=KeyParts(
                 tenant_id=caller.tenant_id,
-                credential=self._outbound.principal(client, door),
-                provider=door.provider,
-                endpoint=self._outbound.endpoint(client, door, path),
-                body=body,
+                credential=self._outbound.principal(client, asked.door),
+                provider=asked.door.provider,
+                endpoint=self._outbound.endpoint(client, asked.door, asked.path),
+                body=asked.body,
                 headers=tuple(forwardable_request_headers(client.headers)),
             ),
             cache_control=header(client.headers, b"cache-control"),

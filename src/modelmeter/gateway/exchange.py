@@ -61,9 +61,16 @@ class Exchange:
         facts: RequestFacts,
         dialect: Dialect,
         limits: Limits,
+        *,
+        told: Headers | None = None,
         keeper: AnswerKeeper | None = None,
     ) -> None:
-        """``keeper`` sees the answer of a call for which caching is configured."""
+        """
+        ``told``: headers for the caller beside the upstream's own.
+
+        ``keeper`` sees the answer of a call for which caching is configured.
+        """
+        self._told = told
         self._keeper = keeper
         self._client = client
         self._upstream = upstream
@@ -174,6 +181,8 @@ class Exchange:
     def _headers(self, answer: UpstreamAnswer) -> Headers:
         headers = forwardable_response_headers(answer.headers)
         headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
+        if self._told:
+            headers += self._told
         if self._keeper is not None:
             headers.append(self._keeper.header)
         return headers

@@ -7,13 +7,20 @@ from datetime import UTC, datetime
 import msgspec
 
 from modelmeter.cache import CacheTurn
-from modelmeter.errors import LedgerError, RefusedRequestError, UpstreamError
+from modelmeter.errors import (
+    BudgetExceededError,
+    LedgerError,
+    LedgerUnavailableError,
+    RefusedRequestError,
+    UpstreamError,
+)
+from modelmeter.gateway.admission import Admission, Admitted, Asked
 from modelmeter.gateway.answer_keeper import AnswerKeeper
-from modelmeter.gateway.asgi import header
+from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
-from modelmeter.gateway.exchange import Exchange
+from modelmeter.gateway.exchange import Exchange, UpstreamRequest
 from modelmeter.gateway.identity import INVALID_KEY_CODE, Identity
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.passage import pass_through
@@ -21,7 +28,7 @@ from modelmeter.gateway.refusals import RefusalCounts, send_error
 from modelmeter.gateway.upstream import Upstream
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger
-from modelmeter.meter import CallOpening, Meter, OpenCall
+from modelmeter.meter import CallOpening
 from modelmeter.providers import RequestFacts
 from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
@@ -35,6 +42,8 @@ KNOWN_PATHS_MAX = 1024
 _LEDGER_RETRY_AFTER_SECONDS = 1
 _STOP_RETRY_AFTER_SECONDS = 5
 _ATTEMPTS_MAX = 100
+_NO_RETRY = (b"x-should-retry", b"false")
+"""The SDKs of OpenAI and Anthropic obey it."""
 _NOTHING_HERE = (
     "nothing is served here; point an SDK's base URL at /openai/v1, /anthropic, /genai, /bedrock "
     "or /up/<name>/v1"
@@ -48,12 +57,14 @@ class RelayParts(msgspec.Struct, frozen=True):
     identity: Identity
     outbound: Outbound
     upstream: Upstream
-    meter: Meter
+    admission: Admission
     ledger: Ledger
     limits: Limits
     clock: Clock
     refusals: RefusalCounts
     wrong_keys: WrongKeys
+    passes_without_ledger: bool
+    """Calls that no budget can stop are passed on unmetered while the ledger cannot commit."""
     cache: CacheDesk | None = None
     """None: no caching is configured."""
 
@@ -84,6 +95,14 @@ class Relay:
             await self._refuse(client, door, refusal)
         except RefusedRequestError as error:
             await self._refuse(client, door, error)
+        except BudgetExceededError as error:
+            refusal = RefusedRequestError(
+                error.message,
+                code=error.code,
+                http_status=429,
+                retry_after_seconds=error.retry_after_seconds,
+            )
+            await self._refuse(client, door, refusal, told=_stands(error))
         except UpstreamError as error:
             refusal = RefusedRequestError(error.message, code="upstream_error", http_status=502)
             await self._refuse(client, door, refusal)
@@ -124,51 +143,70 @@ class Relay:
         _require_json(client)
         facts = door.dialect.read_request(operation, path, body)
         opening = _opening(client, door, caller, facts, len(body))
+        asked = Asked(door, path, body, facts, opening)
         turn = None
         if parts.cache is not None:
-            turn = await parts.cache.turn(client, door, path, caller, facts, body)
+            turn = await parts.cache.turn(client, asked)
         if turn is None:
-            await self._make(client, door, path, facts, opening, began_ns)
+            await self._make(client, asked, began_ns)
         elif parts.cache is not None and turn.stored is not None:
             await parts.cache.answer(client, opening, turn.stored, began_ns=began_ns)
         else:
-            await self._make_and_keep(client, door, path, facts, opening, began_ns, turn)
+            await self._make_and_keep(client, asked, began_ns, turn)
 
     async def _make(
         self,
         client: ClientSide,
-        door: Door,
-        path: str,
-        facts: RequestFacts,
-        opening: CallOpening,
+        asked: Asked,
         began_ns: int,
         keeper: AnswerKeeper | None = None,
-    ) -> OpenCall:
-        """Make the call, and relay its answer."""
+    ) -> Admitted | None:
+        """Make a call and relay its answer; None: it was passed on unmetered."""
         parts = self._parts
-        request = await parts.outbound.request(client, door, path, facts.upstream_body)
-        call = await parts.meter.open(opening, began_ns=began_ns)
-        exchange = Exchange(client, parts.upstream, call, facts, door.dialect, parts.limits, keeper)
-        await exchange.run(request)
-        return call
+
+        async def send(path: str, body: bytes) -> UpstreamRequest:
+            return await parts.outbound.request(client, asked.door, path, body)
+
+        try:
+            admitted = await parts.admission.open(asked, send, began_ns=began_ns)
+        except LedgerUnavailableError:
+            if parts.passes_without_ledger and not parts.admission.may_stop(asked.opening):
+                parts.refusals.unmetered += 1
+                request = await send(asked.path, asked.body)
+                await pass_through(
+                    client, parts.upstream, request, asked.door, parts.limits, parts.ledger
+                )
+                return None
+            raise
+        exchange = Exchange(
+            client,
+            parts.upstream,
+            admitted.call,
+            admitted.facts,
+            asked.door.dialect,
+            parts.limits,
+            told=admitted.headers,
+            keeper=keeper,
+        )
+        await exchange.run(admitted.request)
+        return admitted
 
     async def _make_and_keep(
-        self,
-        client: ClientSide,
-        door: Door,
-        path: str,
-        facts: RequestFacts,
-        opening: CallOpening,
-        began_ns: int,
-        turn: CacheTurn,
+        self, client: ClientSide, asked: Asked, began_ns: int, turn: CacheTurn
     ) -> None:
         """Make a call that the cache could not answer; others may be waiting for its answer."""
-        keeper = AnswerKeeper(turn, facts)
+        keeper = AnswerKeeper(turn, asked.facts)
+        opening = msgspec.structs.replace(asked.opening, cache_miss=turn.miss)
+        missed = msgspec.structs.replace(asked, opening=opening)
         succeeded = False
         try:
-            missed = msgspec.structs.replace(opening, cache_miss=turn.miss)
-            call = await self._make(client, door, path, facts, missed, began_ns, keeper)
-            succeeded = call.succeeded and client.complete
+            admitted = await self._make(client, missed, began_ns, keeper)
+            if admitted is None:
+                return
+            if admitted.facts.model != asked.facts.model:
+                # A cheaper model's answer is not what others who ask for this one shall get.
+                await turn.keep_nothing()
+            succeeded = admitted.call.succeeded and client.complete
         finally:
             await keeper.conclude(succeeded=succeeded)
 
@@ -181,7 +219,12 @@ class Relay:
             raise self._parts.wrong_keys.refusal(client.peer, error, now_ns) from error
 
     async def _refuse(
-        self, client: ClientSide, door: Door | None, error: RefusedRequestError
+        self,
+        client: ClientSide,
+        door: Door | None,
+        error: RefusedRequestError,
+        *,
+        told: Headers | None = None,
     ) -> None:
         self._parts.refusals.add(error.refusal_code)
         if client.started:
@@ -193,7 +236,21 @@ class Relay:
             code=error.refusal_code,
             http_status=error.http_status,
             retry_after_seconds=error.retry_after_seconds,
+            told=told,
         )
+
+
+def _stands(error: BudgetExceededError) -> Headers:
+    """How a budget stands, for programs; and that trying again at once is of no use."""
+    figures = f"limit={error.limit:f};spent={error.spent:f};reserved={error.reserved:f}"
+    told = [
+        (b"x-modelmeter-budget", error.budget.encode()),
+        (b"x-modelmeter-budget-stands", f"unit={error.unit};{figures}".encode()),
+        _NO_RETRY,
+    ]
+    if error.resets_at is not None:
+        told.append((b"x-modelmeter-budget-resets-at", error.resets_at.isoformat().encode()))
+    return told
 
 
 def _opening(

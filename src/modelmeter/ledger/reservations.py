@@ -8,16 +8,15 @@ import msgspec
 
 from modelmeter.errors import BudgetExceededError
 from modelmeter.ledger.series import SeriesTally
-from modelmeter.record import Call, CallBound, Intent
+from modelmeter.record import Call, Intent
 
 __all__ = ["Ends", "Opening", "Refused", "Reservations", "Turn"]
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """A call about to be made, and the most it can use."""
+    """A call about to be made that budgets apply to: its intent has a bound."""
 
     intent: Intent
-    bound: CallBound
     downgraded_by: str | None = None
     """The budget for whose sake another model is asked than was requested."""
 

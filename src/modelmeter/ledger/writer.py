@@ -17,6 +17,7 @@ from modelmeter.ledger.labels import LabelBook
 from modelmeter.ledger.owner import Owner
 from modelmeter.ledger.recovery import recover
 from modelmeter.ledger.reservations import Opening, Refused, Reservations
+from modelmeter.ledger.rollup_pace import RollupPace
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.ledger.transaction import (
     Batch,
@@ -94,7 +95,7 @@ class LedgerWriter:
         self._clock = clock
         self._lost_call = lost_call
         self._bounds = bounds
-        self._reservations = reservations
+        self.reservations = reservations
         self._queue: queue.SimpleQueue[tuple[Work, Waiter | None] | None] = queue.SimpleQueue()
         self._unsettled: list[tuple[Settlement | Withdrawal | Call, Waiter | None]] = []
         self._closing = False
@@ -110,6 +111,7 @@ class LedgerWriter:
         try:
             self._owner = Owner(path)
             self._tally = self._new_tally()
+            self._rollups = RollupPace(self._connection)
             if version is not None:
                 add_deployment(self._connection, version, clock.time_ns())
             self._refresh()
@@ -165,12 +167,13 @@ class LedgerWriter:
                 self._retry()
             if time.monotonic() - self._recovered_at >= RECOVERY_SECONDS:
                 self._recover_if_possible()
+            self._rollups.take_turn()
 
     def _next_items(self) -> tuple[list[tuple[Work, Waiter | None]], bool]:
         """Wait for work; take all there is, up to the batch's bound. False: it is the last."""
         items: list[tuple[Work, Waiter | None]] = []
         try:
-            item = self._queue.get(timeout=RETRY_SECONDS if self._unsettled else REFRESH_SECONDS)
+            item = self._queue.get(timeout=self._wait_seconds())
             while True:
                 if item is None:
                     return items, False
@@ -180,6 +183,11 @@ class LedgerWriter:
                 item = self._queue.get_nowait()
         except queue.Empty:
             return items, True
+
+    def _wait_seconds(self) -> float:
+        if self._rollups.is_behind:
+            return 0.0
+        return RETRY_SECONDS if self._unsettled else REFRESH_SECONDS
 
     def _commit(self, items: list[tuple[Work, Waiter | None]]) -> None:
         batch = Batch()
@@ -205,13 +213,14 @@ class LedgerWriter:
                 owner=self._owner.name,
                 tally=self._tally,
                 now_ns=self._clock.time_ns(),
-                reservations=self._reservations,
+                reservations=self.reservations,
             )
         except (sqlite3.Error, LedgerConflictError):
             # Label values admitted in the failed transaction are gone with it.
             self._tally = self._new_tally()
             raise
         self.commits += 1
+        self._rollups.committed(len(batch.settlements) + len(batch.records))
         return refused
 
     def _commit_without_conflicts(self, items: list[tuple[Work, Waiter | None]]) -> None:
@@ -264,8 +273,8 @@ class LedgerWriter:
 
     def _refresh(self) -> None:
         self._refreshed_at = time.monotonic()
-        if self._reservations is not None:
-            self._reservations.refresh(self._connection)
+        if self.reservations is not None:
+            self.reservations.refresh(self._connection)
 
     def _recover_if_possible(self) -> None:
         try:
@@ -283,7 +292,7 @@ class LedgerWriter:
             tally=self._tally,
             now_ns=self._clock.time_ns(),
             lost_call=self._lost_call,
-            reservations=self._reservations,
+            reservations=self.reservations,
         )
         if recovered:
             self.recovered += recovered

@@ -123,6 +123,15 @@ class Dialect(Protocol):
         """
         ...
 
+    def ask_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """
+        The path and body of the same request to another model.
+
+        Raises:
+            RefusedRequestError: the body is no JSON object.
+        """
+        ...
+
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """Make the observer for the answer to ``request``."""
         ...

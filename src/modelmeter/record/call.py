@@ -2,6 +2,7 @@
 
 import msgspec
 
+from modelmeter.record.bound import CallBound
 from modelmeter.record.caller import Caller
 from modelmeter.record.rate_card import RateCard
 from modelmeter.record.tokens import TokenCounts
@@ -35,6 +36,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """The output limit that the request sets, if any."""
     model_requested: str | None = None
     """What the caller asked for, where a budget had another model asked; None: the same."""
+    bound: CallBound | None = None
+    """The most it can use, which budgets hold for it; None: no budget applies."""
     cache_miss: CacheMiss | None = None
     """Why the response cache had no answer; None: a hit, or it was not asked."""
 

@@ -117,8 +117,6 @@ class BudgetingSettings(BaseModel):
     A call while the ledger cannot commit, if no budget can stop it: ``allow`` passes it on
     unmetered. One that a budget can stop is always refused.
     """
-    output_tokens_default: Annotated[int, Field(ge=1, le=10_000_000)] = 4096
-    """Output reserved for a call that sets no limit of its own."""
 
 
 def wrong_names(
