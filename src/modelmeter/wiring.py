@@ -18,7 +18,7 @@ from modelmeter.meter import Meter, Pricer, lost_call
 from modelmeter.pricing import PriceBook
 from modelmeter.record import Call, Intent, SystemClock
 from modelmeter.settings.model import Settings
-from modelmeter.web.mount import WEB_PATHS, WebMount, WebParts
+from modelmeter.web.mount import WEB_PATH_STARTS, WEB_PATHS, WebMount, WebParts
 
 __all__ = ["gateway_app", "open_ledger", "price_book"]
 
@@ -101,7 +101,7 @@ async def gateway_app(
             scrape,
             ledger,
             close_timeout_seconds=settings.limits.close_timeout_seconds,
-            mount=Mount(WEB_PATHS, web, web.end_streams),
+            mount=Mount(WEB_PATHS, WEB_PATH_STARTS, web, web.end_streams),
         )
     finally:
         await web.close()
