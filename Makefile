@@ -3,7 +3,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := .venv/bin
 PYTEST := $(RUN)/python -m pytest
 
-.PHONY: help demo test lint bench soak servers clean
+.PHONY: help demo test lint bench soak servers generated clean
 
 help:  ## show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -22,6 +22,10 @@ demo: .venv/.synced  ## run simulated providers, the gateway and a dozen agents 
 servers:
 	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq prometheus >/dev/null; }
+
+generated: .venv/.synced  ## write the committed dashboards anew
+	$(RUN)/modelmeter dashboard > src/modelmeter/dashboards/llm_usage_dashboard.json
+	$(RUN)/modelmeter dashboard --shape bare > deploy/grafana/dashboards/llm_usage_dashboard.json
 
 lint: .venv/.synced  ## linter, format, strict types, floors of the house
 	$(RUN)/ruff check .

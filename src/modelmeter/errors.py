@@ -12,6 +12,7 @@ Every error modelmeter raises on purpose.
     │   ├── LedgerUnavailableError   … now: full disk, lock, I/O error
     │   ├── LedgerFormatError    … ever: not a ledger, damaged, or of a newer version
     │   └── LedgerConflictError  … because the call is settled already
+    ├── CacheUnavailableError    the response cache's store does not answer
     └── UnknownModelError        no price is known
 
 Each carries a stable ``code`` for programs; its text says what was wrong and what to do.
@@ -20,6 +21,7 @@ Each carries a stable ``code`` for programs; its text says what was wrong and wh
 from typing import ClassVar
 
 __all__ = [
+    "CacheUnavailableError",
     "LedgerConflictError",
     "LedgerError",
     "LedgerFormatError",
@@ -124,6 +126,12 @@ class LedgerConflictError(LedgerError):
     """The call already has an outcome; a second one is refused."""
 
     code = "ledger_conflict"
+
+
+class CacheUnavailableError(ModelmeterError):
+    """The response cache's store does not answer; calls go on without it."""
+
+    code = "cache_unavailable"
 
 
 class UnknownModelError(ModelmeterError):

@@ -29,9 +29,13 @@ NS = 10**9
 WINDOW = "2026-10-24..2026-10-26"
 IN_STOCKHOLM = ("--window", WINDOW, "--time-zone", "Europe/Stockholm")
 INSERT = """
-INSERT INTO entry VALUES (NULL, :id, :id, 0, :at, :tenant, :team, :agent, '', 'openai', 'chat',
-  :model, 0, :status, NULL, 200, NULL, 1000000, NULL, NULL, :tokens, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  :cost, :state, NULL, NULL, 0, 0, NULL)
+INSERT INTO entry (id, request_id, attempt, started_at_ns, tenant_id, team, agent_id, key_id,
+  provider, operation, model, streamed, status, http_status, duration_ns, tokens_input,
+  tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h, tokens_output,
+  tokens_reasoning, tokens_audio_input, tokens_audio_output, tokens_image_input,
+  tokens_image_output, cost_pico_usd, cost_state, cached, cost_saved_pico_usd)
+VALUES (:id, :id, 0, :at, :tenant, :team, :agent, '', 'openai', 'chat', :model, 0, :status, 200,
+  1000000, :tokens, 0, 0, 0, 0, 0, 0, 0, 0, 0, :cost, :state, 0, 0)
 """
 
 

@@ -24,10 +24,10 @@ INSERT INTO entry (id, request_id, attempt, started_at_ns, tenant_id, team, agen
   time_to_first_token_ns, tokens_input, tokens_cache_read, tokens_cache_write_5m,
   tokens_cache_write_1h, tokens_output, tokens_reasoning, tokens_audio_input, tokens_audio_output,
   tokens_image_input, tokens_image_output, cost_pico_usd, cost_state, price_source, cached,
-  cost_saved_pico_usd)
+  cost_saved_pico_usd, cache_miss)
 VALUES (:id, :request_id, :attempt, :at_ns, :tenant, :team, :agent, '', :provider, 'chat', :model,
   0, :status, :error_type, 200, :duration_ns, NULL, :input, 0, 0, 0, :output, 0, 0, 0, 0, 0, :cost,
-  :state, 'test', :cached, :saved)
+  :state, 'test', :cached, :saved, :missed)
 """
 
 
@@ -64,6 +64,7 @@ def entry(number: int, **fields: object) -> dict[str, object]:
         "state": "priced",
         "cached": 0,
         "saved": 0,
+        "missed": None,
         **fields,
     }
 

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from modelmeter.cli.calls import calls
+from modelmeter.cli.dashboard import app as dashboard_app
 from modelmeter.cli.demo import demo
 from modelmeter.cli.key import app as key_app
 from modelmeter.cli.price import price
@@ -29,6 +30,7 @@ app.command("report")(report)
 app.command("calls")(calls)
 app.command("price", no_args_is_help=True)(price)
 app.add_typer(key_app, name="key")
+app.add_typer(dashboard_app, name="dashboard")
 
 
 def main() -> None:

@@ -8,15 +8,14 @@ import msgspec
 from modelmeter.errors import LedgerError
 from modelmeter.gateway.asgi import Receive, Scope, Send, header
 from modelmeter.gateway.client_side import ClientSide
+from modelmeter.gateway.health import Health, answer_json
 from modelmeter.gateway.relay import Relay
 from modelmeter.gateway.scrape import Scrape
-from modelmeter.ledger import Ledger
 
 __all__ = ["GatewayApp", "Mount"]
 
 logger = logging.getLogger(__name__)
 
-_JSON = (b"content-type", b"application/json")
 _READ_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -37,7 +36,7 @@ class GatewayApp:
         self,
         relay: Relay,
         scrape: Scrape,
-        ledger: Ledger,
+        health: Health,
         *,
         close_timeout_seconds: float,
         mount: Mount | None = None,
@@ -45,9 +44,9 @@ class GatewayApp:
         self._close_timeout_seconds = close_timeout_seconds
         self._relay = relay
         self._scrape = scrape
-        self._ledger = ledger
+        self.health = health
         self._mount = mount
-        self._own = {b"/metrics": self._metrics, b"/healthz": self._alive, b"/readyz": self._ready}
+        self._own = {b"/metrics": self._metrics, **health.paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI request."""
@@ -64,7 +63,7 @@ class GatewayApp:
         elif scope["method"] in _READ_METHODS:
             await own(client)
         else:
-            await _answer_json(client, 405, {"error": {"code": "method_not_allowed"}})
+            await answer_json(client, 405, {"error": {"code": "method_not_allowed"}})
 
     async def end_streams(self) -> None:
         """Have answers end that would go on for ever."""
@@ -76,21 +75,6 @@ class GatewayApp:
         try:
             body, content_type = await self._scrape.render(accept)
         except LedgerError as error:
-            await _answer_json(client, 503, {"error": {"code": error.code, "message": str(error)}})
+            await answer_json(client, 503, {"error": {"code": error.code, "message": str(error)}})
             return
         await client.answer(200, [(b"content-type", content_type.encode())], body)
-
-    async def _alive(self, client: ClientSide) -> None:
-        await _answer_json(client, 200, {"status": "alive"})
-
-    async def _ready(self, client: ClientSide) -> None:
-        try:
-            await self._ledger.probe()
-        except LedgerError as error:
-            await _answer_json(client, 503, {"status": "unready", "reason": str(error)})
-        else:
-            await _answer_json(client, 200, {"status": "ready"})
-
-
-async def _answer_json(client: ClientSide, status: int, value: object) -> None:
-    await client.answer(status, [_JSON], msgspec.json.encode(value))

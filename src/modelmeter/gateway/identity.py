@@ -7,7 +7,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from modelmeter.errors import RefusedRequestError
-from modelmeter.record import UNKNOWN_AGENT, Caller, team_of_agent
+from modelmeter.record import UNKNOWN_AGENT, Caller, Teams
 from modelmeter.settings.model import KeySettings, Settings
 from modelmeter.wire.header_rules import clean_identifier
 
@@ -40,9 +40,7 @@ class Identity:
     """Decides who a request's caller is. Header names come in lower case."""
 
     def __init__(self, settings: Settings) -> None:
-        self._teams = tuple(
-            (glob, team) for team, globs in settings.teams.items() for glob in globs
-        )
+        self._teams = Teams(settings.teams)
         self._keys = {key.id: key for key in settings.keys}
         self._known: dict[Headers, tuple[Caller, datetime | None]] = {}
 
@@ -76,12 +74,12 @@ class Identity:
 
     def _caller(self, names: dict[bytes, str]) -> Caller:
         agent = names.get(b"x-agent-id", UNKNOWN_AGENT)
-        team = names.get(b"x-team") or self._team(agent)
+        team = names.get(b"x-team") or self._teams.of(agent)
         return Caller(agent_id=agent, team=team, tenant_id=names.get(b"x-tenant-id", ""))
 
     def _caller_of_key(self, key: KeySettings, names: dict[bytes, str]) -> Caller:
         agent = names.get(b"x-agent-id", UNKNOWN_AGENT)
-        team = key.team or names.get(b"x-team") or self._team(agent)
+        team = key.team or names.get(b"x-team") or self._teams.of(agent)
         if agent != UNKNOWN_AGENT and not any(fnmatchcase(agent, glob) for glob in key.agents):
             raise _not_allowed("agent", agent)
         if names.get(b"x-team", team) != team:
@@ -89,12 +87,6 @@ class Identity:
         if names.get(b"x-tenant-id", key.tenant_id) != key.tenant_id:
             raise _not_allowed("tenant", names[b"x-tenant-id"])
         return Caller(agent_id=agent, team=team, tenant_id=key.tenant_id, key_id=key.id)
-
-    def _team(self, agent: str) -> str:
-        for glob, team in self._teams:
-            if fnmatchcase(agent, glob):
-                return team
-        return team_of_agent(agent) or UNKNOWN_AGENT
 
     def _key(self, said: Headers, now: datetime) -> KeySettings:
         secret = _gateway_key(said)

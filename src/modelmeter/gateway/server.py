@@ -5,18 +5,20 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 
 import uvicorn
 
 from modelmeter.errors import SettingsError
-from modelmeter.gateway.app import GatewayApp
+from modelmeter.gateway.asgi import Application
 from modelmeter.gateway.http_guard import guarded_protocol
 from modelmeter.settings.limits import Limits
 
 __all__ = ["bind", "run_server"]
 
 logger = logging.getLogger(__name__)
+
+EndStreams = Callable[[], Awaitable[None]]
 
 _BACKLOG = 2048
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -28,13 +30,13 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        app: GatewayApp,
         on_ready: Callable[[], None] | None,
+        end_streams: EndStreams | None,
         *,
         takes_signals: bool,
     ) -> None:
         super().__init__(config)
-        self._app = app
+        self._end_streams = end_streams
         self._on_ready = on_ready
         self._signals = _STOP_SIGNALS if takes_signals else ()
 
@@ -44,7 +46,8 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._app.end_streams()
+        if self._end_streams is not None:
+            await self._end_streams()
         await super().shutdown(sockets)
 
     async def stop_when(self, stop: asyncio.Event) -> None:
@@ -96,14 +99,19 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def run_server(
-    app: GatewayApp,
+    app: Application,
     listener: socket.socket,
     limits: Limits,
     *,
     on_ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
+    end_streams: EndStreams | None = None,
 ) -> None:
-    """Serve until ``stop`` is set, without it until a signal; then let running calls end."""
+    """
+    Serve until ``stop`` is set, without it until a signal; then let running calls end.
+
+    ``end_streams`` has answers end that would go on for ever.
+    """
     config = uvicorn.Config(
         app,
         http=guarded_protocol(limits),
@@ -116,7 +124,7 @@ async def run_server(
         timeout_keep_alive=int(limits.keep_alive_seconds),
         timeout_graceful_shutdown=int(limits.shutdown_drain_seconds),
     )
-    server = _Server(config, app, on_ready, takes_signals=stop is None)
+    server = _Server(config, on_ready, end_streams, takes_signals=stop is None)
     stopping = asyncio.create_task(server.stop_when(stop)) if stop is not None else None
     try:
         await server.serve(sockets=[listener])

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from modelmeter.errors import LedgerFormatError, LedgerUnavailableError
+from modelmeter.ledger.memory import bound_entries, is_in_memory, memory_uri
 from modelmeter.ledger.schema import migrate
 
 __all__ = ["BUSY_TIMEOUT_SECONDS", "connect_writer", "has_ledger_header"]
@@ -50,6 +51,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         LedgerFormatError: the file is damaged, foreign or newer; it is left as it is.
         LedgerUnavailableError: the file cannot be opened or is locked for too long.
     """
+    if is_in_memory(path):
+        return _connect_memory(path)
     if not has_ledger_header(path):
         raise LedgerFormatError(f"{path} is not a SQLite file; name another file as the ledger")
     try:
@@ -76,6 +79,20 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     except LedgerFormatError:
         connection.close()
         raise
+    return connection
+
+
+def _connect_memory(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        memory_uri(path),
+        uri=True,
+        timeout=BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_STATEMENTS_CACHED,
+    )
+    migrate(connection)
+    bound_entries(connection)
     return connection
 
 

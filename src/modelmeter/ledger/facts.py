@@ -48,6 +48,7 @@ ENTRY_FACTS: Final = {
     "calls": "1",
     **{fact: f"(status = '{status}')" for status, fact in STATUS_FACTS.items()},
     "cached": "cached",
+    "cache_missed": "(cache_miss IS NOT NULL)",
     "unpriced": "(cost_state = 'unpriced')",
     "tokens": " + ".join(TOKEN_FACTS.values()),
     **{fact: fact for fact in TOKEN_FACTS.values()},

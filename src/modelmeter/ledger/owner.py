@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 from modelmeter.errors import LedgerUnavailableError
+from modelmeter.ledger.memory import is_in_memory
 
 __all__ = ["Owner", "owner_is_dead"]
 
@@ -24,6 +25,10 @@ class Owner:
             LedgerUnavailableError: the folder of lock files cannot be written.
         """
         self.name = uuid.uuid4().hex
+        self._path: Path | None = None
+        if is_in_memory(ledger_path):
+            # It ends with this process, and its open calls with it.
+            return
         path = _lock_path(ledger_path, self.name)
         try:
             path.parent.mkdir(exist_ok=True)
@@ -37,6 +42,8 @@ class Owner:
 
     def release(self) -> None:
         """Give the claim up; open calls left behind are free for recovery."""
+        if self._path is None:
+            return
         self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 

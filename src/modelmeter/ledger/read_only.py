@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from modelmeter.errors import LedgerFormatError, LedgerUnavailableError
+from modelmeter.ledger.memory import is_in_memory, memory_uri
 from modelmeter.ledger.schema import APPLICATION_ID, SCHEMA_VERSION
 
 __all__ = ["connect_reader"]
@@ -20,13 +21,14 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         LedgerUnavailableError: there is no such file, or it cannot be read now.
         LedgerFormatError: the file is no ledger, or of another schema than this version reads.
     """
-    if not path.exists():
+    in_memory = is_in_memory(path)
+    if not in_memory and not path.exists():
         raise LedgerUnavailableError(
             f"there is no ledger at {path}; name it with --ledger, or start `modelmeter serve`"
         )
     try:
         connection = sqlite3.connect(
-            f"file:{quote(str(path.absolute()))}?mode=ro",
+            memory_uri(path) if in_memory else f"file:{quote(str(path.absolute()))}?mode=ro",
             uri=True,
             timeout=_BUSY_TIMEOUT_SECONDS,
             isolation_level=None,

@@ -12,8 +12,8 @@ __all__ = ["SUM_FACTS", "Sums"]
 _FAILURES = tuple(STATUS_FACTS[status] for status in ERROR_STATUSES if status is not Status.BLOCKED)
 
 SUM_FACTS: Final = (
-    "calls", "cached", "tokens", "cost_usd", "cost_pico", "saved_usd", "saved_pico", "unpriced",
-    STATUS_FACTS[Status.SUCCESS], STATUS_FACTS[Status.BLOCKED], *_FAILURES,
+    "calls", "cached", "cache_missed", "tokens", "cost_usd", "cost_pico", "saved_usd", "saved_pico",
+    "unpriced", STATUS_FACTS[Status.SUCCESS], STATUS_FACTS[Status.BLOCKED], *_FAILURES,
 )  # fmt: skip
 """The facts that `Sums.of` takes, in its order."""
 
@@ -30,6 +30,8 @@ class Sums(msgspec.Struct):
     cost_saved: int = 0
     successes: int = 0
     blocked: int = 0
+    cache_missed: int = 0
+    """Calls that the cache was asked for and did not hold; others never asked it."""
 
     @property
     def failures(self) -> int:
@@ -39,12 +41,13 @@ class Sums(msgspec.Struct):
     @classmethod
     def of(cls, facts: tuple[int, ...]) -> "Sums":
         """The sums that the facts named in `SUM_FACTS` are."""
-        calls, cached, tokens, usd, pico, saved_usd, saved_pico, unpriced, *statuses = facts
+        calls, cached, missed, tokens, usd, pico, saved_usd, saved_pico, unpriced, *statuses = facts
         successes, blocked, *errors = statuses
         return cls(
             calls=calls,
             errors=blocked + sum(errors),
             cached=cached,
+            cache_missed=missed,
             tokens=tokens,
             cost=usd * PICO_PER_USD + pico,
             unpriced_calls=unpriced,

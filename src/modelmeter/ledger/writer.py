@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from modelmeter.errors import LedgerConflictError, LedgerError, LedgerUnavailableError
+from modelmeter.ledger.cache_table import CacheStatus
 from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.labels import LabelBook
 from modelmeter.ledger.owner import Owner
@@ -21,8 +22,12 @@ from modelmeter.ledger.rollup_pace import RollupPace
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.ledger.transaction import (
     Batch,
+    Counted,
+    Entered,
+    Noted,
     Relayed,
     Settlement,
+    Told,
     add_deployment,
     commit,
     unsettled_ids,
@@ -43,7 +48,7 @@ class Probe(msgspec.Struct, frozen=True):
     """A write that changes nothing: it shows that the ledger can be written."""
 
 
-Work = Intent | Settlement | Call | Relayed | Probe
+Work = Intent | Settlement | Call | Relayed | Told | CacheStatus | Probe
 Waiter = asyncio.Future[None]
 
 
@@ -129,7 +134,7 @@ class LedgerWriter:
         """
         if self._closing:
             raise LedgerUnavailableError("the ledger is closed")
-        bounded = isinstance(work, Intent | Relayed | Probe)
+        bounded = not isinstance(work, Settlement | Call)
         if bounded and self.queue_length >= self._bounds.queue_max:
             raise LedgerUnavailableError("the ledger is behind; try again in a moment")
         self._queue.put((work, waiter))
@@ -286,6 +291,10 @@ def _put(batch: Batch, work: Work) -> None:
         batch.records.append(work)
     elif isinstance(work, Relayed):
         batch.relayed.append(work)
+    elif isinstance(work, CacheStatus):
+        batch.cache.append(work)
+    elif isinstance(work, Counted | Entered | Noted):
+        batch.told.append(work)
     else:
         batch.probe = True
 

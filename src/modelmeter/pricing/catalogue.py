@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelmeter.pricing.overlay import Overlay, OverlayPrice
+from modelmeter.pricing.short_names import full_name
 
 if TYPE_CHECKING:
     from genai_prices.types import (
@@ -189,6 +190,7 @@ class Catalogue:
         """
         if not model:
             return None
+        model = full_name(provider_id, model)
         provider = self._providers[provider_id]
         own = self._overlay.prices_of(provider_id, model)
         names = (model, model.rpartition(_GOOGLE_RESOURCE)[2])

@@ -1,18 +1,22 @@
 """The vocabulary of one metered call: pure values, no I/O."""
 
+from modelmeter.record.bound import CallBound
 from modelmeter.record.call import Call, Intent
 from modelmeter.record.call_id import new_call_id
 from modelmeter.record.caller import UNKNOWN_AGENT, Caller, team_of_agent
 from modelmeter.record.clock import Clock, SystemClock
+from modelmeter.record.teams import Teams
 from modelmeter.record.tokens import TOKEN_TYPES, TokenCounts
 from modelmeter.record.usd import PICO_PER_USD, PicoUsd, pico_usd, usd_text
-from modelmeter.record.vocabulary import CostState, ErrorType, Operation, Status
+from modelmeter.record.vocabulary import CacheMiss, CostState, ErrorType, Operation, Status
 
 __all__ = [
     "PICO_PER_USD",
     "TOKEN_TYPES",
     "UNKNOWN_AGENT",
+    "CacheMiss",
     "Call",
+    "CallBound",
     "Caller",
     "Clock",
     "CostState",
@@ -22,6 +26,7 @@ __all__ = [
     "PicoUsd",
     "Status",
     "SystemClock",
+    "Teams",
     "TokenCounts",
     "new_call_id",
     "pico_usd",

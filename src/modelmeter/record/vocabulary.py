@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["CostState", "ErrorType", "Operation", "Status"]
+__all__ = ["CacheMiss", "CostState", "ErrorType", "Operation", "Status"]
 
 
 class Status(StrEnum):
@@ -47,6 +47,29 @@ class CostState(StrEnum):
     """A known price times usage that the provider did not report, or reported wrongly."""
     UNPRICED = "unpriced"
     """No price is known; the cost stands at 0 until it is priced again."""
+
+
+class CacheMiss(StrEnum):
+    """Why a call for which caching is configured was not answered from the response cache."""
+
+    FIRST_SEEN = "first_seen"
+    """No equal call is known of."""
+    EXPIRED = "expired"
+    """An equal call was answered, but longer ago than its time to live."""
+    EVICTED = "evicted"
+    """An equal call was answered, but its answer had to make room."""
+    NOT_STORED = "not_stored"
+    """An equal call's answer could not be kept: truncated, refused, or too large."""
+    TEMPERATURE = "temperature"
+    """The request asks for more variety than the ceiling of its rule."""
+    NO_STORE = "no_store"
+    """The client wants nothing of the cache."""
+    NO_CACHE = "no_cache"
+    """The client wants a fresh answer."""
+    MAX_AGE = "max_age"
+    """The client wants a younger answer than the one that is there."""
+    UNAVAILABLE = "unavailable"
+    """The cache's store did not answer."""
 
 
 class Operation(StrEnum):

@@ -6,11 +6,13 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import BaseModel, ValidationError
 
 from modelmeter.errors import SettingsError
+from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.lines import line_of
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
@@ -74,6 +76,7 @@ def _resolve_secrets(
     table: Table, environment: Mapping[str, str], *, base: Path
 ) -> Iterator[Fault]:
     """Replace the references to secrets by the secrets; yield what is wrong with them."""
+    yield from _resolve_store(table.get("cache"), environment, base=base)
     providers = table.get("providers")
     if not isinstance(providers, dict):
         return
@@ -86,6 +89,21 @@ def _resolve_secrets(
         except SettingsError as error:
             provider["api_key"] = "unknown"
             yield ("providers", name, "api_key"), str(error)
+
+
+def _resolve_store(cache: object, environment: Mapping[str, str], *, base: Path) -> Iterator[Fault]:
+    """The cache's store is a secret only if its URL holds a password."""
+    store = cache.get("store") if isinstance(cache, dict) else None
+    if not isinstance(cache, dict) or not isinstance(store, str):
+        return
+    try:
+        if store.startswith(("env:", "file:")):
+            cache["store"] = _secret(store, environment, base)
+        elif urlsplit(store).password is not None:
+            raise SettingsError('a URL with a password stands elsewhere: give "env:NAME"')
+    except (SettingsError, ValueError) as error:
+        cache["store"] = "memory"
+        yield ("cache", "store"), str(error)
 
 
 def _secret(reference: str, environment: Mapping[str, str], base: Path) -> str:
@@ -161,6 +179,7 @@ def _unknown_name(location: Sequence[str | int]) -> str:
     models: dict[str, type[BaseModel]] = {
         "providers": ProviderSettings,
         "keys": KeySettings,
+        "cache": CacheSettings,
         "limits": Limits,
     }
     nested = models.get(str(location[0])) if len(location) > 1 else None

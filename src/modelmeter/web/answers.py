@@ -54,6 +54,8 @@ class Usage(Answer):
     errors: int
     """Failed, timed out, blocked and unknown calls; one that its caller cancelled is none."""
     cached: int
+    cache_missed: int
+    """Calls that the response cache was asked for and did not hold."""
     tokens: int
     cost_usd: Usd
     cost_saved_usd: Usd
@@ -184,13 +186,14 @@ def usage_of(sums: Sums) -> dict[str, object]:
         "calls": sums.calls,
         "errors": sums.errors,
         "cached": sums.cached,
+        "cache_missed": sums.cache_missed,
         "tokens": sums.tokens,
         "cost_usd": usd_text(sums.cost),
         "cost_saved_usd": usd_text(sums.cost_saved),
         "unpriced_calls": sums.unpriced_calls,
         "error_rate": ratio(sums.failures, counted),
         "success_rate": ratio(sums.successes, counted),
-        "cache_hit_rate": ratio(sums.cached, sums.calls),
+        "cache_hit_rate": ratio(sums.cached, sums.cached + sums.cache_missed),
     }
 
 

@@ -102,13 +102,7 @@ _MEASURES = {
     Metric.TOKENS: rate_of("tokens_per_second", "tokens"),
     Metric.ERRORS: rate_of("calls_per_second", *_FAILED, STATUS_FACTS[Status.BLOCKED]),
     Metric.SUCCESS_RATE: Measure("ratio", (_SUCCESS, *_FAILED), _share, _calls, None),
-    Metric.CACHE: Measure(
-        "ratio",
-        ("cached", "calls"),
-        lambda sums, _seconds: sums[0] / sums[1] if sums[1] else None,
-        lambda sums: sums[1],
-        None,
-    ),
+    Metric.CACHE: Measure("ratio", ("cached", "cache_missed"), _share, _calls, None),
     Metric.ACTIVE: Measure(
         "calls",
         ("duration_ns",),

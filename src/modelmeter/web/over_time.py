@@ -183,10 +183,10 @@ def _fact_lines(
 
 
 def _hits_and_misses(connection: sqlite3.Connection, asked: Asked, steps: _Steps) -> list[Line]:
-    names = ("cached", "calls")
+    names = ("cached", "cache_missed")
     rows = facts(connection, steps.span, asked.wanted, names, step_seconds=steps.seconds)
-    hits = {at: (cached,) for _, at, (cached, _calls_at) in rows}
-    misses = {at: (calls - cached,) for _, at, (cached, calls) in rows}
+    hits = {at: (cached,) for _, at, (cached, _missed) in rows}
+    misses = {at: (missed,) for _, at, (_cached, missed) in rows}
     rate = rate_of("")
     return [_line("hits", hits, steps, rate), _line("misses", misses, steps, rate)]
 

@@ -4,10 +4,10 @@ __all__ = ["ROLLUPS"]
 
 _FACTS = (
     "calls", "status_success", "status_error", "status_timeout", "status_cancelled",
-    "status_blocked", "status_unknown", "cached", "unpriced", "tokens", "tokens_input",
-    "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h", "tokens_output",
-    "tokens_reasoning", "tokens_audio_input", "tokens_audio_output", "tokens_image_input",
-    "tokens_image_output", "cost_usd", "cost_pico", "saved_usd", "saved_pico", "duration_ns",
+    "status_blocked", "status_unknown", "cached", "cache_missed", "unpriced", "tokens",
+    "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h",
+    "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
+    "tokens_image_input", "tokens_image_output", "cost_usd", "cost_pico", "saved_usd", "saved_pico", "duration_ns",
     "first_token_ns",
     *(f"duration_{place}" for place in range(23)),
     *(f"first_token_{place}" for place in range(17)),

@@ -1,0 +1,46 @@
+"""``modelmeter dashboard``: the Grafana dashboard in any shape, and the way to put it there."""
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="The LLM Usage Dashboard for Grafana.", invoke_without_command=True, rich_markup_mode=None
+)
+
+DailyUsd = Annotated[
+    float, typer.Option("--daily-usd", min=0.01, help="The day's limit that colours the cost.")
+]
+PageUrl = Annotated[str, typer.Option("--page-url", help="The gateway's own page, for a link.")]
+RunbooksUrl = Annotated[
+    str, typer.Option("--runbooks-url", help="Where the runbooks are published, for a link.")
+]
+
+
+@app.callback()
+def dashboard(
+    context: typer.Context,
+    shape: Annotated[
+        str,
+        typer.Option(
+            help="any: for the API's curl and for import; bare: for provisioning and import; "
+            "wrapped: for the API."
+        ),
+    ] = "any",
+    daily_usd: DailyUsd = 100,
+    page_url: PageUrl = "http://127.0.0.1:4000/",
+    runbooks_url: RunbooksUrl = "",
+) -> None:
+    """Print the dashboard's JSON."""
+    if context.invoked_subcommand is not None:
+        return
+    from modelmeter.dashboards.dashboard import DashboardOptions, dashboard_json
+    from modelmeter.dashboards.shapes import SHAPES, as_text
+    from modelmeter.errors import SettingsError
+
+    if shape not in SHAPES:
+        raise SettingsError(f"no such shape {shape!r}: give {', '.join(SHAPES)}")
+    options = DashboardOptions(daily_usd=daily_usd, page_url=page_url, runbooks_url=runbooks_url)
+    typer.echo(as_text(SHAPES[shape](dashboard_json(options))), nl=False)

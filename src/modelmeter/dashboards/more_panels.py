@@ -1,0 +1,291 @@
+"""The rows beyond the thirteen panels: budgets and limits, cost and cache, the gateway itself."""
+
+from typing import Final
+
+from modelmeter.dashboards.promql import DAY, RANGE, RATE, Query, filtered, or_idle
+from modelmeter.dashboards.queries import quantiles
+from modelmeter.metrics.panels import LATENCY_QUANTILES, Panel, Threshold
+
+__all__ = ["BUDGETS", "COST_AND_CACHE", "GATEWAY", "MORE_PANELS", "MORE_QUERIES"]
+
+BUDGETS: Final = "Budgets and Limits"
+COST_AND_CACHE: Final = "Cost and Cache in Detail"
+GATEWAY: Final = "The Gateway Itself"
+
+_SECONDS_A_DAY = 86_400
+_FORECAST_FROM = "1h"
+
+_BLOCKED = f"rate(llm_budget_blocked_total[{RATE}])"
+_THROTTLED = f"rate({filtered('llm_throttled_total', ('agent_id',))}[{RATE}])"
+_CIRCUITS = filtered("llm_circuit_open", ("provider",))
+_UNPRICED = f"increase({filtered('llm_unpriced_requests_total', ('model', 'provider'))}[{RANGE}])"
+_REFUSED = f"rate(modelmeter_refused_requests_total[{RATE}])"
+_OVERHEAD = "llm_gateway_overhead_seconds"
+
+MORE_PANELS: Final = (
+    Panel(
+        key="budget_use",
+        title="Budget Use",
+        description="How much of each budget's limit its running window has spent.",
+        metrics=("llm_budget_spent_usd", "llm_budget_limit_usd"),
+        unit="percent",
+        chart="gauges",
+        group=BUDGETS,
+        split_by=("budget",),
+        thresholds=(
+            Threshold(None, "good", "below half of the limit"),
+            Threshold(50, "notice", "50 % of the limit is spent"),
+            Threshold(80, "warning", "80 % of the limit is spent"),
+            Threshold(100, "critical", "the limit is spent"),
+        ),
+        idle="no budgets",
+    ),
+    Panel(
+        key="budget_amounts",
+        title="Budgets in USD",
+        description="Each budget's limit, what its window spent, what calls under way have "
+        "reserved, what is left, and what the window will have spent a day from now at the pace "
+        f"of the last {_FORECAST_FROM}.",
+        metrics=("llm_budget_limit_usd", "llm_budget_spent_usd", "llm_budget_reserved_usd"),
+        unit="usd",
+        chart="table",
+        group=BUDGETS,
+        split_by=("budget",),
+        lines=("Limit", "Spent", "Reserved", "Left", "Forecast in 24 h"),
+        idle="no budgets",
+    ),
+    Panel(
+        key="budget_blocked",
+        title="Calls Blocked by Budgets",
+        description="Calls a second that a budget refused.",
+        metrics=("llm_budget_blocked_total",),
+        unit="calls_per_second",
+        chart="lines",
+        group=BUDGETS,
+        split_by=("budget",),
+    ),
+    Panel(
+        key="throttled",
+        title="Throttled Calls",
+        description="Calls a second that a throttle refused, by agent.",
+        metrics=("llm_throttled_total",),
+        unit="calls_per_second",
+        chart="lines",
+        group=BUDGETS,
+        split_by=("agent_id",),
+    ),
+    Panel(
+        key="circuits",
+        title="Open Circuits",
+        description="1 while a provider's circuit is open: calls go elsewhere or are refused at "
+        "once, until the provider answers again.",
+        metrics=("llm_circuit_open",),
+        unit="calls",
+        chart="lines",
+        group=BUDGETS,
+        split_by=("provider",),
+    ),
+    Panel(
+        key="cache_savings",
+        title="Saved by the Cache (24h)",
+        description="What the calls of the last 24 hours that the response cache answered would "
+        "have cost.",
+        metrics=("llm_cache_savings_total",),
+        unit="usd",
+        chart="stat",
+        group=COST_AND_CACHE,
+    ),
+    Panel(
+        key="unpriced",
+        title="Unpriced Calls",
+        description="Calls of the chosen range whose price nobody knows. Their cost stands at 0 "
+        "until they are priced again.",
+        metrics=("llm_unpriced_requests_total",),
+        unit="calls",
+        chart="stat",
+        group=COST_AND_CACHE,
+        thresholds=(
+            Threshold(None, "good", "every call has a price"),
+            Threshold(0.5, "warning", "costs are incomplete"),
+        ),
+    ),
+    Panel(
+        key="tokens_by_type",
+        title="Token Usage by Type",
+        description="Tokens a second by type: what was read from a provider's prompt cache costs "
+        "less than input, reasoning costs as much as output.",
+        metrics=("llm_tokens_used_total",),
+        unit="tokens_per_second",
+        chart="stacked",
+        group=COST_AND_CACHE,
+        split_by=("token_type",),
+    ),
+    Panel(
+        key="first_token",
+        title="Time to First Token",
+        description="Time from a request to the first bytes of a streamed answer.",
+        metrics=("llm_time_to_first_token_seconds",),
+        unit="seconds",
+        chart="lines",
+        group=COST_AND_CACHE,
+        lines=tuple(LATENCY_QUANTILES),
+        idle="no traffic",
+    ),
+    Panel(
+        key="cache_size",
+        title="Cache Size",
+        description="Answers in the response cache, by tenant.",
+        metrics=("llm_cache_size",),
+        unit="calls",
+        chart="lines",
+        group=COST_AND_CACHE,
+        split_by=("tenant_id",),
+    ),
+    Panel(
+        key="gateways",
+        title="Gateways",
+        description="Gateways that Prometheus scrapes at this moment.",
+        metrics=("modelmeter_build_info",),
+        unit="calls",
+        chart="stat",
+        group=GATEWAY,
+        thresholds=(
+            Threshold(None, "critical", "no gateway is scraped"),
+            Threshold(1, "good", "at least one gateway is scraped"),
+        ),
+    ),
+    Panel(
+        key="ledger_failures",
+        title="Ledger Failures",
+        description="Transactions of the chosen range that the ledger could not commit. No call "
+        "is made whose record could not be kept.",
+        metrics=("modelmeter_ledger_failures_total",),
+        unit="calls",
+        chart="stat",
+        group=GATEWAY,
+        thresholds=(
+            Threshold(None, "good", "every transaction was committed"),
+            Threshold(0.5, "critical", "the ledger's disk needs a look"),
+        ),
+    ),
+    Panel(
+        key="overhead",
+        title="Delay by the Gateway",
+        description="Delay that the gateway itself put in front of the provider.",
+        metrics=(_OVERHEAD,),
+        unit="seconds",
+        chart="lines",
+        group=GATEWAY,
+        lines=tuple(LATENCY_QUANTILES),
+        idle="no traffic",
+    ),
+    Panel(
+        key="ledger_queue",
+        title="Writes Waiting for the Ledger",
+        description="Writes that wait for the ledger's next transaction.",
+        metrics=("modelmeter_ledger_queue_length",),
+        unit="calls",
+        chart="lines",
+        group=GATEWAY,
+        lines=("waiting",),
+    ),
+    Panel(
+        key="refused",
+        title="Refused Requests",
+        description="Requests a second that the gateway refused before any provider saw them, by "
+        "error code.",
+        metrics=("modelmeter_refused_requests_total",),
+        unit="calls_per_second",
+        chart="lines",
+        group=GATEWAY,
+        split_by=("code",),
+    ),
+)
+
+
+def _amount(expr: str) -> Query:
+    return Query(f"max by (budget) ({expr})", instant=True, table=True)
+
+
+MORE_QUERIES: Final[dict[str, tuple[Query, ...]]] = {
+    "budget_use": (
+        Query(
+            "100 * max by (budget) (llm_budget_spent_usd)"
+            " / max by (budget) (llm_budget_limit_usd > 0)",
+            "{{budget}}",
+            instant=True,
+        ),
+    ),
+    "budget_amounts": (
+        _amount("llm_budget_limit_usd"),
+        _amount("llm_budget_spent_usd"),
+        _amount("llm_budget_reserved_usd"),
+        _amount("llm_budget_limit_usd - llm_budget_spent_usd - llm_budget_reserved_usd"),
+        # rate() takes the drop to 0 at the start of a window for a reset, which deriv() would not.
+        _amount(
+            "llm_budget_spent_usd"
+            f" + {_SECONDS_A_DAY} * rate(llm_budget_spent_usd[{_FORECAST_FROM}])"
+        ),
+    ),
+    "budget_blocked": (
+        Query(
+            or_idle(f"sum by (budget) ({_BLOCKED})", _BLOCKED, "budget", "nothing blocked"),
+            "{{budget}}",
+        ),
+    ),
+    "throttled": (
+        Query(
+            or_idle(
+                f"sum by (agent_id) ({_THROTTLED})", _THROTTLED, "agent_id", "nothing throttled"
+            ),
+            "{{agent_id}}",
+        ),
+    ),
+    "circuits": (
+        Query(
+            or_idle(f"max by (provider) ({_CIRCUITS})", _CIRCUITS, "provider", "none open"),
+            "{{provider}}",
+        ),
+    ),
+    "cache_savings": (
+        Query(
+            f"sum(increase({filtered('llm_cache_savings_total')}[{DAY}])) or vector(0)",
+            "saved",
+            instant=True,
+        ),
+    ),
+    "unpriced": (Query(f"sum({_UNPRICED}) or vector(0)", "unpriced", instant=True),),
+    "tokens_by_type": (
+        Query(
+            or_idle(
+                f"sum by (token_type) (rate({filtered('llm_tokens_used_total')}[{RATE}]))",
+                f"rate({filtered('llm_tokens_used_total')}[{RATE}])",
+                "token_type",
+            ),
+            "{{token_type}}",
+        ),
+    ),
+    "first_token": quantiles("llm_time_to_first_token_seconds"),
+    "cache_size": (
+        Query(
+            or_idle("sum by (tenant_id) (llm_cache_size)", "llm_cache_size", "tenant_id", "empty"),
+            "{{tenant_id}}",
+        ),
+    ),
+    "gateways": (Query("count(modelmeter_build_info) or vector(0)", "gateways", instant=True),),
+    "ledger_failures": (
+        Query(
+            f"sum(increase(modelmeter_ledger_failures_total[{RANGE}])) or vector(0)",
+            "failures",
+            instant=True,
+        ),
+    ),
+    "overhead": quantiles(_OVERHEAD, ()),
+    "ledger_queue": (Query("sum(modelmeter_ledger_queue_length) or vector(0)", "waiting"),),
+    "refused": (
+        Query(
+            or_idle(f"sum by (code) ({_REFUSED})", _REFUSED, "code", "nothing refused"),
+            "{{code}}",
+        ),
+    ),
+}

@@ -1,0 +1,165 @@
+"""The composition root for programs that use modelmeter as a library: one of each a process."""
+
+import atexit
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from modelmeter.ledger.memory import memory_ledger
+from modelmeter.record import SystemClock, Teams
+from modelmeter.service import cost_tracker, llm_metrics
+from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.settings.load import load_settings
+from modelmeter.settings.model import Settings
+
+__all__ = [
+    "CostTracker",
+    "InProcess",
+    "LLMMetrics",
+    "close_in_process",
+    "get_cost_tracker",
+    "get_llm_metrics",
+    "in_process",
+]
+
+_NS = 1_000_000_000
+_HELD_INTERVALS = 2
+_HELD_EXTRA_SECONDS = 1.0
+_CONFIG_VARIABLE = "MODELMETER_CONFIG"
+
+
+class InProcess:
+    """Settings, prices and the ledger of this process."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """
+        Read the configuration as `modelmeter serve` does: the file that MODELMETER_CONFIG names,
+        with ``MODELMETER_…`` variables over it. Where neither names a ledger it lives in memory.
+
+        Raises:
+            SettingsError: the configuration cannot be used.
+            LedgerError: the ledger cannot be used.
+        """
+        from modelmeter.wiring import open_ledger, price_book
+
+        config = environment.get(_CONFIG_VARIABLE)
+        settings = load_settings(Path(config) if config else None, environment)
+        if config is None and "ledger" not in settings.model_fields_set:
+            settings = settings.model_copy(update={"ledger": memory_ledger()})
+        self.settings: Settings = settings
+        self.clock = SystemClock()
+        self.pricer = price_book(settings)
+        self.ledger = ProcessLedger(
+            settings.ledger,
+            open_ledger(settings, self.pricer).writer,
+            wait_seconds=settings.limits.ledger_wait_seconds,
+        )
+        self.teams = Teams(settings.teams)
+        self.time_zone = ZoneInfo(settings.time_zone)
+
+    def close(self) -> None:
+        """Commit what was handed in, and release the ledger."""
+        self.ledger.close()
+
+
+class LLMMetrics(llm_metrics.LLMMetrics):
+    """The metrics of this process' ledger."""
+
+    def __init__(self) -> None:
+        from modelmeter import __version__
+        from modelmeter.metrics import Exposition
+
+        here = in_process()
+        hold_seconds = _HELD_INTERVALS * here.settings.scrape_interval_seconds + _HELD_EXTRA_SECONDS
+        exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
+        super().__init__(here.ledger, here.teams, here.clock, exposition)
+
+
+class CostTracker(cost_tracker.CostTracker):
+    """The costs in this process' ledger."""
+
+    def __init__(self, daily_budget: float | None = None) -> None:
+        here = in_process()
+        super().__init__(
+            here.ledger, here.teams, here.pricer, here.clock, here.time_zone, daily_budget
+        )
+
+
+class _Held:
+    """What this process has one of."""
+
+    def __init__(self) -> None:
+        self.turn = threading.RLock()
+        self.base: InProcess | None = None
+        self.metrics: LLMMetrics | None = None
+        self.tracker: CostTracker | None = None
+
+    def drop(self) -> None:
+        """Let go of everything; what is asked for next is made anew."""
+        with self.turn:
+            base, self.base, self.metrics, self.tracker = self.base, None, None, None
+        if base is not None:
+            base.close()
+
+    def forget(self) -> None:
+        """A child that was forked has none of its parent's threads."""
+        self.turn = threading.RLock()
+        self.base = self.metrics = self.tracker = None
+
+
+_held = _Held()
+os.register_at_fork(after_in_child=_held.forget)
+
+
+def in_process() -> InProcess:
+    """
+    The parts of this process, made when they are first asked for.
+
+    Raises:
+        SettingsError: the configuration cannot be used.
+        LedgerError: the ledger cannot be used.
+    """
+    with _held.turn:
+        if _held.base is None:
+            _held.base = InProcess(os.environ)
+        return _held.base
+
+
+def close_in_process() -> None:
+    """Commit what was handed in and let go of the ledger; what is asked for next is made anew."""
+    _held.drop()
+
+
+atexit.register(close_in_process)
+
+
+def get_llm_metrics() -> LLMMetrics:
+    """
+    This process' metrics.
+
+    Raises:
+        SettingsError: the configuration cannot be used.
+        LedgerError: the ledger cannot be used.
+    """
+    with _held.turn:
+        if _held.metrics is None:
+            _held.metrics = LLMMetrics()
+        return _held.metrics
+
+
+def get_cost_tracker(daily_budget: float | None = None) -> CostTracker:
+    """
+    This process' costs; a ``daily_budget`` in USD, once given, stays until another is given.
+
+    Raises:
+        SettingsError: the configuration cannot be used.
+        LedgerError: the ledger cannot be used.
+    """
+    with _held.turn:
+        if _held.tracker is None:
+            _held.tracker = CostTracker(daily_budget)
+        elif daily_budget is not None:
+            _held.tracker.daily_budget = daily_budget
+        return _held.tracker

@@ -1,0 +1,179 @@
+"""Metrics of a program that meters its calls itself: the same series, told piece by piece."""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from modelmeter.errors import LedgerUnavailableError
+from modelmeter.ledger import Counted, Noted
+from modelmeter.ledger.series import CACHE_HITS, CACHE_MISSES, ERRORS
+from modelmeter.ledger.series_reader import read_series
+from modelmeter.ledger.writer import Probe
+from modelmeter.metrics import Exposition
+from modelmeter.record import (
+    CacheMiss,
+    Caller,
+    Clock,
+    PicoUsd,
+    Status,
+    Teams,
+    TokenCounts,
+    pico_usd,
+)
+from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.service.told_call import told_call
+
+__all__ = ["ACTIVE_MAX", "TENANTS_MAX", "LLMMetrics"]
+
+logger = logging.getLogger(__name__)
+
+ACTIVE_MAX = 200
+"""Pairs of agent and provider whose calls under way are counted; further ones are left out."""
+TENANTS_MAX = 200
+"""Tenants whose cache sizes are kept; further ones are left out."""
+
+_NS = 1_000_000_000
+_STATUSES = frozenset(Status)
+
+
+class LLMMetrics:
+    """
+    Counters in the ledger, gauges in the process.
+
+    A call that is recorded here is counted, not entered: a program that also keeps costs tells
+    them to the `CostTracker`, and neither is counted twice. Nothing here waits for the disk or
+    raises because the ledger is behind: what cannot be taken is logged.
+    """
+
+    def __init__(
+        self, ledger: ProcessLedger, teams: Teams, clock: Clock, exposition: Exposition
+    ) -> None:
+        self._ledger = ledger
+        self._teams = teams
+        self._clock = clock
+        self._exposition = exposition
+        self._turn = threading.Lock()
+        self._active: Counter[tuple[str, str]] = Counter()
+        self._cache_sizes: dict[str, int] = {}
+
+    def record_request(
+        self,
+        agent_id: str,
+        model: str,
+        provider: str,
+        status: str,
+        duration_seconds: float,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        cached: bool = False,
+        cost: float = 0.0,
+    ) -> None:
+        """
+        Count a call that ended: its status, duration, tokens, cost in USD, and a hit or a miss.
+
+        A status that is none of `modelmeter.record.Status` counts as ``unknown``.
+        """
+        call = told_call(
+            Caller(agent_id=agent_id, team=self._teams.of(agent_id)),
+            model,
+            provider,
+            started_at_ns=self._clock.time_ns(),
+            tokens=TokenCounts(input=max(prompt_tokens, 0), output=max(completion_tokens, 0)),
+            cost=_pico(cost),
+        )
+        # Such a program says of every call whether its cache had it.
+        miss = None if cached else CacheMiss.FIRST_SEEN
+        call = msgspec.structs.replace(
+            call,
+            intent=msgspec.structs.replace(call.intent, cache_miss=miss),
+            status=Status(status) if status in _STATUSES else Status.UNKNOWN,
+            duration_ns=max(int(duration_seconds * _NS), 0),
+            cached=bool(cached),
+        )
+        self._tell(Counted(call))
+
+    def record_error(self, agent_id: str, model: str, provider: str, error_type: str) -> None:
+        """Count an error; ``error_type`` in the program's own words."""
+        self._tell(Noted(ERRORS, agent_id, model, provider, error_type))
+
+    def record_cache_hit(self, agent_id: str, model: str) -> None:
+        """Count an answer from the program's own cache."""
+        self._tell(Noted(CACHE_HITS, agent_id, model))
+
+    def record_cache_miss(self, agent_id: str, model: str) -> None:
+        """Count a question that the program's own cache could not answer."""
+        self._tell(Noted(CACHE_MISSES, agent_id, model))
+
+    def set_cache_size(self, tenant_id: str, size: int) -> None:
+        """Show ``size`` entries as the size of a tenant's cache."""
+        with self._turn:
+            if tenant_id in self._cache_sizes or len(self._cache_sizes) < TENANTS_MAX:
+                self._cache_sizes[tenant_id] = max(size, 0)
+
+    def increment_active_requests(self, agent_id: str, provider: str) -> None:
+        """A call begins."""
+        with self._turn:
+            if (agent_id, provider) in self._active or len(self._active) < ACTIVE_MAX:
+                self._active[agent_id, provider] += 1
+
+    def decrement_active_requests(self, agent_id: str, provider: str) -> None:
+        """A call ends; one that was never begun leaves the gauge at 0."""
+        with self._turn:
+            if self._active[agent_id, provider] > 0:
+                self._active[agent_id, provider] -= 1
+
+    @contextmanager
+    def track_request(
+        self, agent_id: str, model: str, provider: str
+    ) -> Generator[None, None, None]:
+        """Show a call as under way while the block runs, also around ``await``."""
+        self.increment_active_requests(agent_id, provider)
+        try:
+            yield
+        finally:
+            self.decrement_active_requests(agent_id, provider)
+
+    def get_metrics(self) -> bytes:
+        """
+        The exposition text, with all that was told before.
+
+        A new series stands at 0 for two scrape intervals, as on the gateway's ``/metrics``.
+
+        Raises:
+            LedgerError: the ledger cannot be read now.
+        """
+        self._ledger.commit(Probe())
+        snapshot = self._ledger.read(read_series)
+        with self._turn:
+            active = [(agent, provider, n) for (agent, provider), n in self._active.items()]
+            cache_sizes = dict(self._cache_sizes)
+        shown = msgspec.structs.replace(
+            snapshot,
+            open_calls=[*snapshot.open_calls, *active],
+            agents=snapshot.agents.union(agent for agent, _, _ in active),
+        )
+        text, _ = self._exposition.render(
+            shown, self._clock.time_ns(), "text/plain", cache_sizes=cache_sizes
+        )
+        return text
+
+    def _tell(self, work: Counted | Noted) -> None:
+        try:
+            self._ledger.tell(work)
+        except LedgerUnavailableError as error:
+            logger.warning("a call was not counted: %s", error)
+
+
+def _pico(cost: float) -> PicoUsd:
+    """A cost in USD as it is written; nothing for what is no amount of money."""
+    try:
+        amount = pico_usd(Decimal(str(cost)))
+    except (InvalidOperation, ValueError):
+        logger.warning("not an amount of money: %r", cost)
+        return PicoUsd(0)
+    return PicoUsd(max(amount, 0))
