@@ -82,6 +82,7 @@ def _priced(
 def _print_json(found: "list[tuple[str, Price, list[PriceLine]]]") -> None:
     import msgspec
 
+    from modelmeter.cli.price_lines import line_fields
     from modelmeter.record import usd_text
 
     for model, cost, lines in found:
@@ -89,15 +90,7 @@ def _print_json(found: "list[tuple[str, Price, list[PriceLine]]]") -> None:
             "model": model,
             "state": cost.state,
             "cost_usd": None if cost.price_source is None else usd_text(cost.cost),
-            "lines": [
-                {
-                    "kind": line.kind,
-                    "tokens": line.tokens,
-                    "usd_per_million": f"{line.usd_per_million.normalize():f}",
-                    "usd": f"{line.usd.normalize():f}",
-                }
-                for line in lines
-            ],
+            "lines": [line_fields(line) for line in lines],
             "matched_model": cost.priced_model,
             "source": cost.price_source,
             "reason": cost.note,
@@ -107,9 +100,9 @@ def _print_json(found: "list[tuple[str, Price, list[PriceLine]]]") -> None:
 
 def _print_tables(found: "list[tuple[str, Price, list[PriceLine]]]") -> None:
     from rich.console import Console
-    from rich.table import Table
 
     from modelmeter.cli.figures import inert
+    from modelmeter.cli.price_lines import lines_table
     from modelmeter.record import usd_text
 
     console = Console(highlight=False)
@@ -117,15 +110,7 @@ def _print_tables(found: "list[tuple[str, Price, list[PriceLine]]]") -> None:
         if cost.price_source is None:
             console.print(f"{inert(model)}: {cost.note}", markup=False)
             continue
-        table = Table(title=inert(model), title_justify="left")
-        for heading in ("kind", "tokens", "USD a million", "USD"):
-            table.add_column(heading, justify="left" if heading == "kind" else "right")
-        for line in lines:
-            rate, usd = f"{line.usd_per_million.normalize():f}", f"{line.usd.normalize():f}"
-            table.add_row(line.kind, f"{line.tokens:,}", rate, usd)
-        table.add_section()
-        table.add_row("total", "", "", usd_text(cost.cost))
-        console.print(table)
+        console.print(lines_table(inert(model), lines, usd_text(cost.cost)))
         for text in (cost.price_source, cost.note):
             if text:
                 console.print(text, markup=False, soft_wrap=True)

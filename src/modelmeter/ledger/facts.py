@@ -6,6 +6,7 @@ from modelmeter.ledger.series import DURATION_EDGES_SECONDS, FIRST_TOKEN_EDGES_S
 from modelmeter.record import Status, TokenCounts
 
 __all__ = [
+    "CORRECTION_FACTS",
     "DURATION_FACTS",
     "ENTRY_FACTS",
     "ERROR_STATUSES",
@@ -76,3 +77,12 @@ ENTRY_FACTS: Final = {
 """Each fact, and the SQL that reads it off a row of ``entry``."""
 
 FACTS: Final = tuple(ENTRY_FACTS)
+
+CORRECTION_FACTS: Final = {
+    "unpriced": "unpriced_delta",
+    "cost_usd": "cost_delta_pico_usd / 1000000000000",
+    "cost_pico": "cost_delta_pico_usd % 1000000000000",
+    "saved_usd": "cost_saved_delta_pico_usd / 1000000000000",
+    "saved_pico": "cost_saved_delta_pico_usd % 1000000000000",
+}
+"""The facts that a correction changes, and the SQL that reads off ``correction`` by how much."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from modelmeter.ledger.corrections import lay_over
 from modelmeter.ledger.rollup import QUARTER_SECONDS
 from modelmeter.ledger.sums import SUM_FACTS, Sums
 from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts
@@ -170,7 +171,7 @@ def _calls(
         statement, {**parameters, "after": after, "upto": upto, "limit": limit}
     )
     names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    return lay_over(connection, (dict(zip(names, row, strict=True)) for row in cursor))
 
 
 def _short_steps(

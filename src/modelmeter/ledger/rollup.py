@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from modelmeter.ledger.facts import ENTRY_FACTS, FACTS
+from modelmeter.ledger.facts import CORRECTION_FACTS, ENTRY_FACTS, FACTS
 
 __all__ = ["LEVELS_SECONDS", "QUARTER_SECONDS", "roll_up", "rollup_lag"]
 
@@ -11,10 +11,22 @@ QUARTER_SECONDS = 900
 LEVELS_SECONDS = (86_400, 21_600, 3_600, QUARTER_SECONDS)
 """Spans that sums are kept of, longest first, each in UTC since 1970."""
 
-_LAG = "SELECT coalesce((SELECT max(seq) FROM entry), 0) - upto_seq FROM rollup_state"
-_STATE = "SELECT upto_seq FROM rollup_state"
+_LAG = """
+SELECT coalesce((SELECT max(seq) FROM entry), 0) - upto_seq
+    + coalesce((SELECT max(seq) FROM correction), 0) - upto_correction_seq
+FROM rollup_state
+"""
+_STATE = "SELECT upto_seq, upto_correction_seq FROM rollup_state"
 _LAST = "SELECT max(seq) FROM (SELECT seq FROM entry WHERE seq > ? ORDER BY seq LIMIT ?)"
+# A correction of an entry that is not rolled up yet waits, and those behind it with it.
+_LAST_CORRECTION = """
+SELECT max(seq) FROM (
+    SELECT seq, max(entry_seq) OVER (ORDER BY seq) AS needed
+    FROM (SELECT seq, entry_seq FROM correction WHERE seq > ? ORDER BY seq LIMIT ?)
+) WHERE needed <= ?
+"""
 _ADVANCE = "UPDATE rollup_state SET upto_seq = ?"
+_ADVANCE_CORRECTIONS = "UPDATE rollup_state SET upto_correction_seq = ?"
 
 _DIMENSIONS = "tenant_id, team, agent_id, model, provider"
 _ADD_LABELS = f"""
@@ -33,6 +45,10 @@ _SCRATCH = (
     """
     CREATE TEMP TABLE IF NOT EXISTS fresh_error (start_seconds, labels_id, error_type, calls)
     """,
+    f"""
+    CREATE TEMP TABLE IF NOT EXISTS fresh_correction
+        (start_seconds, labels_id, {", ".join(CORRECTION_FACTS)})
+    """,
 )
 _FRESH = f"""
 INSERT INTO temp.fresh
@@ -46,6 +62,14 @@ SELECT {_QUARTER}, l.id, coalesce(e.error_type, e.status), count(*)
 FROM entry e JOIN rollup_labels l ON {_JOIN_LABELS}
 WHERE e.seq > ? AND e.seq <= ? AND e.status <> 'success' GROUP BY 1, 2, 3
 """  # noqa: S608 - column names and expressions from constants
+_FRESH_CORRECTIONS = f"""
+INSERT INTO temp.fresh_correction
+SELECT c.{_QUARTER}, l.id,
+    {", ".join(f"sum(c.{expression})" for expression in CORRECTION_FACTS.values())}
+FROM correction c JOIN entry e ON e.seq = c.entry_seq JOIN rollup_labels l ON {_JOIN_LABELS}
+WHERE c.seq > ? AND c.seq <= ? GROUP BY 1, 2
+"""  # noqa: S608 - column names and expressions from constants
+_FORGET_CORRECTIONS = "DELETE FROM temp.fresh_correction"
 _FORGET = ("DELETE FROM temp.fresh", "DELETE FROM temp.fresh_error")
 
 _CARRIED = {"cost_usd": "cost_pico", "saved_usd": "saved_pico"}
@@ -87,9 +111,45 @@ _ADDITIONS = (
 )
 
 
+def _pico_of(carried: str) -> str:
+    """The part below a dollar of a sum that may be negative: from 0 up, as in the tables."""
+    return f"((sum({carried}) % 1000000000000 + 1000000000000) % 1000000000000)"
+
+
+def _change(table: str, keys: tuple[str, ...]) -> str:
+    """
+    Corrections never come before their entries' own facts, so that their rows are there.
+
+    An insertion that becomes an update would not do: its own amounts may be negative.
+    """
+    start = "start_seconds / :level * :level"
+    amounts = {"unpriced": "sum(unpriced)"}
+    changed = ["unpriced = t.unpriced + f.unpriced"]
+    for usd, pico in _CARRIED.items():
+        rest = _pico_of(pico)
+        amounts[pico] = rest
+        amounts[usd] = f"sum({usd}) + (sum({pico}) - {rest}) / 1000000000000"
+        changed += [
+            f"{usd} = t.{usd} + f.{usd} + (t.{pico} + f.{pico}) / 1000000000000",
+            f"{pico} = (t.{pico} + f.{pico}) % 1000000000000",
+        ]
+    read = ", ".join(f"{amount} AS {name}" for name, amount in amounts.items())
+    named = ", ".join((f"{start} AS start", *keys))
+    joined = "".join(f" AND t.{key} = f.{key}" for key in keys)
+    return f"""
+    UPDATE {table} AS t SET {", ".join(changed)}
+    FROM (SELECT {named}, {read} FROM temp.fresh_correction
+          GROUP BY {", ".join(str(place + 1) for place in range(len(keys) + 1))}) AS f
+    WHERE t.level_seconds = :level AND t.start_seconds = f.start{joined}
+    """  # noqa: S608 - names from constants
+
+
+_CHANGES = (_change("rollup", ("labels_id",)), _change("rollup_total", ()))
+
+
 def rollup_lag(connection: sqlite3.Connection) -> int:
     """
-    How many entries the rollups do not hold yet.
+    How many entries and corrections the rollups do not hold yet.
 
     Raises:
         sqlite3.Error: the ledger cannot be read now.
@@ -102,8 +162,9 @@ def roll_up(connection: sqlite3.Connection, *, entries_max: int) -> int:
     """
     Add the next entries to the rollups, all or nothing; how many there were.
 
-    The place up to which entries are added moves in the same transaction, so that processes
-    which share a ledger add none twice.
+    As many corrections are added too, of entries that are in the rollups by then. The places up
+    to which all are added move in the same transaction, so that processes which share a ledger
+    add none twice.
 
     Raises:
         sqlite3.Error: the file cannot be written now; nothing was changed.
@@ -112,16 +173,21 @@ def roll_up(connection: sqlite3.Connection, *, entries_max: int) -> int:
         connection.execute(table)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        ((after,),) = connection.execute(_STATE).fetchall()
-        ((upto,),) = connection.execute(_LAST, (after, entries_max)).fetchall()
+        ((entries_after, corrections_after),) = connection.execute(_STATE).fetchall()
+        ((upto,),) = connection.execute(_LAST, (entries_after, entries_max)).fetchall()
         if upto is not None:
-            _add_entries(connection, int(after), int(upto))
+            _add_entries(connection, entries_after, upto)
+        rolled_up = entries_after if upto is None else upto
+        looked_at = (corrections_after, entries_max, rolled_up)
+        ((corrected,),) = connection.execute(_LAST_CORRECTION, looked_at).fetchall()
+        if corrected is not None:
+            _add_corrections(connection, corrections_after, corrected)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return 0 if upto is None else int(upto) - int(after)
+    return int(rolled_up - entries_after)
 
 
 def _add_entries(connection: sqlite3.Connection, after: int, upto: int) -> None:
@@ -135,3 +201,12 @@ def _add_entries(connection: sqlite3.Connection, after: int, upto: int) -> None:
     for forget in _FORGET:
         connection.execute(forget)
     connection.execute(_ADVANCE, (upto,))
+
+
+def _add_corrections(connection: sqlite3.Connection, after: int, upto: int) -> None:
+    connection.execute(_FRESH_CORRECTIONS, (after, upto))
+    for level in LEVELS_SECONDS:
+        for change in _CHANGES:
+            connection.execute(change, {"level": level})
+    connection.execute(_FORGET_CORRECTIONS)
+    connection.execute(_ADVANCE_CORRECTIONS, (upto,))

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import msgspec
 
-from modelmeter.ledger.facts import ENTRY_FACTS
+from modelmeter.ledger.facts import CORRECTION_FACTS, ENTRY_FACTS
 from modelmeter.ledger.rollup import LEVELS_SECONDS, QUARTER_SECONDS
 
 __all__ = ["Dimension", "FactRow", "FailureRow", "Span", "UsageFilter", "facts", "failures"]
@@ -153,6 +153,20 @@ FROM entry AS e WHERE e.seq > (SELECT upto_seq FROM rollup_state)
     AND {_wanted("e")}
 """  # noqa: S608 - made of constants
 
+# What was learned later of entries, wherever those entries' own facts are read from.
+_FROM_EDGE_CORRECTIONS = f"""
+FROM json_each(:edges) AS edge CROSS JOIN correction AS c
+    ON c.started_at_ns >= edge.value ->> 0 AND c.started_at_ns < edge.value ->> 1
+JOIN entry AS e ON e.seq = c.entry_seq
+WHERE {_wanted("e")}
+"""
+_FROM_TAIL_CORRECTIONS = f"""
+FROM correction AS c JOIN entry AS e ON e.seq = c.entry_seq
+WHERE c.seq > (SELECT upto_correction_seq FROM rollup_state)
+    AND +c.started_at_ns >= :inner_start_ns AND +c.started_at_ns < :inner_end_ns
+    AND {_wanted("e")}
+"""  # noqa: S608 - made of constants
+
 _ROLLUP_STEP = "iif(:step, r.start_seconds / :step * :step, 0)"
 _ENTRY_STEP = f"iif(:step, e.started_at_ns / {_NS} / :step * :step, 0)"
 
@@ -182,11 +196,17 @@ def _statement(names: tuple[str, ...], by: Dimension, *, whole: bool, folded: bo
     named = ", ".join(f"f{place}" for place in range(len(names)))
     sums = ", ".join(f"sum(f{place})" for place in range(len(names)))
     source = _FROM_TOTAL if whole else f"{_FROM_ROLLUP} {_JOIN_LABELS}"
+    corrections = ""
+    if not CORRECTION_FACTS.keys().isdisjoint(names):
+        changed = ", ".join(CORRECTION_FACTS.get(name, "0") for name in names)
+        correction = f"UNION ALL SELECT {entry_group}, {_ENTRY_STEP}, {changed}"
+        corrections = f"{correction} {_FROM_EDGE_CORRECTIONS} {correction} {_FROM_TAIL_CORRECTIONS}"
     return f"""
     WITH part_sums (name, at, {named}) AS (
         SELECT {group}, {_ROLLUP_STEP}, {kept} {source}
         UNION ALL SELECT {entry_group}, {_ENTRY_STEP}, {read} {_FROM_EDGES}
         UNION ALL SELECT {entry_group}, {_ENTRY_STEP}, {read} {_FROM_TAIL}
+        {corrections}
     )
     SELECT name, at, {sums} FROM part_sums GROUP BY 1, 2
     """  # noqa: S608 - made of constants

@@ -7,8 +7,8 @@ _FACTS = (
     "status_blocked", "status_unknown", "cached", "cache_missed", "unpriced", "tokens",
     "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h",
     "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
-    "tokens_image_input", "tokens_image_output", "cost_usd", "cost_pico", "saved_usd", "saved_pico", "duration_ns",
-    "first_token_ns",
+    "tokens_image_input", "tokens_image_output", "cost_usd", "cost_pico", "saved_usd",
+    "saved_pico", "duration_ns", "first_token_ns",
     *(f"duration_{place}" for place in range(23)),
     *(f"first_token_{place}" for place in range(17)),
 )  # fmt: skip
@@ -56,8 +56,9 @@ ROLLUPS = (
     """
     CREATE TABLE rollup_state (
         only INTEGER PRIMARY KEY CHECK (only = 1),
-        upto_seq INTEGER NOT NULL
+        upto_seq INTEGER NOT NULL,
+        upto_correction_seq INTEGER NOT NULL
     ) STRICT
     """,
-    "INSERT INTO rollup_state (only, upto_seq) VALUES (1, 0)",
+    "INSERT INTO rollup_state (only, upto_seq, upto_correction_seq) VALUES (1, 0, 0)",
 )
