@@ -23,6 +23,7 @@ demo: .venv/.synced  ## run simulated providers, the gateway and a dozen agents 
 servers: tests/dashboards/grafana_types/node_modules/.synced
 	@missing=""; \
 	command -v promtool >/dev/null || missing="$$missing prometheus"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v amtool >/dev/null || missing="$$missing prometheus-alertmanager"; \
 	test -z "$$missing" || { $(INSTALL) $$missing >/dev/null; }
 

@@ -1,5 +1,6 @@
 """The gateway's page in Debian's Chromium, as a person uses it."""
 
+import asyncio
 import csv
 import io
 from pathlib import Path
@@ -84,8 +85,7 @@ class PageInBrowser:
         async with self.page.expect_download() as download:
             await self.choose(key, "Download CSV")
         file = await download.value
-        text = Path(await file.path()).read_text(encoding="utf-8")
-        return list(csv.DictReader(io.StringIO(text)))
+        return await asyncio.to_thread(_rows_of, Path(await file.path()))
 
     def path(self) -> str:
         """The address now, without the host."""
@@ -100,3 +100,7 @@ class PageInBrowser:
         parts = urlsplit(request.url)
         if parts.scheme not in _OWN_SCHEMES and not request.url.startswith(self._url):
             self.requests_elsewhere.append(request.url)
+
+
+def _rows_of(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))

@@ -1,15 +1,16 @@
 """Each panel shows what the ledger's entries add up to, read here by statements of their own."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 import pytest_asyncio
-from conftest import Opened
+from page_fixtures import Opened
 from page_in_browser import PageInBrowser
+from playwright.async_api import Browser
 from seen_gateway import PICO, SeenGateway
 
 from modelmeter.ledger.series import DURATION_EDGES_SECONDS
@@ -21,6 +22,9 @@ STEP_SECONDS = 900
 DAY_SECONDS = 86_400
 COUNTED = ("success", "error", "timeout", "unknown")
 
+TOKENS = """tokens_input + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h
+    + tokens_output + tokens_reasoning"""
+
 _SUM = "SELECT {column}, sum({value}) FROM entry WHERE started_at_ns >= ? AND started_at_ns < ?"
 
 
@@ -31,11 +35,17 @@ def yesterday() -> tuple[int, int]:
     return int((today - timedelta(days=1)).timestamp()), int(today.timestamp())
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def overview(look: Opened, yesterday: tuple[int, int]) -> PageInBrowser:
-    """The overview of yesterday."""
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def overview(
+    browser: Browser, gateway: SeenGateway, yesterday: tuple[int, int]
+) -> AsyncIterator[PageInBrowser]:
+    """The overview of yesterday, one for all that only read it."""
     start, end = yesterday
-    return await look(f"/?from={start}&to={end}")
+    page = await PageInBrowser.open(browser, gateway.url, f"/?from={start}&to={end}")
+    yield page
+    await page.close()
+    assert page.complaints == []
+    assert page.requests_elsewhere == []
 
 
 @pytest.fixture
@@ -103,8 +113,7 @@ async def test_the_costs_of_teams_and_models_are_exact(
         (
             "token_usage",
             "model",
-            "tokens_input + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h"
-            " + tokens_output + tokens_reasoning",
+            TOKENS,
             "1",
         ),
         (
@@ -188,7 +197,9 @@ def shares(ledger: LedgerOfDay) -> Iterator[tuple[str, float]]:
     yield "error_rate", 100 - success
 
 
-async def test_shares_are_those_of_the_entries(overview: PageInBrowser, ledger: LedgerOfDay) -> None:
+async def test_shares_are_those_of_the_entries(
+    overview: PageInBrowser, ledger: LedgerOfDay
+) -> None:
     for panel, share in shares(ledger):
         number = overview.panel(panel).locator(".stat-number")
         assert float(await number.get_attribute("data-value") or "nan") == pytest.approx(share)

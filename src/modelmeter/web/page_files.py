@@ -52,7 +52,7 @@ def page_router() -> APIRouter:
 
 
 def _read(folder: Traversable, prefix: str) -> dict[str, _File]:
-    known = {}
+    known: dict[str, _File] = {}
     for entry in folder.iterdir():
         name = f"{prefix}{entry.name}"
         if entry.is_dir():
