@@ -32,9 +32,11 @@ tests/dashboards/grafana_types/node_modules/.synced: tests/dashboards/grafana_ty
 	npm ci --silent --prefix $(dir $<)
 	@touch $@
 
-generated: .venv/.synced  ## write the committed dashboards anew
+generated: .venv/.synced  ## write the committed dashboards and rules anew
 	$(RUN)/modelmeter dashboard > src/modelmeter/dashboards/llm_usage_dashboard.json
 	$(RUN)/modelmeter dashboard --shape bare > deploy/grafana/dashboards/llm_usage_dashboard.json
+	$(RUN)/modelmeter dashboard rules > deploy/prometheus_rules.yml
+	$(RUN)/modelmeter dashboard rules --kubernetes > deploy/kubernetes/prometheus_rule.yaml
 
 lint: .venv/.synced  ## linter, format, strict types, floors of the house
 	$(RUN)/ruff check .
