@@ -35,7 +35,7 @@ from modelmeter.pricing import PriceBook
 from modelmeter.providers import dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.settings.model import Settings
-from modelmeter.web.mount import WEB_PATHS, WebMount, WebParts
+from modelmeter.web.mount import WEB_PATH_STARTS, WEB_PATHS, WebMount, WebParts
 
 __all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets", "response_cache"]
 
@@ -198,7 +198,7 @@ async def _app_around(
             scrape,
             Health(ledger),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
-            mount=Mount(WEB_PATHS, web, web.end_streams),
+            mount=Mount(WEB_PATHS, WEB_PATH_STARTS, web, web.end_streams),
         )
     finally:
         await web.close()
