@@ -22,6 +22,7 @@ KNOWN: Final[dict[str, set[str]]] = {
     "modelmeter_ledger_conflicts_total": {"pid"},
     "modelmeter_refused_requests_total": {"code", "pid"},
     "modelmeter_unmetered_calls_total": {"pid"},
+    "modelmeter_cache_failures_total": {"pid"},
 }
 """Each metric and its labels."""
 HISTOGRAMS = {metric.name for metric in METRICS if metric.type == "histogram"}
