@@ -253,7 +253,8 @@ async def test_a_session_ends_with_its_key(ledger: Path) -> None:
         session = dict(client.cookies)
     without: dict[str, object] = {"keys": [key("acme", tenant_id="acme")]}
     other_secret = {**key("everything"), "sha256": "0" * 64}
-    for keys, status in ((KEYS, 200), (without, 401), ({"keys": [other_secret]}, 401)):
+    replaced: dict[str, object] = {"keys": [other_secret]}
+    for keys, status in ((KEYS, 200), (without, 401), (replaced, 401)):
         async with web_client(ledger, keys) as client:
             for name, value in session.items():
                 client.cookies.set(name, value)
