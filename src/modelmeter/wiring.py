@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from modelmeter.gateway.app import GatewayApp
 from modelmeter.gateway.door import doors_of
+from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.refusals import RefusalCounts
@@ -97,7 +98,7 @@ async def gateway_app(
         yield GatewayApp(
             relay,
             scrape,
-            ledger,
+            Health(ledger),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
         )
     finally:

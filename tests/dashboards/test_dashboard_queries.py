@@ -10,7 +10,7 @@ from dashboard_queries import Target, expand, labels_of, selectors, targets
 from modelmeter.dashboards.dashboard import dashboard_json
 from modelmeter.dashboards.promql import VARIABLES
 from modelmeter.dashboards.variables import BUDGET_ALERTS, DEPLOYMENTS
-from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_SIZE, METRICS
+from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_BYTES, CACHE_SIZE, METRICS
 from modelmeter.metrics.panels import PANELS
 
 TARGETS = targets(json.loads(json.dumps(dashboard_json())))
@@ -19,7 +19,7 @@ BY_PANEL = {panel.title: panel for panel in PANELS}
 KNOWN: Final[dict[str, set[str]]] = {
     **{
         metric.name: set(metric.labels)
-        for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_SIZE, BUILD_INFO)
+        for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_BYTES, CACHE_SIZE, BUILD_INFO)
     },
     "llm_budget_limit_usd": {"budget"},
     "llm_budget_spent_usd": {"budget"},

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 import urllib.request
 from urllib.parse import urlsplit
 
@@ -135,7 +134,6 @@ def test_what_is_too_much_or_too_slow_is_refused(
 )  # fmt: skip
 def test_a_body_that_asks_nothing_sensible_is_refused(under_test: UnderTest, body: bytes) -> None:
     before = served(under_test)
-    begin = time.process_time()
 
     answer = exchange(under_test.gateway, post(body))
 
@@ -143,7 +141,6 @@ def test_a_body_that_asks_nothing_sensible_is_refused(under_test: UnderTest, bod
     error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
     assert error["type"] == "invalid_request_error"
     assert served(under_test) == before
-    assert time.process_time() >= begin
 
 
 @pytest.mark.parametrize(

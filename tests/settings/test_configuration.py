@@ -20,7 +20,7 @@ def write(folder: Path, text: str) -> Path:
 def test_without_a_file_all_providers_are_at_their_public_addresses() -> None:
     settings = load_settings(None, {})
 
-    assert (settings.host, settings.port) == ("127.0.0.1", 4000)
+    assert settings.address == ("127.0.0.1", 4000)
     assert sorted(settings.providers) == ["anthropic", "bedrock", "genai", "openai"]
     assert settings.providers["openai"].base_url == "https://api.openai.com/v1"
 
@@ -47,7 +47,7 @@ def test_the_environment_stands_over_the_file(tmp_path: Path) -> None:
         },
     )
 
-    assert settings.port == 2
+    assert settings.address[1] == 2
     assert settings.providers["openai"].base_url == "http://127.0.0.1:9/v1"
     assert settings.limits.header_count_max == 7
     assert settings.teams == {"meetmind": ("meetmind.*",)}

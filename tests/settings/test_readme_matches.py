@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from modelmeter.cli import app
-from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_SIZE, METRICS
+from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_BYTES, CACHE_SIZE, METRICS
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
@@ -23,7 +23,7 @@ SPANS = re.findall(r"`([^`\n]+)`", PROSE)
 
 SHOWN = {
     metric.name: (metric.type, metric.labels)
-    for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_SIZE, BUILD_INFO)
+    for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_BYTES, CACHE_SIZE, BUILD_INFO)
 }
 SETTINGS = {
     name
@@ -80,7 +80,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
 
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
-    untold = {"version", "providers", "teams", "keys"}
+    untold = {"version", "health_listen", "providers", "teams", "keys"}
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 
 

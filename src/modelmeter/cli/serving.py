@@ -3,11 +3,14 @@
 import asyncio
 import gc
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from socket import socket
 
 import uvloop
 from rich.console import Console
 
+from modelmeter.gateway.health import Health
 from modelmeter.gateway.server import bind, run_server
 from modelmeter.gateway.workers import run_workers
 from modelmeter.settings.model import Settings
@@ -29,22 +32,25 @@ def serve_until_stopped(settings: Settings, *, log_level: str) -> None:
         LedgerError: the ledger cannot be used.
     """
     logging.basicConfig(format=_LOG_FORMAT, level=log_level.upper())
-    listener = bind(settings.host, settings.port)
+    listener = bind(*settings.address)
+    health = None if settings.health_address is None else bind(*settings.health_address)
     if settings.workers == 1:
-        _serve(settings, listener)
+        _serve(settings, listener, health)
     else:
-        run_workers(settings.workers, lambda: _serve(settings, listener))
+        run_workers(settings.workers, lambda: _serve(settings, listener, health))
     listener.close()
+    if health is not None:
+        health.close()
 
 
-def _serve(settings: Settings, listener: socket) -> None:
+def _serve(settings: Settings, listener: socket, health: socket | None) -> None:
     # What is loaded by now lives as long as the process: the collector need not look at it again.
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER_OBJECTS)
-    uvloop.run(_run(settings, listener))
+    uvloop.run(_run(settings, listener, health))
 
 
-async def _run(settings: Settings, listener: socket) -> None:
+async def _run(settings: Settings, listener: socket, health: socket | None) -> None:
     pricer = price_book(settings)
     ledger = await asyncio.to_thread(open_ledger, settings, pricer)
 
@@ -58,7 +64,27 @@ async def _run(settings: Settings, listener: socket) -> None:
         )
 
     try:
-        async with gateway_app(settings, ledger, pricer) as app:
+        async with (
+            gateway_app(settings, ledger, pricer) as app,
+            _serving_health(app.health, health, settings),
+        ):
             await run_server(app, listener, settings.limits, on_ready=say_ready)
     finally:
         await asyncio.to_thread(ledger.writer.close)
+
+
+@asynccontextmanager
+async def _serving_health(
+    health: Health, listener: socket | None, settings: Settings
+) -> AsyncIterator[None]:
+    """Health on its own address, if it has one, for as long as the block lasts."""
+    if listener is None:
+        yield
+        return
+    stop = asyncio.Event()
+    serving = asyncio.create_task(run_server(health, listener, settings.limits, stop=stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await serving

@@ -2,20 +2,17 @@
 
 import logging
 
-import msgspec
-
 from modelmeter.errors import LedgerError
 from modelmeter.gateway.asgi import Receive, Scope, Send, header
 from modelmeter.gateway.client_side import ClientSide
+from modelmeter.gateway.health import Health, answer_json
 from modelmeter.gateway.relay import Relay
 from modelmeter.gateway.scrape import Scrape
-from modelmeter.ledger import Ledger
 
 __all__ = ["GatewayApp"]
 
 logger = logging.getLogger(__name__)
 
-_JSON = (b"content-type", b"application/json")
 _READ_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -23,13 +20,13 @@ class GatewayApp:
     """Routes by the exact path as it came; what no route names goes to the relay."""
 
     def __init__(
-        self, relay: Relay, scrape: Scrape, ledger: Ledger, *, close_timeout_seconds: float
+        self, relay: Relay, scrape: Scrape, health: Health, *, close_timeout_seconds: float
     ) -> None:
         self._close_timeout_seconds = close_timeout_seconds
         self._relay = relay
         self._scrape = scrape
-        self._ledger = ledger
-        self._own = {b"/metrics": self._metrics, b"/healthz": self._alive, b"/readyz": self._ready}
+        self.health = health
+        self._own = {b"/metrics": self._metrics, **health.paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI request."""
@@ -41,28 +38,13 @@ class GatewayApp:
         elif scope["method"] in _READ_METHODS:
             await own(client)
         else:
-            await _answer_json(client, 405, {"error": {"code": "method_not_allowed"}})
+            await answer_json(client, 405, {"error": {"code": "method_not_allowed"}})
 
     async def _metrics(self, client: ClientSide) -> None:
         accept = (header(client.headers, b"accept") or b"").decode("latin-1")
         try:
             body, content_type = await self._scrape.render(accept)
         except LedgerError as error:
-            await _answer_json(client, 503, {"error": {"code": error.code, "message": str(error)}})
+            await answer_json(client, 503, {"error": {"code": error.code, "message": str(error)}})
             return
         await client.answer(200, [(b"content-type", content_type.encode())], body)
-
-    async def _alive(self, client: ClientSide) -> None:
-        await _answer_json(client, 200, {"status": "alive"})
-
-    async def _ready(self, client: ClientSide) -> None:
-        try:
-            await self._ledger.probe()
-        except LedgerError as error:
-            await _answer_json(client, 503, {"status": "unready", "reason": str(error)})
-        else:
-            await _answer_json(client, 200, {"status": "ready"})
-
-
-async def _answer_json(client: ClientSide, status: int, value: object) -> None:
-    await client.answer(status, [_JSON], msgspec.json.encode(value))

@@ -3,12 +3,22 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-__all__ = ["Headers", "Message", "Receive", "Scope", "Send", "header", "headers_named"]
+__all__ = [
+    "Application",
+    "Headers",
+    "Message",
+    "Receive",
+    "Scope",
+    "Send",
+    "header",
+    "headers_named",
+]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 import uvicorn
 
 from modelmeter.errors import SettingsError
-from modelmeter.gateway.app import GatewayApp
+from modelmeter.gateway.asgi import Application
 from modelmeter.gateway.http_guard import guarded_protocol
 from modelmeter.settings.limits import Limits
 
@@ -86,7 +86,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def run_server(
-    app: GatewayApp,
+    app: Application,
     listener: socket.socket,
     limits: Limits,
     *,

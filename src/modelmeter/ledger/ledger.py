@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from modelmeter.errors import LedgerUnavailableError
+from modelmeter.ledger.cache_table import CacheStatus
 from modelmeter.ledger.transaction import Relayed, Settlement
 from modelmeter.ledger.writer import LedgerWriter, Probe, Work
 from modelmeter.record import Call, Intent
@@ -71,6 +72,15 @@ class Ledger:
     def relayed(self, provider: str, status_class: str) -> None:
         """Count a request that was passed on without being metered, with the next commit."""
         self.writer.submit(Relayed(provider, status_class))
+
+    async def cache_status(self, status: CacheStatus) -> None:
+        """
+        Commit what this process says of its response cache.
+
+        Raises:
+            LedgerUnavailableError: not committed; say it again later.
+        """
+        await self._write(status)
 
     async def probe(self) -> None:
         """

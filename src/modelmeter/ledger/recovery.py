@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from modelmeter.ledger.cache_table import drop_usage, usage_owners
 from modelmeter.ledger.owner import owner_is_dead
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.ledger.transaction import Batch, Settlement, commit
@@ -34,6 +35,8 @@ def recover(
     """
     Settle the open calls of every process that has ended; how many there were.
 
+    What an ended process had in its response cache is gone with it.
+
     ``lost_call`` says what a call whose outcome nobody knows is entered as.
 
     Raises:
@@ -50,4 +53,7 @@ def recover(
             batch = Batch(settlements=[Settlement(call) for call in calls])
             commit(connection, batch, owner=owner, tally=tally, now_ns=now_ns)
             recovered += len(calls)
+    for name in usage_owners(connection, but=owner):
+        if owner_is_dead(ledger_path, name):
+            drop_usage(connection, name)
     return recovered

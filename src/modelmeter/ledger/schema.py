@@ -4,6 +4,7 @@ import sqlite3
 
 from modelmeter.errors import LedgerFormatError
 from modelmeter.ledger.tables.budgets import BUDGETS
+from modelmeter.ledger.tables.cache import CACHE
 from modelmeter.ledger.tables.calls import CALLS
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
@@ -11,7 +12,7 @@ __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
 APPLICATION_ID = 0x6D6D7472
 """Marks a SQLite file as a ledger ("mmtr")."""
 
-_MIGRATIONS = (CALLS, BUDGETS)
+_MIGRATIONS = (CALLS, BUDGETS, CACHE)
 """Step n brings a file from version n to n + 1; a published step is never changed."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)

@@ -10,10 +10,12 @@ from modelmeter.record import PICO_PER_USD, TOKEN_TYPES, Call, CostState, Status
 
 __all__ = [
     "AGENT_INFO",
+    "CACHE_EVICTIONS",
     "CACHE_HITS",
     "CACHE_MISSES",
     "CACHE_SAVINGS",
     "COST",
+    "DEFAULT_TENANT",
     "DEPLOYMENT",
     "DURATION_BUCKET",
     "DURATION_EDGES_SECONDS",
@@ -36,6 +38,7 @@ __all__ = [
 REQUESTS: Final = "requests"
 TOKENS: Final = "tokens"
 COST: Final = "cost"
+CACHE_EVICTIONS: Final = "cache_evictions"
 CACHE_HITS: Final = "cache_hits"
 CACHE_MISSES: Final = "cache_misses"
 CACHE_SAVINGS: Final = "cache_savings"
@@ -66,6 +69,9 @@ _PICO_PER_NS = 1000
 _DURATION_EDGES_NS = tuple(int(edge * _NS) for edge in DURATION_EDGES_SECONDS)
 _FIRST_TOKEN_EDGES_NS = tuple(int(edge * _NS) for edge in FIRST_TOKEN_EDGES_SECONDS)
 _OVERHEAD_EDGES_NS = tuple(int(edge * _NS) for edge in OVERHEAD_EDGES_SECONDS)
+
+DEFAULT_TENANT: Final = "default"
+"""How the tenant without a name is shown: Prometheus takes an empty label for none."""
 
 LABEL_TEXTS_MAX = 50_000
 """Rendered label sets kept in memory; the memory of them is dropped whole when it is full."""
@@ -115,11 +121,8 @@ class SeriesTally:
                 call.time_to_first_token_ns,
                 _FIRST_TOKEN_EDGES_NS,
             )
-        # Hits and misses are born together, so that a ratio of them never lacks one side.
-        self._count((CACHE_HITS, agent, model), int(call.cached))
-        self._count((CACHE_MISSES, agent, model), int(not call.cached))
-        if call.cached:
-            self._add((CACHE_SAVINGS, agent, model, provider), call.cost_saved)
+        if call.cached or intent.cache_miss is not None:
+            self._add_cache_use(call, agent, model)
         if call.error_type is not None:
             self._count((ERRORS, agent, model, provider, call.error_type))
         if call.cost_state is CostState.UNPRICED:
@@ -162,6 +165,11 @@ class SeriesTally:
         """Count one request that was passed on without being metered."""
         self._count((RELAYED, provider, status_class))
 
+    def add_evictions(self, tenant_id: str, count: int) -> None:
+        """Count answers of a tenant that made room in the response cache."""
+        tenant = self._labels.admit("tenant_id", tenant_id)
+        self._count((CACHE_EVICTIONS, tenant or DEFAULT_TENANT), count)
+
     def take_rows(self) -> list[tuple[str, str, int, int]]:
         """Empty the tally: rows of (kind, labels, whole, pico)."""
         rows = [
@@ -174,6 +182,14 @@ class SeriesTally:
     def discard(self) -> None:
         """Forget what was added: its transaction failed."""
         self._amounts.clear()
+
+    def _add_cache_use(self, call: Call, agent: str, model: str) -> None:
+        """Born together, so that a ratio of them never lacks one side."""
+        self._count((CACHE_HITS, agent, model), int(call.cached))
+        self._count((CACHE_MISSES, agent, model), int(not call.cached))
+        self._add((CACHE_SAVINGS, agent, model, call.intent.provider), call.cost_saved)
+        tenant = self._labels.admit("tenant_id", call.intent.caller.tenant_id)
+        self._set_once((CACHE_EVICTIONS, tenant or DEFAULT_TENANT))
 
     def _count(self, series: tuple[str, ...], amount: int = 1) -> None:
         self._add(series, amount * PICO_PER_USD)

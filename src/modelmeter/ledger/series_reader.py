@@ -4,6 +4,8 @@ import sqlite3
 
 import msgspec
 
+from modelmeter.ledger.cache_table import cache_usage
+
 __all__ = ["OpenCalls", "SeriesRow", "SeriesSnapshot", "read_series"]
 
 SeriesRow = tuple[str, str, int, int, int]
@@ -24,6 +26,8 @@ class SeriesSnapshot(msgspec.Struct, frozen=True):
     open_calls: list[OpenCalls]
     agents: frozenset[str]
     """The agents that have a label of their own."""
+    cache_usage: dict[str, tuple[int, int]] = {}
+    """Answers and bytes in the response cache, by tenant."""
 
 
 def read_series(connection: sqlite3.Connection) -> SeriesSnapshot:
@@ -39,6 +43,7 @@ def read_series(connection: sqlite3.Connection) -> SeriesSnapshot:
             series=connection.execute(_SERIES).fetchall(),
             open_calls=connection.execute(_OPEN).fetchall(),
             agents=frozenset(value for (value,) in connection.execute(_AGENTS)),
+            cache_usage=cache_usage(connection),
         )
     finally:
         connection.execute("ROLLBACK")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from modelmeter.errors import LedgerConflictError
+from modelmeter.ledger.cache_table import CacheStatus, put_usage
 from modelmeter.ledger.schema import SCHEMA_VERSION
 from modelmeter.ledger.series import DEPLOYMENT, SeriesTally
 from modelmeter.record import Call, Intent
@@ -38,7 +39,7 @@ _ENTRY_COLUMNS = (
     "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h",
     "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
     "tokens_image_input", "tokens_image_output", "cost_pico_usd", "cost_state", "priced_model",
-    "price_source", "cached", "cost_saved_pico_usd", "note",
+    "price_source", "cached", "cost_saved_pico_usd", "note", "cache_miss",
 )  # fmt: skip
 _INSERT_ENTRY = f"""
 INSERT INTO entry ({", ".join(_ENTRY_COLUMNS)})
@@ -115,6 +116,7 @@ class Batch(msgspec.Struct):
     records: list[Call] = []
     """Entries that never were open: refused calls, imported history."""
     relayed: list[Relayed] = []
+    cache: list[CacheStatus] = []
     told: list[Told] = []
     probe: bool = False
 
@@ -136,6 +138,8 @@ def commit(
         if batch.settlements:
             _close(connection, batch.settlements)
         _add_entries(connection, batch, tally, now_ns)
+        if batch.cache:
+            put_usage(connection, batch.cache[-1], owner)
         if batch.probe:
             connection.execute(_PROBE)
         connection.execute("COMMIT")
@@ -183,6 +187,9 @@ def _add_entries(
         tally.add_call(call)
     for relayed in batch.relayed:
         tally.add_relayed(relayed.provider, relayed.status_class)
+    for status in batch.cache:
+        for tenant_id, count in status.evictions.items():
+            tally.add_evictions(tenant_id, count)
     for told in batch.told:
         if isinstance(told, Entered):
             rows.append(_entry_row(told.call))
@@ -210,6 +217,7 @@ def _entry_row(call: Call) -> tuple[object, ...]:
         tokens.cache_write_1h, tokens.output, tokens.reasoning, tokens.audio_input,
         tokens.audio_output, tokens.image_input, tokens.image_output, call.cost, call.cost_state,
         call.priced_model, call.price_source, int(call.cached), call.cost_saved, call.note,
+        intent.cache_miss,
     )  # fmt: skip
 
 

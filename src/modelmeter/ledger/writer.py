@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from modelmeter.errors import LedgerConflictError, LedgerError, LedgerUnavailableError
+from modelmeter.ledger.cache_table import CacheStatus
 from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.labels import LabelBook
 from modelmeter.ledger.owner import Owner
@@ -46,7 +47,7 @@ class Probe(msgspec.Struct, frozen=True):
     """A write that changes nothing: it shows that the ledger can be written."""
 
 
-Work = Intent | Settlement | Call | Relayed | Told | Probe
+Work = Intent | Settlement | Call | Relayed | Told | CacheStatus | Probe
 Waiter = asyncio.Future[None]
 
 
@@ -281,6 +282,8 @@ def _put(batch: Batch, work: Work) -> None:
         batch.records.append(work)
     elif isinstance(work, Relayed):
         batch.relayed.append(work)
+    elif isinstance(work, CacheStatus):
+        batch.cache.append(work)
     elif isinstance(work, Counted | Entered | Noted):
         batch.told.append(work)
     else:

@@ -17,7 +17,7 @@ from modelmeter.record import (
     TokenCounts,
 )
 
-__all__ = ["Ending", "Pricer", "Timing", "call_of", "lost_call", "refused_call"]
+__all__ = ["Ending", "Pricer", "Timing", "cached_call", "call_of", "lost_call", "refused_call"]
 
 _HTTP_ERROR = 400
 _LOST_NOTE = "the process ended before the outcome was known; priced at its upper bound"
@@ -140,6 +140,38 @@ def refused_call(intent: Intent, error_type: ErrorType, note: str) -> Call:
         priced_model=None,
         price_source=None,
         note=note,
+    )
+
+
+def cached_call(
+    intent: Intent, facts: ResponseFacts, timing: Timing, pricer: Pricer, http_status: int
+) -> Call:
+    """The entry of a call that was answered from the cache: no tokens, no cost, what it saved."""
+    price = pricer.price(
+        intent.provider,
+        intent.model,
+        facts.tokens or TokenCounts(),
+        intent.started_at_ns,
+        model_answered=facts.model_answered,
+        service_tier=facts.service_tier,
+        web_searches=facts.web_searches,
+    )
+    return Call(
+        intent=intent,
+        status=Status.SUCCESS,
+        error_type=None,
+        http_status=http_status,
+        provider_request_id=None,
+        duration_ns=timing.duration_ns,
+        time_to_first_token_ns=timing.time_to_first_token_ns,
+        model_answered=facts.model_answered,
+        tokens=TokenCounts(),
+        cost=PicoUsd(0),
+        cost_state=CostState.PRICED,
+        priced_model=price.priced_model,
+        price_source=price.price_source,
+        cached=True,
+        cost_saved=price.cost,
     )
 
 

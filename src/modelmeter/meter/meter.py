@@ -5,8 +5,18 @@ import asyncio
 import msgspec
 
 from modelmeter.ledger import Ledger
-from modelmeter.meter.ending import Ending, Pricer, Timing, call_of
-from modelmeter.record import Caller, Clock, Intent, Operation, new_call_id
+from modelmeter.meter.ending import Ending, Pricer, Timing, cached_call, call_of
+from modelmeter.providers import ResponseFacts
+from modelmeter.record import (
+    CacheMiss,
+    Call,
+    Caller,
+    Clock,
+    Intent,
+    Operation,
+    Status,
+    new_call_id,
+)
 
 __all__ = ["CallOpening", "Meter", "OpenCall"]
 
@@ -24,6 +34,8 @@ class CallOpening(msgspec.Struct, frozen=True):
     request_id: str | None = None
     """The caller's own id, which groups attempts; None: the call's id."""
     attempt: int = 0
+    cache_miss: CacheMiss | None = None
+    """Why the response cache, if it was asked, had no answer."""
 
 
 class Meter:
@@ -43,23 +55,47 @@ class Meter:
         Raises:
             LedgerUnavailableError: the intent is not committed; the call must not be made.
         """
-        started_at_ns = self._clock.time_ns()
-        call_id = new_call_id(started_at_ns)
-        intent = Intent(
-            id=call_id,
-            request_id=opening.request_id or call_id,
-            attempt=opening.attempt,
-            started_at_ns=started_at_ns,
-            caller=opening.caller,
-            provider=opening.provider,
-            operation=opening.operation,
-            model=opening.model,
-            streamed=opening.streamed,
-            input_bytes=opening.input_bytes,
-            output_tokens_max=opening.output_tokens_max,
-        )
+        intent = _intent(opening, self._clock.time_ns())
         await self._ledger.open(intent)
         return OpenCall(intent, self._ledger, self._pricer, self._clock, began_ns)
+
+    async def answered_from_cache(
+        self, opening: CallOpening, facts: ResponseFacts, *, http_status: int, began_ns: int
+    ) -> Call:
+        """
+        Commit a call whose answer, with ``facts``, was in the cache; then it may be given.
+
+        Such a call has no intent and reserves nothing: nothing goes upstream.
+
+        Raises:
+            LedgerUnavailableError: the entry is not committed; the answer must not be given.
+        """
+        elapsed_ns = max(self._clock.monotonic_ns() - began_ns, 0)
+        intent = _intent(opening, self._clock.time_ns() - elapsed_ns)
+        timing = Timing(
+            duration_ns=elapsed_ns, time_to_first_token_ns=elapsed_ns if opening.streamed else None
+        )
+        call = cached_call(intent, facts, timing, self._pricer, http_status)
+        await self._ledger.record(call)
+        return call
+
+
+def _intent(opening: CallOpening, started_at_ns: int) -> Intent:
+    call_id = new_call_id(started_at_ns)
+    return Intent(
+        id=call_id,
+        request_id=opening.request_id or call_id,
+        attempt=opening.attempt,
+        started_at_ns=started_at_ns,
+        caller=opening.caller,
+        provider=opening.provider,
+        operation=opening.operation,
+        model=opening.model,
+        streamed=opening.streamed,
+        input_bytes=opening.input_bytes,
+        output_tokens_max=opening.output_tokens_max,
+        cache_miss=opening.cache_miss,
+    )
 
 
 class OpenCall:
@@ -76,6 +112,7 @@ class OpenCall:
         self._asked_ns = clock.monotonic_ns()
         self._first_token_ns: int | None = None
         self._settling: asyncio.Future[None] | None = None
+        self._outcome: Call | None = None
 
     def first_token(self) -> None:
         """Note the time of the first byte of the answer's body; later ones change nothing."""
@@ -93,10 +130,15 @@ class OpenCall:
             LedgerError: the outcome is not committed yet; the ledger goes on trying.
         """
         if self._settling is None:
-            call = call_of(self.intent, ending, self._timing(), self._pricer)
+            call = self._outcome = call_of(self.intent, ending, self._timing(), self._pricer)
             overhead_ns = max(self._asked_ns - self._began_ns, 0)
             self._settling = self._ledger.settle(call, overhead_ns=overhead_ns)
         await asyncio.shield(self._settling)
+
+    @property
+    def succeeded(self) -> bool:
+        """The call has ended, and well."""
+        return self._outcome is not None and self._outcome.status is Status.SUCCESS
 
     def _timing(self) -> Timing:
         now_ns = self._clock.monotonic_ns()

@@ -7,11 +7,12 @@ from itertools import accumulate
 import msgspec
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder
 
-from modelmeter.ledger.series import REQUESTS, TENANT
+from modelmeter.ledger.series import DEFAULT_TENANT, REQUESTS, TENANT
 from modelmeter.ledger.series_reader import SeriesRow, SeriesSnapshot
 from modelmeter.metrics.names import (
     ACTIVE_REQUESTS,
     BUILD_INFO,
+    CACHE_BYTES,
     CACHE_SIZE,
     METRICS,
     Metric,
@@ -22,13 +23,11 @@ __all__ = ["Exposition"]
 
 LABEL_TEXTS_MAX = 100_000
 """Rendered label sets kept between scrapes; the memory of them starts anew when it is full."""
-DEFAULT_TENANT = "default"
-"""How the tenant without a name is shown: Prometheus takes an empty label for none."""
-
 _OTHER = "other"
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _PICO_DIGITS = 12
 _decode_labels = msgspec.json.Decoder(list[str]).decode
+
 _NO_SIZES: Mapping[str, int] = {}
 
 _LABELS = "\0"
@@ -75,8 +74,10 @@ class Exposition:
                 lines += self._plain(metric, rows, now_ns)
         lines += _head(ACTIVE_REQUESTS, open_metrics)
         lines += _active_requests(snapshot, by_kind[REQUESTS])
-        lines += _head(CACHE_SIZE, open_metrics)
-        lines += _cache_sizes(by_kind[TENANT], cache_sizes)
+        usage = _cache_usage(by_kind[TENANT], snapshot.cache_usage, cache_sizes)
+        for index, metric in enumerate((CACHE_SIZE, CACHE_BYTES)):
+            lines += _head(metric, open_metrics)
+            lines += _cache_gauge(metric, [(name, used[index]) for name, used in usage.items()])
         lines += _head(BUILD_INFO, open_metrics)
         lines.append(_sample(BUILD_INFO.name, _label_text(BUILD_INFO.labels, [self._version]), "1"))
         lines += _process_lines(process, open_metrics)
@@ -163,11 +164,24 @@ def _active_requests(snapshot: SeriesSnapshot, requests: Iterable[SeriesRow]) ->
         yield _sample(ACTIVE_REQUESTS.name, text, str(count))
 
 
-def _cache_sizes(tenants: Iterable[SeriesRow], sizes: Mapping[str, int]) -> Iterator[str]:
-    known = dict.fromkeys(_decode_labels(labels)[0] for _, labels, _, _, _ in tenants)
-    for tenant in known | dict.fromkeys(sizes):
-        text = _label_text(CACHE_SIZE.labels, [tenant or DEFAULT_TENANT])
-        yield _sample(CACHE_SIZE.name, text, str(sizes.get(tenant, 0)))
+def _cache_usage(
+    tenants: Iterable[SeriesRow], usage: Mapping[str, tuple[int, int]], told: Mapping[str, int]
+) -> dict[str, tuple[int, int]]:
+    """Answers and bytes in caches; 0 for every tenant that ever called."""
+    shown = {tenant: (0, 0) for (tenant,) in (_decode_labels(row[1]) for row in tenants)}
+    for tenant, (answers, size) in usage.items():
+        name = tenant if tenant in shown else _OTHER
+        before = shown.get(name, (0, 0))
+        shown[name] = (before[0] + answers, before[1] + size)
+    for tenant, answers in told.items():
+        shown[tenant] = (answers, shown.get(tenant, (0, 0))[1])
+    return shown
+
+
+def _cache_gauge(metric: Metric, values: Iterable[tuple[str, int]]) -> Iterator[str]:
+    for tenant, value in values:
+        text = _label_text(metric.labels, [tenant or DEFAULT_TENANT])
+        yield _sample(metric.name, text, str(value))
 
 
 def _process_lines(samples: Iterable[ProcessSample], open_metrics: bool) -> Iterator[str]:

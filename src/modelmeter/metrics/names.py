@@ -6,7 +6,15 @@ import msgspec
 
 from modelmeter.ledger import series
 
-__all__ = ["ACTIVE_REQUESTS", "BUILD_INFO", "CACHE_SIZE", "METRICS", "Metric", "ProcessSample"]
+__all__ = [
+    "ACTIVE_REQUESTS",
+    "BUILD_INFO",
+    "CACHE_BYTES",
+    "CACHE_SIZE",
+    "METRICS",
+    "Metric",
+    "ProcessSample",
+]
 
 MetricType = Literal["counter", "gauge", "histogram"]
 
@@ -67,7 +75,7 @@ METRICS: tuple[Metric, ...] = (
         "llm_cache_misses_total",
         "counter",
         ("agent_id", "model"),
-        "Calls not answered from the response cache.",
+        "Calls not answered from the response cache, where caching is configured.",
         kind=series.CACHE_MISSES,
     ),
     Metric(
@@ -114,6 +122,13 @@ METRICS: tuple[Metric, ...] = (
         kind=series.CACHE_SAVINGS,
     ),
     Metric(
+        "llm_cache_evictions_total",
+        "counter",
+        ("tenant_id",),
+        "Answers that left the response cache to make room.",
+        kind=series.CACHE_EVICTIONS,
+    ),
+    Metric(
         "llm_unpriced_requests_total",
         "counter",
         ("model", "provider"),
@@ -152,6 +167,9 @@ ACTIVE_REQUESTS = Metric(
     "llm_active_requests", "gauge", ("agent_id", "provider"), "Calls under way."
 )
 CACHE_SIZE = Metric("llm_cache_size", "gauge", ("tenant_id",), "Answers in the response cache.")
+CACHE_BYTES = Metric(
+    "llm_cache_bytes", "gauge", ("tenant_id",), "Size of the response cache.", unit="bytes"
+)
 BUILD_INFO = Metric(
     "modelmeter_build_info", "gauge", ("version",), "The version of modelmeter.", is_info=True
 )

@@ -46,6 +46,7 @@ class PriceBook:
         self._regions = dict(regions)
         self._catalogue = Catalogue()
         self._memo: dict[_MemoKey, DayQuotes] = {}
+        self._windows: dict[tuple[str, str], int | None] = {}
 
     def price(
         self,
@@ -106,6 +107,17 @@ class PriceBook:
                 self._memo.clear()
             self._memo[key] = quotes
         return quotes.at(ns_of_day)
+
+    def context_window(self, provider: str, model: str) -> int | None:
+        """The tokens a model takes in at most, as the catalogue has it: a round number; or None."""
+        key = (provider, model)
+        if key not in self._windows:
+            if len(self._windows) >= PRICES_MEMO_MAX:
+                self._windows.clear()
+            listing = self._find(self._provider_ids(provider), model)
+            known = None if listing is None or listing.model is None else listing.model
+            self._windows[key] = None if known is None else known.context_window
+        return self._windows[key]
 
     def _day_quotes(
         self,

@@ -82,6 +82,20 @@ class Rates(msgspec.Struct, frozen=True):
         scaled = self.call_fee + sum(map(mul, counts, self._band(counts)))
         return PicoUsd(scaled if self.scale == 1 else _divide_half_even(scaled, self.scale))
 
+    def dearest(self, kinds: Iterable[str], input_tokens_max: int) -> int:
+        """
+        The highest price of a token of any of ``kinds``, in 1/``scale`` pico-dollars.
+
+        Of all bands that a call of up to ``input_tokens_max`` can reach.
+        """
+        places = [_KINDS.index(kind) for kind in kinds]
+        return max(
+            prices[place]
+            for above, prices in self.bands
+            if above < input_tokens_max or above == _ALWAYS
+            for place in places
+        )
+
     def lines(self, tokens: TokenCounts) -> "list[PriceLine]":
         """What each kind of ``tokens`` that was used and has a price costs."""
         counts = astuple(tokens)

@@ -1,5 +1,6 @@
 """What all dialects do with JSON bodies: read requests strictly, believe answers carefully."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ __all__ = [
     "count",
     "decode_request",
     "is_absent",
+    "largest_limit",
     "model_name",
     "output_limit",
 ]
@@ -92,6 +94,18 @@ def output_limit(value: object) -> int | None:
             code="invalid_request",
         )
     return value
+
+
+def largest_limit(values: Iterable[object]) -> int | None:
+    """
+    The largest of a request's limits of output tokens, None if it sets none.
+
+    Which of several a provider follows is its own business.
+
+    Raises:
+        RefusedRequestError: see `output_limit`.
+    """
+    return max((limit for limit in map(output_limit, values) if limit is not None), default=None)
 
 
 def count(value: object) -> int:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from modelmeter.providers.demand import RequestDemand
 from modelmeter.record import ErrorType, Operation, TokenCounts
 
 __all__ = ["AnswerHead", "Dialect", "RequestFacts", "ResponseFacts", "ResponseObserver"]
@@ -99,6 +100,26 @@ class Dialect(Protocol):
         Raises:
             RefusedRequestError: the body is not JSON, names no usable model, or sets an
                 impossible limit.
+        """
+        ...
+
+    def demand(
+        self, operation: Operation, model: str, body: bytes, output_tokens_max: int | None
+    ) -> RequestDemand:
+        """
+        Bound what a request can use whose body goes upstream like this.
+
+        Raises:
+            RefusedRequestError: a field that multiplies the cost has no sensible value.
+        """
+        ...
+
+    def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
+        """
+        The request with its limit of output at ``tokens`` (1 or more), and nothing named twice.
+
+        Raises:
+            RefusedRequestError: the body has no place for a limit.
         """
         ...
 

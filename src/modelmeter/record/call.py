@@ -5,7 +5,7 @@ import msgspec
 from modelmeter.record.caller import Caller
 from modelmeter.record.tokens import TokenCounts
 from modelmeter.record.usd import PicoUsd
-from modelmeter.record.vocabulary import CostState, ErrorType, Operation, Status
+from modelmeter.record.vocabulary import CacheMiss, CostState, ErrorType, Operation, Status
 
 __all__ = ["Call", "Intent"]
 
@@ -31,6 +31,8 @@ class Intent(msgspec.Struct, frozen=True):
     """Length of the request's body: bounds the input of a call whose outcome is lost."""
     output_tokens_max: int | None
     """The output limit that the request sets, if any."""
+    cache_miss: CacheMiss | None = None
+    """Why the response cache had no answer; None: a hit, or it was not asked."""
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -15,7 +15,16 @@ from modelmeter.ledger.series import CACHE_HITS, CACHE_MISSES, ERRORS
 from modelmeter.ledger.series_reader import read_series
 from modelmeter.ledger.writer import Probe
 from modelmeter.metrics import Exposition
-from modelmeter.record import Caller, Clock, PicoUsd, Status, Teams, TokenCounts, pico_usd
+from modelmeter.record import (
+    CacheMiss,
+    Caller,
+    Clock,
+    PicoUsd,
+    Status,
+    Teams,
+    TokenCounts,
+    pico_usd,
+)
 from modelmeter.service.process_ledger import ProcessLedger
 from modelmeter.service.told_call import told_call
 
@@ -77,8 +86,11 @@ class LLMMetrics:
             tokens=TokenCounts(input=max(prompt_tokens, 0), output=max(completion_tokens, 0)),
             cost=_pico(cost),
         )
+        # Such a program says of every call whether its cache had it.
+        miss = None if cached else CacheMiss.FIRST_SEEN
         call = msgspec.structs.replace(
             call,
+            intent=msgspec.structs.replace(call.intent, cache_miss=miss),
             status=Status(status) if status in _STATUSES else Status.UNKNOWN,
             duration_ns=max(int(duration_seconds * _NS), 0),
             cached=bool(cached),

@@ -85,6 +85,8 @@ class Settings(_Table):
     """The whole configuration."""
 
     listen: str = "127.0.0.1:4000"
+    health_listen: str | None = None
+    """A second address, for ``/healthz`` and ``/readyz`` alone."""
     ledger: Path = Path("modelmeter.db")
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     time_zone: str = "UTC"
@@ -98,18 +100,20 @@ class Settings(_Table):
     limits: Limits = Limits()
 
     @property
-    def host(self) -> str:
-        """The address to listen on, without brackets."""
-        return self.listen.rpartition(":")[0].strip("[]")
+    def address(self) -> tuple[str, int]:
+        """The host to listen on, without brackets, and the port; 0: any free one."""
+        return _split(self.listen)
 
     @property
-    def port(self) -> int:
-        """The port to listen on; 0: any free one."""
-        return int(self.listen.rpartition(":")[2])
+    def health_address(self) -> tuple[str, int] | None:
+        """The same of `health_listen`."""
+        return None if self.health_listen is None else _split(self.health_listen)
 
-    @field_validator("listen")
+    @field_validator("listen", "health_listen")
     @classmethod
-    def _address_and_port(cls, value: str) -> str:
+    def _address_and_port(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         host, _, port = value.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or int(port) > _PORT_MAX:
             raise ValueError("give an address and a port, such as 127.0.0.1:4000")
@@ -137,7 +141,7 @@ class Settings(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.keys and not _is_loopback(self.host):
+        if not self.keys and not _is_loopback(self.address[0]):
             raise ValueError(
                 f"listen = {self.listen!r} reaches beyond this machine, which needs gateway keys: "
                 "make one with `modelmeter key new`, or listen on 127.0.0.1"
@@ -153,6 +157,11 @@ class Settings(_Table):
                 if owners.setdefault(glob, team) != team:
                     raise ValueError(f"teams {owners[glob]!r} and {team!r} both claim {glob!r}")
         return self
+
+
+def _split(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,9 +4,12 @@ import msgspec
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.anthropic.answers import MessageStreamObserver, message_facts
+from modelmeter.providers.anthropic.demand import anthropic_demand
 from modelmeter.providers.anthropic.errors import error_body, error_type_of_body
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
 
@@ -14,6 +17,7 @@ __all__ = ["AnthropicDialect"]
 
 _PATHS = frozenset({"/v1/messages", "/messages"})
 _HEADERS = ((b"content-type", b"application/json"),)
+_LIMIT_PLACES = (("max_tokens",),)
 _OK = 200
 
 
@@ -45,6 +49,16 @@ class AnthropicDialect:
             output_tokens_max=output_limit(request.max_tokens),
             upstream_body=body,
         )
+
+    def demand(
+        self, operation: Operation, model: str, body: bytes, output_tokens_max: int | None
+    ) -> RequestDemand:
+        """See `Dialect.demand`."""
+        return anthropic_demand(body, output_tokens_max)
+
+    def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
+        """See `Dialect.limit_output`."""
+        return limited(request, _LIMIT_PLACES, tokens)
 
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""

@@ -11,14 +11,18 @@ import msgspec
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bedrock.answers import answer_facts, tier_in_headers
+from modelmeter.providers.bedrock.demand import bedrock_demand
 from modelmeter.providers.bedrock.errors import (
     error_body,
     error_name_of_status,
     error_type_of_body,
 )
+from modelmeter.providers.bedrock.limits import limit_places
 from modelmeter.providers.bedrock.streams import ConverseStreamObserver, InvokeStreamObserver
-from modelmeter.providers.bodies import decode_request, model_name, output_limit
+from modelmeter.providers.bodies import decode_request, largest_limit, model_name
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
 
@@ -78,6 +82,16 @@ class BedrockDialect:
             upstream_body=body,
         )
 
+    def demand(
+        self, operation: Operation, model: str, body: bytes, output_tokens_max: int | None
+    ) -> RequestDemand:
+        """See `Dialect.demand`."""
+        return bedrock_demand(operation, model, body, output_tokens_max)
+
+    def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
+        """See `Dialect.limit_output`."""
+        return limited(request, limit_places(request), tokens)
+
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""
         if head.content_type.startswith(_EVENT_STREAM):
@@ -134,5 +148,4 @@ def _limit(request: _Request) -> int | None:
         candidates += [request.config.max_tokens, request.config.max_new_tokens]
     if request.text_config is not None:
         candidates.append(request.text_config.max_token_count)
-    limits = [output_limit(candidate) for candidate in candidates]
-    return next((limit for limit in limits if limit is not None), None)
+    return largest_limit(candidates)

@@ -8,13 +8,16 @@ import msgspec
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.demand import RequestDemand
 from modelmeter.providers.genai.answers import (
     ArrayFrames,
     EventFrames,
     StreamObserver,
     generation_facts,
 )
+from modelmeter.providers.genai.demand import genai_demand
 from modelmeter.providers.genai.errors import error_body, error_type_of_body
+from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
 
@@ -33,6 +36,13 @@ _OPERATIONS = {
 }
 _HEADERS = ((b"content-type", b"application/json"),)
 _OK = 200
+_LIMIT_PLACES = (
+    ("generationConfig", "maxOutputTokens"),
+    ("generationConfig", "max_output_tokens"),
+    ("generation_config", "max_output_tokens"),
+    ("generation_config", "maxOutputTokens"),
+)
+"""The API takes both spellings."""
 
 
 class _Config(msgspec.Struct):
@@ -69,6 +79,16 @@ class GenAIDialect:
             upstream_body=body,
         )
 
+    def demand(
+        self, operation: Operation, model: str, body: bytes, output_tokens_max: int | None
+    ) -> RequestDemand:
+        """See `Dialect.demand`."""
+        return genai_demand(operation, body, output_tokens_max)
+
+    def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
+        """See `Dialect.limit_output`."""
+        return limited(request, _limit_places(request.upstream_body), tokens)
+
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""
         if head.http_status != _OK or not request.streamed:
@@ -84,3 +104,7 @@ class GenAIDialect:
     def error_headers(self, code: str, http_status: int) -> tuple[tuple[bytes, bytes], ...]:
         """See `Dialect.error_headers`."""
         return _HEADERS
+
+
+def _limit_places(body: bytes) -> tuple[tuple[str, str], ...]:
+    return _LIMIT_PLACES[::-1] if b'"generation_config"' in body else _LIMIT_PLACES

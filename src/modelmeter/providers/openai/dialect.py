@@ -4,7 +4,10 @@ import re
 from urllib.parse import unquote
 
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.openai.demand import openai_demand
 from modelmeter.providers.openai.errors import error_body, error_type_of_body
+from modelmeter.providers.openai.limits import limit_openai_output
 from modelmeter.providers.openai.plain import body_facts
 from modelmeter.providers.openai.requests import read_openai_request
 from modelmeter.providers.openai.stream import ChatStreamObserver, ResponsesStreamObserver
@@ -41,6 +44,16 @@ class OpenAIDialect:
         match = None if path in _OPERATIONS else _DEPLOYMENT.fullmatch(path)
         deployment = None if match is None else unquote(match.group(1))
         return read_openai_request(operation, body, model_of_path=deployment)
+
+    def demand(
+        self, operation: Operation, model: str, body: bytes, output_tokens_max: int | None
+    ) -> RequestDemand:
+        """See `Dialect.demand`."""
+        return openai_demand(operation, model, body, output_tokens_max)
+
+    def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
+        """See `Dialect.limit_output`."""
+        return limit_openai_output(request, tokens)
 
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""

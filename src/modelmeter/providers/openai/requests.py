@@ -3,7 +3,7 @@
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
-from modelmeter.providers.bodies import decode_request, model_name, output_limit
+from modelmeter.providers.bodies import decode_request, largest_limit, model_name
 from modelmeter.providers.contract import RequestFacts
 from modelmeter.record import Operation
 
@@ -51,14 +51,12 @@ def read_openai_request(
         options = request.stream_options
         if not isinstance(options, _StreamOptions) or not options.include_usage:
             upstream_body = _with_usage(body, there=options is not msgspec.UNSET)
-    limit = request.max_completion_tokens
-    if limit is None:
-        limit = request.max_tokens if request.max_tokens is not None else request.max_output_tokens
+    limits = (request.max_completion_tokens, request.max_tokens, request.max_output_tokens)
     return RequestFacts(
         operation=operation,
         model=model_name(name),
         streamed=streamed,
-        output_tokens_max=output_limit(limit),
+        output_tokens_max=largest_limit(limits),
         upstream_body=upstream_body,
         hides_usage_chunk=upstream_body is not body,
     )
