@@ -12,12 +12,14 @@ from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
+from modelmeter.gateway.unified import Unified, UnifiedParts
 from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.meter import Meter, Pricer, lost_call
 from modelmeter.pricing import PriceBook
 from modelmeter.record import Call, Intent, SystemClock
+from modelmeter.service.router import Router
 from modelmeter.settings.model import Settings
 
 __all__ = ["gateway_app", "open_ledger", "price_book"]
@@ -70,13 +72,16 @@ async def gateway_app(
     identity = Identity(settings)
     upstream = UpstreamClient(settings.limits)
     refusals = RefusalCounts()
+    doors = doors_of(settings.providers)
+    outbound = Outbound(identity)
+    meter = Meter(ledger, pricer, clock)
     relay = Relay(
         RelayParts(
-            doors=doors_of(settings.providers),
+            doors=doors,
             identity=identity,
-            outbound=Outbound(identity),
+            outbound=outbound,
             upstream=upstream,
-            meter=Meter(ledger, pricer, clock),
+            meter=meter,
             ledger=ledger,
             limits=settings.limits,
             clock=clock,
@@ -87,16 +92,32 @@ async def gateway_app(
             ),
         )
     )
+    router = Router(settings, clock)
+    unified = Unified(
+        UnifiedParts(
+            doors={door.provider: door for door in doors.values()},
+            caller_of=relay.caller,
+            outbound=outbound,
+            upstream=upstream,
+            meter=meter,
+            router=router,
+            limits=settings.limits,
+            clock=clock,
+            refusals=refusals,
+        )
+    )
     scrape = Scrape(
         settings.ledger,
         ledger,
         refusals,
+        router.circuits,
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
     try:
         yield GatewayApp(
             relay,
+            unified,
             scrape,
             Health(ledger),
             close_timeout_seconds=settings.limits.close_timeout_seconds,

@@ -8,6 +8,7 @@ from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.health import Health, answer_json
 from modelmeter.gateway.relay import Relay
 from modelmeter.gateway.scrape import Scrape
+from modelmeter.gateway.unified import UNIFIED_PREFIX, Unified
 
 __all__ = ["GatewayApp"]
 
@@ -20,10 +21,17 @@ class GatewayApp:
     """Routes by the exact path as it came; what no route names goes to the relay."""
 
     def __init__(
-        self, relay: Relay, scrape: Scrape, health: Health, *, close_timeout_seconds: float
+        self,
+        relay: Relay,
+        unified: Unified,
+        scrape: Scrape,
+        health: Health,
+        *,
+        close_timeout_seconds: float,
     ) -> None:
         self._close_timeout_seconds = close_timeout_seconds
         self._relay = relay
+        self._unified = unified
         self._scrape = scrape
         self.health = health
         self._own = {b"/metrics": self._metrics, **health.paths}
@@ -33,7 +41,8 @@ class GatewayApp:
         client = ClientSide(scope, receive, send)
         own = self._own.get(scope["raw_path"])
         if own is None:
-            await self._relay.serve(client)
+            door = self._unified if scope["raw_path"].startswith(UNIFIED_PREFIX) else self._relay
+            await door.serve(client)
             client.close_if_cut(self._close_timeout_seconds)
         elif scope["method"] in _READ_METHODS:
             await own(client)

@@ -24,7 +24,7 @@ from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import clean_identifier
 
-__all__ = ["Relay", "RelayParts"]
+__all__ = ["Relay", "RelayParts", "refusal_of", "require_json"]
 
 KNOWN_PATHS_MAX = 1024
 """Paths whose doors are remembered; then the memory starts anew."""
@@ -68,28 +68,8 @@ class Relay:
             await self._serve(client, door, path)
         except ClientGoneError:
             return
-        except asyncio.CancelledError:
-            # Only the server's stop cancels a request, and this is where its task ends.
-            refusal = RefusedRequestError(
-                "the gateway is stopping; try again in a moment",
-                code="stopping",
-                http_status=503,
-                retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
-            )
-            await self._refuse(client, door, refusal)
-        except RefusedRequestError as error:
-            await self._refuse(client, door, error)
-        except UpstreamError as error:
-            refusal = RefusedRequestError(error.message, code="upstream_error", http_status=502)
-            await self._refuse(client, door, refusal)
-        except LedgerError as error:
-            refusal = RefusedRequestError(
-                str(error),
-                code=error.code,
-                http_status=503,
-                retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
-            )
-            await self._refuse(client, door, refusal)
+        except (asyncio.CancelledError, RefusedRequestError, UpstreamError, LedgerError) as error:
+            await self._refuse(client, door, refusal_of(error))
 
     def _door(self, raw_path: bytes) -> tuple[Door, str]:
         found = self._known_paths.get(raw_path)
@@ -105,7 +85,7 @@ class Relay:
     async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
-        caller = self._caller(client, began_ns)
+        caller = self.caller(client, began_ns)
         method = client.scope["method"]
         operation = door.dialect.operation(method, path)
         body = await client.read_body(
@@ -116,7 +96,7 @@ class Relay:
             request = await parts.outbound.request(client, door, path, body)
             await pass_through(client, parts.upstream, request, door, parts.limits, parts.ledger)
             return
-        _require_json(client)
+        require_json(client)
         facts = door.dialect.read_request(operation, path, body)
         request = await parts.outbound.request(client, door, path, facts.upstream_body)
         call = await parts.meter.open(
@@ -125,7 +105,13 @@ class Relay:
         exchange = Exchange(client, parts.upstream, call, facts, door.dialect, parts.limits)
         await exchange.run(request)
 
-    def _caller(self, client: ClientSide, now_ns: int) -> Caller:
+    def caller(self, client: ClientSide, now_ns: int) -> Caller:
+        """
+        Who makes a request.
+
+        Raises:
+            RefusedRequestError: it may not be made.
+        """
         try:
             return self._parts.identity.identify(client.headers, datetime.now(UTC))
         except RefusedRequestError as error:
@@ -173,7 +159,35 @@ def _attempt(retries: bytes | None) -> int:
     return min(int(retries), _ATTEMPTS_MAX)
 
 
-def _require_json(client: ClientSide) -> None:
+def refusal_of(error: BaseException) -> RefusedRequestError:
+    """What a request's error is answered as."""
+    if isinstance(error, RefusedRequestError):
+        return error
+    if isinstance(error, UpstreamError):
+        return RefusedRequestError(error.message, code="upstream_error", http_status=502)
+    if isinstance(error, LedgerError):
+        return RefusedRequestError(
+            str(error),
+            code=error.code,
+            http_status=503,
+            retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
+        )
+    # Only the server's stop cancels a request, and this is where its task ends.
+    return RefusedRequestError(
+        "the gateway is stopping; try again in a moment",
+        code="stopping",
+        http_status=503,
+        retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
+    )
+
+
+def require_json(client: ClientSide) -> None:
+    """
+    Check what the request says of its body.
+
+    Raises:
+        RefusedRequestError: it is no JSON (415).
+    """
     content_type = header(client.headers, b"content-type")
     if content_type is None or content_type.split(b";")[0].strip().lower().endswith(b"json"):
         return

@@ -12,6 +12,7 @@ from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import read_series
 from modelmeter.metrics import Exposition, ProcessSample
 from modelmeter.record import Clock
+from modelmeter.service.circuit import Circuits
 
 __all__ = ["Scrape"]
 
@@ -28,6 +29,7 @@ class Scrape:
         ledger_path: Path,
         ledger: Ledger,
         refusals: RefusalCounts,
+        circuits: Circuits,
         clock: Clock,
         *,
         scrape_interval_seconds: float,
@@ -39,6 +41,7 @@ class Scrape:
         self._connection = connect_reader(ledger_path)
         self._ledger = ledger
         self._refusals = refusals
+        self._circuits = circuits
         self._clock = clock
         hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
         self._exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
@@ -110,5 +113,15 @@ class Scrape:
                 (("code", code),),
             )
             for code, count in sorted(self._refusals.by_code.items())
+        ]
+        samples += [
+            ProcessSample(
+                "llm_circuit_open",
+                "gauge",
+                "Models of a provider that this process leaves alone for a while.",
+                count,
+                (("provider", provider),),
+            )
+            for provider, count in sorted(self._circuits.open_by_provider().items())
         ]
         return samples

@@ -218,7 +218,7 @@ class BedrockReader:
         kind = message.headers.get(":exception-type")
         if kind is not None:
             raise UpstreamError(
-                f"{_NAME} reported {kind} in the stream",
+                f"{_NAME} reported {kind!r} in the stream",
                 error_type=error_type_of_exception(kind, message.payload),
             )
         event = _event_decoder.decode(message.payload)

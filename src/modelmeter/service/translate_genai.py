@@ -145,7 +145,7 @@ class _Part(msgspec.Struct, rename="camel"):
     thought_signature: str | None = None
 
 
-class _Content(msgspec.Struct):
+class _Content(msgspec.Struct, frozen=True):
     parts: list[_Part] = []
 
 
