@@ -2,6 +2,7 @@
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := .venv/bin
 PYTEST := $(RUN)/python -m pytest
+INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 
 .PHONY: help demo test lint bench soak servers generated clean
 
@@ -19,9 +20,16 @@ help:  ## show these lines
 demo: .venv/.synced  ## run simulated providers, the gateway and a dozen agents (DEMO='--seconds 60')
 	$(RUN)/modelmeter demo $(DEMO)
 
-servers:
-	@command -v prometheus >/dev/null && command -v promtool >/dev/null || \
-	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq prometheus >/dev/null; }
+servers: tests/dashboards/grafana_types/node_modules/.synced
+	@missing=""; \
+	command -v promtool >/dev/null || missing="$$missing prometheus"; \
+	command -v amtool >/dev/null || missing="$$missing prometheus-alertmanager"; \
+	test -z "$$missing" || { $(INSTALL) $$missing >/dev/null; }
+
+tests/dashboards/grafana_types/node_modules/.synced: tests/dashboards/grafana_types/package-lock.json
+	@command -v npm >/dev/null || { $(INSTALL) nodejs npm >/dev/null; }
+	npm ci --silent --prefix $(dir $<)
+	@touch $@
 
 generated: .venv/.synced  ## write the committed dashboards anew
 	$(RUN)/modelmeter dashboard > src/modelmeter/dashboards/llm_usage_dashboard.json

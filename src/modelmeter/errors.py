@@ -4,12 +4,14 @@ Every error modelmeter raises on purpose.
     ModelmeterError
     ├── SettingsError            the configuration cannot be used
     ├── RefusedRequestError      a caller's request is not sent upstream
+    ├── BudgetExceededError      a call does not fit what is left of a budget
     ├── WireError                bytes that no codec can read
     │   ├── WireLimitError       … or that exceed a codec's cap
     │   └── WireFormatError      … or that break the format
     ├── UpstreamError            the upstream gave no usable answer
     ├── LedgerError              the ledger cannot do what was asked
     │   ├── LedgerUnavailableError   … now: full disk, lock, I/O error
+    │   │   └── LedgerLateError  … in time; it may do it yet
     │   ├── LedgerFormatError    … ever: not a ledger, damaged, or of a newer version
     │   └── LedgerConflictError  … because the call is settled already
     ├── CacheUnavailableError    the response cache's store does not answer
@@ -22,16 +24,20 @@ Every error modelmeter raises on purpose.
 Each carries a stable ``code`` for programs; its text says what was wrong and what to do.
 """
 
+from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 
 __all__ = [
     "APIKeyError",
+    "BudgetExceededError",
     "CacheUnavailableError",
     "LLMServiceError",
     "LLMTimeoutError",
     "LedgerConflictError",
     "LedgerError",
     "LedgerFormatError",
+    "LedgerLateError",
     "LedgerUnavailableError",
     "ModelmeterError",
     "RateLimitError",
@@ -75,6 +81,43 @@ class RefusedRequestError(ModelmeterError):
         self.refusal_code = code
         self.http_status = http_status
         self.retry_after_seconds = retry_after_seconds
+
+
+class BudgetExceededError(ModelmeterError):
+    """
+    A call was not made, for it may cost more than is left of a budget.
+
+    Amounts are exact decimals in ``unit`` (usd, tokens or calls).
+    """
+
+    code = "budget_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: str,
+        unit: str,
+        limit: Decimal,
+        spent: Decimal,
+        reserved: Decimal,
+        resets_at: datetime | None,
+        retry_after_seconds: int,
+        downgrade_to: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.budget = budget
+        self.unit = unit
+        self.limit = limit
+        self.spent = spent
+        self.reserved = reserved
+        self.resets_at = resets_at
+        """None: the window rolls."""
+        self.retry_after_seconds = retry_after_seconds
+        """When what is left may be more."""
+        self.downgrade_to = downgrade_to
+        """The model that the budget lets a call ask instead."""
 
 
 class WireError(ModelmeterError):
@@ -122,6 +165,10 @@ class LedgerUnavailableError(LedgerError):
     """The ledger cannot commit now; the caller may try again later."""
 
     code = "ledger_unavailable"
+
+
+class LedgerLateError(LedgerUnavailableError):
+    """The ledger did not commit in time, and may do so yet."""
 
 
 class LedgerFormatError(LedgerError):

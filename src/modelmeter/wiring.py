@@ -1,10 +1,20 @@
 """The composition root: puts a running gateway together from settings."""
 
+import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from modelmeter.gateway.app import GatewayApp
+from modelmeter.alerts.channels import channels_of
+from modelmeter.alerts.notifier import Notifier
+from modelmeter.budgets.bound import DemandBound
+from modelmeter.budgets.budget import budget_of
+from modelmeter.budgets.definitions import sync_settings
+from modelmeter.budgets.desk import BudgetDesk
+from modelmeter.errors import LedgerUnavailableError
+from modelmeter.gateway.admission import Admission
+from modelmeter.gateway.app import GatewayApp, Mount
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
@@ -16,13 +26,17 @@ from modelmeter.gateway.unified import Unified, UnifiedParts
 from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
-from modelmeter.meter import Meter, Pricer, lost_call
+from modelmeter.ledger.database import connect_writer
+from modelmeter.meter import Meter, Pricer, lost_call, refused_call
+from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
-from modelmeter.record import Call, Intent, SystemClock
+from modelmeter.providers import dialect_for
+from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.service.router import Router
 from modelmeter.settings.model import Settings
+from modelmeter.web.mount import WEB_PATHS, WebMount, WebParts
 
-__all__ = ["gateway_app", "open_ledger", "price_book"]
+__all__ = ["bounding_of", "gateway_app", "open_ledger", "price_book", "put_budgets"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +73,47 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
             label_value_bytes_max=limits.label_value_bytes_max,
         ),
         version=settings.version,
+        reservations=BudgetDesk(refused_call),
     )
     return Ledger(writer, wait_seconds=limits.ledger_wait_seconds)
 
 
+def put_budgets(settings: Settings) -> None:
+    """
+    Make the budgets of the configuration those of its ledger, before a gateway opens it.
+
+    Of gateways with different configurations on one ledger, the last one's stand.
+
+    Raises:
+        LedgerError: the file cannot be used.
+    """
+    budgets = [budget_of(one, time_zone=settings.time_zone) for one in settings.budgets]
+    connection = connect_writer(settings.ledger)
+    try:
+        sync_settings(connection, budgets, SystemClock().time_ns())
+    except sqlite3.Error as error:
+        raise LedgerUnavailableError(f"cannot use the ledger {settings.ledger}: {error}") from error
+    finally:
+        connection.close()
+
+
+def desk_of(ledger: Ledger) -> BudgetDesk:
+    """The budgets of a ledger that `open_ledger` opened."""
+    desk = ledger.writer.reservations
+    if not isinstance(desk, BudgetDesk):
+        raise TypeError("this ledger was opened without budgets")
+    return desk
+
+
+def bounding_of(settings: Settings, ledger: Ledger, pricer: PriceBook, clock: Clock) -> Bounding:
+    """What bounds the cost of calls for the budgets of a ledger that `open_ledger` opened."""
+    bound = DemandBound(pricer, dialect_for)
+    return Bounding(desk_of(ledger), bound, clock, settings.budgeting)
+
+
 @asynccontextmanager
 async def gateway_app(
-    settings: Settings, ledger: Ledger, pricer: Pricer
+    settings: Settings, ledger: Ledger, pricer: PriceBook
 ) -> AsyncIterator[GatewayApp]:
     """The gateway over an open ledger, to be run inside this context."""
     clock = SystemClock()
@@ -75,13 +123,14 @@ async def gateway_app(
     doors = doors_of(settings.providers)
     outbound = Outbound(identity)
     meter = Meter(ledger, pricer, clock)
+    bounding = bounding_of(settings, ledger, pricer, clock)
     relay = Relay(
         RelayParts(
             doors=doors,
             identity=identity,
             outbound=outbound,
             upstream=upstream,
-            meter=meter,
+            admission=Admission(meter, bounding),
             ledger=ledger,
             limits=settings.limits,
             clock=clock,
@@ -90,9 +139,10 @@ async def gateway_app(
                 per_minute_max=settings.limits.wrong_keys_per_minute_max,
                 peers_max=settings.limits.wrong_key_peers_max,
             ),
+            passes_without_ledger=settings.budgeting.without_ledger == "allow",
         )
     )
-    router = Router(settings, clock)
+    router = Router(settings, clock, bounding)
     unified = Unified(
         UnifiedParts(
             doors={door.provider: door for door in doors.values()},
@@ -114,14 +164,29 @@ async def gateway_app(
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
+    web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
+    notifier = _notifier(settings, clock)
     try:
+        if notifier is not None:
+            notifier.start()
         yield GatewayApp(
             relay,
             unified,
             scrape,
             Health(ledger),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
+            mount=Mount(WEB_PATHS, web, web.end_streams),
         )
     finally:
+        await web.close()
         scrape.close()
         await upstream.close()
+        if notifier is not None:
+            await asyncio.to_thread(notifier.close)
+
+
+def _notifier(settings: Settings, clock: Clock) -> Notifier | None:
+    """What tells people about budgets; None if nobody is to be told."""
+    if not settings.notifications.wanted:
+        return None
+    return Notifier(settings.ledger, channels_of(settings.notifications), clock)

@@ -15,7 +15,7 @@ from modelmeter.budgets.bound import COST_MAX, DemandBound
 from modelmeter.budgets.contract import BoundRequest
 from modelmeter.pricing import PriceBook
 from modelmeter.providers import AnswerHead, RequestFacts, dialect_for
-from modelmeter.record import CallBound, CostState, Operation, PicoUsd, TokenCounts
+from modelmeter.record import CallBound, CostState, Operation, PicoUsd, TokenCounts, ToolCalls
 from modelmeter.simulator.agents import demo_agents
 from modelmeter.simulator.draws import seeded_random
 from modelmeter.simulator.sdk_requests import draw_prompt, sdk_request
@@ -92,7 +92,7 @@ def test_no_simulated_call_costs_more_than_its_bound(simulator: Client) -> None:
             AT_NS,
             model_answered=facts.model_answered,
             service_tier=facts.service_tier,
-            web_searches=facts.web_searches,
+            tools=facts.tools,
         )
 
         bound = bound_of(kind, request)
@@ -322,7 +322,7 @@ def test_a_tool_that_the_provider_runs_reads_the_window_again_each_time() -> Non
     }
     request = read("anthropic", "/v1/messages", body)
     used = TokenCounts(input=10 * 200_000, output=9)
-    price = BOOK.price("anthropic", request.model, used, AT_NS, web_searches=3)
+    price = BOOK.price("anthropic", request.model, used, AT_NS, tools=ToolCalls(web_search=3))
 
     bound = bound_of("anthropic", request)
 

@@ -77,7 +77,7 @@ def test_a_usage_costs_what_its_provider_bills(case: dict[str, str]) -> None:
         model_answered=facts.model_answered,
         service_tier=facts.service_tier or case["tier"],
         region=case.get("region"),
-        web_searches=facts.web_searches,
+        tools=facts.tools,
     )
 
     if case["expected_status"] == "unknown":

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observing import observed
 
-from modelmeter.record import TokenCounts
+from modelmeter.record import TokenCounts, ToolCalls
 
 FIELD = {"generate": "usageMetadata", "embed": "usageMetadata"}
 CHAT = {"prompt_tokens": 100, "completion_tokens": 40}
@@ -282,5 +282,5 @@ def test_searches_are_counted_whole_and_streamed(output: object, searches: int) 
     _, whole = observed("responses", response)
     _, streamed = observed("responses", stream, content_type="text/event-stream", stream=True)
 
-    assert whole.web_searches == streamed.web_searches == searches
+    assert whole.tools == streamed.tools == ToolCalls(web_search=searches)
     assert whole.tokens == streamed.tokens == TokenCounts(input=100, output=40)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers import AnswerHead, RequestFacts, ResponseFacts, dialect_for
-from modelmeter.record import ErrorType
+from modelmeter.record import ErrorType, ToolCalls
 
 STREAMED = [name for name, case in ANSWERS.items() if case.stream]
 CUTS = st.lists(st.integers(0, 5000), max_size=8)
@@ -282,5 +282,5 @@ def test_what_is_billed_beside_the_tokens_is_told() -> None:
         content_type=SSE,
     )
 
-    assert (anthropic.web_searches, anthropic.service_tier) == (3, "fast")
-    assert (openai.web_searches, streamed.web_searches) == (1, 1)
+    assert (anthropic.tools, anthropic.service_tier) == (ToolCalls(web_search=3), "fast")
+    assert openai.tools == streamed.tools == ToolCalls(web_search=1)

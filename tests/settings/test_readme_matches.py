@@ -9,10 +9,19 @@ import pytest
 from typer.testing import CliRunner
 
 from modelmeter.cli import app
-from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_BYTES, CACHE_SIZE, METRICS
+from modelmeter.metrics.names import (
+    ACTIVE_REQUESTS,
+    BUILD_INFO,
+    CACHE_BYTES,
+    CACHE_SIZE,
+    COST_OVERSTATED,
+    METRICS,
+)
+from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
+from modelmeter.settings.notifications import NotificationSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -23,11 +32,26 @@ SPANS = re.findall(r"`([^`\n]+)`", PROSE)
 
 SHOWN = {
     metric.name: (metric.type, metric.labels)
-    for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_BYTES, CACHE_SIZE, BUILD_INFO)
+    for metric in (
+        *METRICS,
+        ACTIVE_REQUESTS,
+        CACHE_BYTES,
+        CACHE_SIZE,
+        COST_OVERSTATED,
+        BUILD_INFO,
+    )
 }
 SETTINGS = {
     name
-    for table in (Settings, Limits, ProviderSettings, KeySettings)
+    for table in (
+        Settings,
+        Limits,
+        ProviderSettings,
+        KeySettings,
+        BudgetSettings,
+        BudgetingSettings,
+        NotificationSettings,
+    )
     for name in table.model_fields
 }
 LIKE_A_SETTING = re.compile(r"(?!llm_|modelmeter_)[a-z]+(?:_[a-z]+)*_(?:seconds|max)")
@@ -80,7 +104,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
 
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
-    untold = {"version", "health_listen", "providers", "teams", "keys"}
+    untold = {"version", "health_listen", "providers", "teams", "keys", "budgets", "notifications"}
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 
 

@@ -64,6 +64,7 @@ def expand(
     *,
     range_seconds: int,
     scrape_seconds: float,
+    rate_seconds: float | None = None,
 ) -> str:
     """
     The query that Grafana sends: macros and variables filled in.
@@ -71,12 +72,13 @@ def expand(
     ``chosen`` holds the chosen values of each variable; a variable without any is All. The rate
     interval is max($__interval + scrape interval, 4 * scrape interval), where the target's
     smallest step stands for the scrape interval if it has one, and $__interval is not below it.
+    ``rate_seconds`` is a rate interval of the caller's choice.
     """
     step = max(_seconds(target.min_step), scrape_seconds)
     macros = {
-        "$__rate_interval": f"{max(2 * step, 4 * step):g}s",
+        "$__rate_interval": _duration(rate_seconds or 4 * step),
         "$__range": f"{range_seconds}s",
-        "$__interval": f"{step:g}s",
+        "$__interval": _duration(step),
     }
     for variable in ("agent_id", "model", "provider"):
         values = chosen.get(variable, ())
@@ -113,6 +115,10 @@ def _fill(expr: str, macros: Mapping[str, str]) -> str:
     for name, value in sorted(macros.items(), key=lambda macro: -len(macro[0])):
         expr = expr.replace(name, value)
     return expr
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:g}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"
 
 
 def _seconds(duration: str) -> float:

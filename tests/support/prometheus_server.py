@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 __all__ = ["SHIPPED_CONFIG", "PrometheusServer", "free_port"]
 
@@ -64,12 +65,33 @@ class PrometheusServer:
     def query(self, query: str, *, at: float | None = None) -> list[dict[str, list[str]]]:
         """The results of an instant query."""
         parameters = {"query": query} | ({} if at is None else {"time": f"{at:.3f}"})
-        address = f"{self.url}/api/v1/query?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(address) as response:
-            answer = json.load(response)
-        assert answer["status"] == "success", answer
-        results: list[dict[str, list[str]]] = answer["data"]["result"]
+        results: list[dict[str, list[str]]] = self._ask("query", parameters)["result"]
         return results
+
+    def query_range(
+        self, query: str, *, start: float, end: float, step: float
+    ) -> list[dict[str, Any]]:
+        """The lines of a range query."""
+        edges = {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
+        results: list[dict[str, Any]] = self._ask("query_range", {"query": query, **edges})[
+            "result"
+        ]
+        return results
+
+    def label_values(self, label: str, selector: str) -> list[str]:
+        """The values of a label, as a variable of Grafana asks for them."""
+        values: list[str] = self._ask(f"label/{label}/values", {"match[]": selector})
+        return values
+
+    def _ask(self, path: str, parameters: dict[str, str]) -> Any:
+        address = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(address) as response:
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{parameters}: {error.read().decode()}") from error
+        assert answer["status"] == "success", answer
+        return answer["data"]
 
     def stop(self) -> None:
         """End it."""

@@ -155,5 +155,5 @@ def _cost_at(rates: Rates, demand: RequestDemand, tokens: _Tokens) -> int:
     if tokens.output:
         output_kinds: tuple[str, ...] = _OUTPUT + (_AUDIO_OUTPUT if demand.has_audio else ())
         scaled += tokens.output * rates.dearest(output_kinds, tokens.input)
-    searches = demand.web_searches * (rates.search_fee or 0)
+    searches = demand.web_searches * dict(rates.tool_fees).get("web_search", 0)
     return -(-scaled // rates.scale) + searches

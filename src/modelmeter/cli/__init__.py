@@ -7,9 +7,11 @@ import typer
 from modelmeter.cli.calls import calls
 from modelmeter.cli.dashboard import app as dashboard_app
 from modelmeter.cli.demo import demo
+from modelmeter.cli.explain import explain
 from modelmeter.cli.key import app as key_app
 from modelmeter.cli.price import price
 from modelmeter.cli.report import report
+from modelmeter.cli.reprice import reprice
 from modelmeter.cli.serve import serve
 from modelmeter.errors import ModelmeterError
 
@@ -28,7 +30,9 @@ app.command("demo")(demo)
 app.command("serve")(serve)
 app.command("report")(report)
 app.command("calls")(calls)
+app.command("explain", no_args_is_help=True)(explain)
 app.command("price", no_args_is_help=True)(price)
+app.command("reprice", no_args_is_help=True)(reprice)
 app.add_typer(key_app, name="key")
 app.add_typer(dashboard_app, name="dashboard")
 

@@ -1,14 +1,18 @@
-"""Which ledger a reading command reads, and in which time zone it thinks."""
+"""Which configuration a command goes by, which ledger it reads, in which time zone it thinks."""
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["ledger_and_zone"]
+if TYPE_CHECKING:
+    from modelmeter.settings.model import Settings
+
+__all__ = ["ledger_and_zone", "settings_of"]
 
 
-def ledger_and_zone(ledger: Path | None, config: Path | None) -> tuple[Path, str]:
+def settings_of(config: Path | None) -> "Settings":
     """
-    ``--ledger``, else that of ``--config`` or MODELMETER_CONFIG, MODELMETER_LEDGER, the default.
+    The settings of ``--config``, else of MODELMETER_CONFIG, else the defaults.
 
     Raises:
         SettingsError: the configuration cannot be used.
@@ -18,5 +22,15 @@ def ledger_and_zone(ledger: Path | None, config: Path | None) -> tuple[Path, str
     environment = dict(os.environ)
     if config is None and environment.get("MODELMETER_CONFIG"):
         config = Path(environment["MODELMETER_CONFIG"])
-    settings = load_settings(config, environment)
+    return load_settings(config, environment)
+
+
+def ledger_and_zone(ledger: Path | None, config: Path | None) -> tuple[Path, str]:
+    """
+    ``--ledger``, else that of the configuration or MODELMETER_LEDGER, and the time zone.
+
+    Raises:
+        SettingsError: the configuration cannot be used.
+    """
+    settings = settings_of(config)
     return ledger or settings.ledger, settings.time_zone

@@ -14,7 +14,7 @@ from modelmeter.gateway.health import Health
 from modelmeter.gateway.server import bind, run_server
 from modelmeter.gateway.workers import run_workers
 from modelmeter.settings.model import Settings
-from modelmeter.wiring import gateway_app, open_ledger, price_book
+from modelmeter.wiring import gateway_app, open_ledger, price_book, put_budgets
 
 __all__ = ["serve_until_stopped"]
 
@@ -34,6 +34,7 @@ def serve_until_stopped(settings: Settings, *, log_level: str) -> None:
     logging.basicConfig(format=_LOG_FORMAT, level=log_level.upper())
     listener = bind(*settings.address)
     health = None if settings.health_address is None else bind(*settings.health_address)
+    put_budgets(settings)
     if settings.workers == 1:
         _serve(settings, listener, health)
     else:
@@ -68,7 +69,13 @@ async def _run(settings: Settings, listener: socket, health: socket | None) -> N
             gateway_app(settings, ledger, pricer) as app,
             _serving_health(app.health, health, settings),
         ):
-            await run_server(app, listener, settings.limits, on_ready=say_ready)
+            await run_server(
+                app,
+                listener,
+                settings.limits,
+                on_ready=say_ready,
+                end_streams=app.end_streams,
+            )
     finally:
         await asyncio.to_thread(ledger.writer.close)
 

@@ -159,6 +159,7 @@ def _options(panel: Panel, targets: list[Json]) -> Json:
             return {
                 "pieType": "donut",
                 "displayLabels": ["percent"],
+                "orientation": "auto",
                 "sort": "desc",
                 "reduceOptions": _LAST_VALUE,
                 "legend": _legend("table", "right") | {"values": ["value", "percent"]},

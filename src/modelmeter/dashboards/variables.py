@@ -40,7 +40,6 @@ def variables() -> list[Json]:
         "includeAll": False,
         "multi": False,
         "options": [],
-        "current": {},
         "skipUrlSync": False,
     }
     return [data_source, *(_label_variable(name) for name in VARIABLES)]
@@ -84,7 +83,13 @@ def annotations() -> list[Json]:
         "hide": False,
         "iconColor": "purple",
         "name": "Posted Notes",
-        "target": {"limit": 100, "matchAny": True, "tags": list(POSTED_TAGS), "type": "tags"},
+        "target": {
+            "refId": "Posted",
+            "type": "tags",
+            "tags": list(POSTED_TAGS),
+            "matchAny": True,
+            "limit": 100,
+        },
     }
     return [
         own,

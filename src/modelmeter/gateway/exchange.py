@@ -60,7 +60,11 @@ class Exchange:
         facts: RequestFacts,
         dialect: Dialect,
         limits: Limits,
+        *,
+        told: Headers | None = None,
     ) -> None:
+        """``told``: headers for the caller beside the upstream's own."""
+        self._told = told
         self._client = client
         self._upstream = upstream
         self._call = call
@@ -168,6 +172,8 @@ class Exchange:
     def _headers(self, answer: UpstreamAnswer) -> Headers:
         headers = forwardable_response_headers(answer.headers)
         headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
+        if self._told:
+            headers += self._told
         return headers
 
     async def _conclude(self) -> None:

@@ -22,6 +22,8 @@ class RefusalCounts:
 
     def __init__(self) -> None:
         self.by_code: Counter[str] = Counter()
+        self.unmetered = 0
+        """Calls that were passed on without the ledger, as the configuration allows."""
 
     def add(self, code: str) -> None:
         """Count one."""
@@ -37,6 +39,7 @@ async def send_error(
     http_status: int,
     retry_after_seconds: int | None = None,
     call_id: str | None = None,
+    told: Headers | None = None,
 ) -> None:
     """Answer with an error that the caller's SDK understands; without a dialect in JSON."""
     logger.info("refused: %s (%d)", code, http_status)
@@ -50,4 +53,4 @@ async def send_error(
         headers.append((b"retry-after", str(retry_after_seconds).encode()))
     if call_id is not None:
         headers.append((CALL_ID_HEADER, call_id.encode()))
-    await client.answer(http_status, headers, body)
+    await client.answer(http_status, headers + (told or []), body)

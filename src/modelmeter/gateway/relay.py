@@ -6,11 +6,18 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from modelmeter.errors import LedgerError, RefusedRequestError, UpstreamError
-from modelmeter.gateway.asgi import header
+from modelmeter.errors import (
+    BudgetExceededError,
+    LedgerError,
+    LedgerUnavailableError,
+    RefusedRequestError,
+    UpstreamError,
+)
+from modelmeter.gateway.admission import Admission, Asked
+from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
-from modelmeter.gateway.exchange import Exchange
+from modelmeter.gateway.exchange import Exchange, UpstreamRequest
 from modelmeter.gateway.identity import INVALID_KEY_CODE, Identity
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.passage import pass_through
@@ -18,13 +25,22 @@ from modelmeter.gateway.refusals import RefusalCounts, send_error
 from modelmeter.gateway.upstream import Upstream
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger
-from modelmeter.meter import CallOpening, Meter
+from modelmeter.meter import CallOpening
 from modelmeter.providers import RequestFacts
 from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import clean_identifier
 
-__all__ = ["Relay", "RelayParts", "refusal_of", "require_json"]
+__all__ = ["REFUSED", "Relay", "RelayParts", "refusal_of", "require_json"]
+
+REFUSED = (
+    asyncio.CancelledError,
+    RefusedRequestError,
+    BudgetExceededError,
+    UpstreamError,
+    LedgerError,
+)
+"""How a request may end without an answer of its upstream."""
 
 KNOWN_PATHS_MAX = 1024
 """Paths whose doors are remembered; then the memory starts anew."""
@@ -32,6 +48,8 @@ KNOWN_PATHS_MAX = 1024
 _LEDGER_RETRY_AFTER_SECONDS = 1
 _STOP_RETRY_AFTER_SECONDS = 5
 _ATTEMPTS_MAX = 100
+_NO_RETRY = (b"x-should-retry", b"false")
+"""The SDKs of OpenAI and Anthropic obey it."""
 _NOTHING_HERE = (
     "nothing is served here; point an SDK's base URL at /openai/v1, /anthropic, /genai, /bedrock "
     "or /up/<name>/v1"
@@ -45,12 +63,14 @@ class RelayParts(msgspec.Struct, frozen=True):
     identity: Identity
     outbound: Outbound
     upstream: Upstream
-    meter: Meter
+    admission: Admission
     ledger: Ledger
     limits: Limits
     clock: Clock
     refusals: RefusalCounts
     wrong_keys: WrongKeys
+    passes_without_ledger: bool
+    """Calls that no budget can stop are passed on unmetered while the ledger cannot commit."""
 
 
 class Relay:
@@ -68,8 +88,9 @@ class Relay:
             await self._serve(client, door, path)
         except ClientGoneError:
             return
-        except (asyncio.CancelledError, RefusedRequestError, UpstreamError, LedgerError) as error:
-            await self._refuse(client, door, refusal_of(error))
+        except REFUSED as error:
+            refusal, told = refusal_of(error)
+            await self._refuse(client, door, refusal, told=told)
 
     def _door(self, raw_path: bytes) -> tuple[Door, str]:
         found = self._known_paths.get(raw_path)
@@ -98,12 +119,34 @@ class Relay:
             return
         require_json(client)
         facts = door.dialect.read_request(operation, path, body)
-        request = await parts.outbound.request(client, door, path, facts.upstream_body)
-        call = await parts.meter.open(
-            _opening(client, door, caller, facts, len(body)), began_ns=began_ns
+        opening = _opening(client, door, caller, facts, len(body))
+
+        async def send(path: str, body: bytes) -> UpstreamRequest:
+            return await parts.outbound.request(client, door, path, body)
+
+        try:
+            admitted = await parts.admission.open(
+                Asked(door, path, body, facts, opening), send, began_ns=began_ns
+            )
+        except LedgerUnavailableError:
+            if parts.passes_without_ledger and not parts.admission.may_stop(opening):
+                parts.refusals.unmetered += 1
+                request = await send(path, body)
+                await pass_through(
+                    client, parts.upstream, request, door, parts.limits, parts.ledger
+                )
+                return
+            raise
+        exchange = Exchange(
+            client,
+            parts.upstream,
+            admitted.call,
+            admitted.facts,
+            door.dialect,
+            parts.limits,
+            told=admitted.headers,
         )
-        exchange = Exchange(client, parts.upstream, call, facts, door.dialect, parts.limits)
-        await exchange.run(request)
+        await exchange.run(admitted.request)
 
     def caller(self, client: ClientSide, now_ns: int) -> Caller:
         """
@@ -120,7 +163,12 @@ class Relay:
             raise self._parts.wrong_keys.refusal(client.peer, error, now_ns) from error
 
     async def _refuse(
-        self, client: ClientSide, door: Door | None, error: RefusedRequestError
+        self,
+        client: ClientSide,
+        door: Door | None,
+        error: RefusedRequestError,
+        *,
+        told: Headers | None = None,
     ) -> None:
         self._parts.refusals.add(error.refusal_code)
         if client.started:
@@ -132,7 +180,21 @@ class Relay:
             code=error.refusal_code,
             http_status=error.http_status,
             retry_after_seconds=error.retry_after_seconds,
+            told=told,
         )
+
+
+def _stands(error: BudgetExceededError) -> Headers:
+    """How a budget stands, for programs; and that trying again at once is of no use."""
+    figures = f"limit={error.limit:f};spent={error.spent:f};reserved={error.reserved:f}"
+    told = [
+        (b"x-modelmeter-budget", error.budget.encode()),
+        (b"x-modelmeter-budget-stands", f"unit={error.unit};{figures}".encode()),
+        _NO_RETRY,
+    ]
+    if error.resets_at is not None:
+        told.append((b"x-modelmeter-budget-resets-at", error.resets_at.isoformat().encode()))
+    return told
 
 
 def _opening(
@@ -159,26 +221,36 @@ def _attempt(retries: bytes | None) -> int:
     return min(int(retries), _ATTEMPTS_MAX)
 
 
-def refusal_of(error: BaseException) -> RefusedRequestError:
-    """What a request's error is answered as."""
+def refusal_of(error: BaseException) -> tuple[RefusedRequestError, Headers | None]:
+    """What one of `REFUSED` is answered as, and what else its caller is told."""
     if isinstance(error, RefusedRequestError):
-        return error
+        return error, None
+    if isinstance(error, BudgetExceededError):
+        refusal = RefusedRequestError(
+            error.message,
+            code=error.code,
+            http_status=429,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+        return refusal, _stands(error)
     if isinstance(error, UpstreamError):
-        return RefusedRequestError(error.message, code="upstream_error", http_status=502)
+        return RefusedRequestError(error.message, code="upstream_error", http_status=502), None
     if isinstance(error, LedgerError):
-        return RefusedRequestError(
+        refusal = RefusedRequestError(
             str(error),
             code=error.code,
             http_status=503,
             retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
         )
+        return refusal, None
     # Only the server's stop cancels a request, and this is where its task ends.
-    return RefusedRequestError(
+    refusal = RefusedRequestError(
         "the gateway is stopping; try again in a moment",
         code="stopping",
         http_status=503,
         retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
     )
+    return refusal, None
 
 
 def require_json(client: ClientSide) -> None:

@@ -104,6 +104,14 @@ class Scrape:
                 writer.recovered,
             ),
         ]
+        samples.append(
+            ProcessSample(
+                "modelmeter_unmetered_calls_total",
+                "counter",
+                "Calls this process passed on while the ledger could not commit.",
+                self._refusals.unmetered,
+            )
+        )
         samples += [
             ProcessSample(
                 "modelmeter_refused_requests_total",

@@ -12,13 +12,13 @@ from urllib.parse import unquote
 
 import msgspec
 
-from modelmeter.errors import LedgerError, LLMServiceError, RefusedRequestError, UpstreamError
+from modelmeter.errors import LLMServiceError, RefusedRequestError
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.refusals import CALL_ID_HEADER, RefusalCounts, send_error
-from modelmeter.gateway.relay import refusal_of, require_json
+from modelmeter.gateway.relay import REFUSED, refusal_of, require_json
 from modelmeter.gateway.unified_sender import UnifiedSender
 from modelmeter.gateway.upstream import Upstream
 from modelmeter.meter import Meter
@@ -95,9 +95,10 @@ class Unified:
         except ClientGoneError:
             return
         except LLMServiceError as error:
-            await self._refuse(client, _refusal_of_failure(error), error)
-        except (asyncio.CancelledError, RefusedRequestError, UpstreamError, LedgerError) as error:
-            await self._refuse(client, refusal_of(error), None)
+            await self._refuse(client, _refusal_of_failure(error), call_id=error.call_id)
+        except REFUSED as error:
+            refusal, told = refusal_of(error)
+            await self._refuse(client, refusal, told=told)
 
     async def _serve(self, client: ClientSide) -> None:
         parts = self._parts
@@ -196,7 +197,12 @@ class Unified:
         await client.answer(200, [_JSON], msgspec.json.encode(found))
 
     async def _refuse(
-        self, client: ClientSide, refusal: RefusedRequestError, failure: LLMServiceError | None
+        self,
+        client: ClientSide,
+        refusal: RefusedRequestError,
+        *,
+        call_id: str | None = None,
+        told: Headers | None = None,
     ) -> None:
         self._parts.refusals.add(refusal.refusal_code)
         if client.started or client.gone:
@@ -209,7 +215,8 @@ class Unified:
                 code=refusal.refusal_code,
                 http_status=refusal.http_status,
                 retry_after_seconds=refusal.retry_after_seconds,
-                call_id=None if failure is None else failure.call_id,
+                call_id=call_id,
+                told=told,
             )
 
 

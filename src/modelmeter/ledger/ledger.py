@@ -1,12 +1,14 @@
 """The ledger as running calls see it: awaitable, each write durable when it returns."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 
-from modelmeter.errors import LedgerUnavailableError
+from modelmeter.errors import LedgerLateError, LedgerUnavailableError
 from modelmeter.ledger.cache_table import CacheStatus
-from modelmeter.ledger.transaction import Relayed, Settlement
+from modelmeter.ledger.reservations import Opening
+from modelmeter.ledger.transaction import Relayed, Settlement, Withdrawal
 from modelmeter.ledger.writer import LedgerWriter, Probe, Work
 from modelmeter.record import Call, Intent
 
@@ -26,14 +28,21 @@ class Ledger:
         self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def open(self, intent: Intent) -> None:
+    async def open(self, intent: Intent | Opening) -> None:
         """
-        Commit that a call is about to be made.
+        Commit that a call is about to be made; with an `Opening`, hold for it in its budgets.
 
         Raises:
             LedgerUnavailableError: the ledger cannot commit now; the call must not be made.
+            BudgetExceededError: the call does not fit a budget and must not be made.
         """
-        await self._write(intent)
+        waiter = self._hand_in(intent)
+        try:
+            await waiter
+        except (LedgerLateError, asyncio.CancelledError):
+            # It may be committed yet; nobody would ever settle it.
+            self._withdraw(intent.id if isinstance(intent, Intent) else intent.intent.id)
+            raise
 
     def settle(self, call: Call, *, overhead_ns: int | None = None) -> asyncio.Future[None]:
         """
@@ -91,6 +100,10 @@ class Ledger:
         """
         await self._write(Probe())
 
+    def _withdraw(self, call_id: str) -> None:
+        with contextlib.suppress(LedgerUnavailableError):
+            self.writer.submit(Withdrawal(call_id))
+
     async def _write(self, work: Work) -> None:
         await self._hand_in(work)
 
@@ -114,5 +127,5 @@ class Ledger:
         while waiting and (waiting[0][1].done() or waiting[0][0] <= now):
             _, waiter = waiting.popleft()
             if not waiter.done():
-                waiter.set_exception(LedgerUnavailableError("the ledger did not commit in time"))
+                waiter.set_exception(LedgerLateError("the ledger did not commit in time"))
         self._timer = loop.call_at(waiting[0][0], self._give_up, loop) if waiting else None

@@ -8,6 +8,7 @@ import msgspec
 
 from modelmeter.ledger.cache_table import drop_usage, usage_owners
 from modelmeter.ledger.owner import owner_is_dead
+from modelmeter.ledger.reservations import Reservations
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.ledger.transaction import Batch, Settlement, commit
 from modelmeter.record import Call, Intent
@@ -31,6 +32,7 @@ def recover(
     tally: SeriesTally,
     now_ns: int,
     lost_call: Callable[[Intent], Call],
+    reservations: Reservations | None = None,
 ) -> int:
     """
     Settle the open calls of every process that has ended; how many there were.
@@ -51,7 +53,14 @@ def recover(
         while lost := connection.execute(_SELECT_LOST, (name, _RECOVERED_MAX)).fetchall():
             calls = [lost_call(_decoder.decode(text)) for (text,) in lost]
             batch = Batch(settlements=[Settlement(call) for call in calls])
-            commit(connection, batch, owner=owner, tally=tally, now_ns=now_ns)
+            commit(
+                connection,
+                batch,
+                owner=owner,
+                tally=tally,
+                now_ns=now_ns,
+                reservations=reservations,
+            )
             recovered += len(calls)
     for name in usage_owners(connection, but=owner):
         if owner_is_dead(ledger_path, name):

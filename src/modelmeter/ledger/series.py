@@ -5,11 +5,16 @@ from typing import Final
 
 import msgspec
 
+from modelmeter.ledger.cards import CardBook
 from modelmeter.ledger.labels import LabelBook
 from modelmeter.record import PICO_PER_USD, TOKEN_TYPES, Call, CostState, Status
 
 __all__ = [
     "AGENT_INFO",
+    "BUDGET_BLOCKED",
+    "BUDGET_DOWNGRADED",
+    "BUDGET_OVERRUN",
+    "BUDGET_SHADOW",
     "CACHE_EVICTIONS",
     "CACHE_HITS",
     "CACHE_MISSES",
@@ -17,6 +22,7 @@ __all__ = [
     "COST",
     "DEFAULT_TENANT",
     "DEPLOYMENT",
+    "DOWN",
     "DURATION_BUCKET",
     "DURATION_EDGES_SECONDS",
     "DURATION_SUM",
@@ -24,10 +30,13 @@ __all__ = [
     "FIRST_TOKEN_BUCKET",
     "FIRST_TOKEN_EDGES_SECONDS",
     "FIRST_TOKEN_SUM",
+    "FLOOR",
+    "NOTIFICATIONS",
     "OVERHEAD_BUCKET",
     "OVERHEAD_EDGES_SECONDS",
     "OVERHEAD_SUM",
     "RELAYED",
+    "REPRICED",
     "REQUESTS",
     "TENANT",
     "TOKENS",
@@ -54,6 +63,16 @@ RELAYED: Final = "relayed"
 OVERHEAD_BUCKET: Final = "overhead_bucket"
 OVERHEAD_SUM: Final = "overhead_sum"
 DEPLOYMENT: Final = "deployment"
+NOTIFICATIONS: Final = "notifications"
+REPRICED: Final = "repriced"
+DOWN: Final = "_down"
+"""Behind a kind: by how much corrections took its true sum down."""
+FLOOR: Final = "_floor"
+"""Behind a kind: what its counter showed before a correction took it down."""
+BUDGET_BLOCKED: Final = "budget_blocked"
+BUDGET_DOWNGRADED: Final = "budget_downgraded"
+BUDGET_OVERRUN: Final = "budget_overrun"
+BUDGET_SHADOW: Final = "budget_shadow"
 
 DURATION_EDGES_SECONDS: Final = (
     0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10,
@@ -94,9 +113,13 @@ class SeriesTally:
         self._labels = labels
         self._amounts: dict[tuple[str, str], int] = {}
         self._texts: dict[tuple[str, ...], str] = {}
+        self.cards = CardBook()
+        """The rate cards of the entries."""
 
     def add_call(self, call: Call) -> None:
         """Add one entry."""
+        if call.card is not None:
+            self.cards.add(call.card)
         intent = call.intent
         caller = intent.caller
         agent = self._labels.admit("agent_id", caller.agent_id)
@@ -165,6 +188,10 @@ class SeriesTally:
         """Count one request that was passed on without being metered."""
         self._count((RELAYED, provider, status_class))
 
+    def add_budget(self, kind: str, budget: str) -> None:
+        """Count what happened to a budget, of one of the ``BUDGET_…`` kinds."""
+        self._count((kind, self._labels.admit("budget", budget)))
+
     def add_evictions(self, tenant_id: str, count: int) -> None:
         """Count answers of a tenant that made room in the response cache."""
         tenant = self._labels.admit("tenant_id", tenant_id)
@@ -182,6 +209,7 @@ class SeriesTally:
     def discard(self) -> None:
         """Forget what was added: its transaction failed."""
         self._amounts.clear()
+        self.cards.discard()
 
     def _add_cache_use(self, call: Call, agent: str, model: str) -> None:
         """Born together, so that a ratio of them never lacks one side."""

@@ -7,9 +7,10 @@ import msgspec
 
 from modelmeter.errors import LedgerConflictError
 from modelmeter.ledger.cache_table import CacheStatus, put_usage
+from modelmeter.ledger.reservations import Ends, Opening, Refused, Reservations
 from modelmeter.ledger.schema import SCHEMA_VERSION
 from modelmeter.ledger.series import DEPLOYMENT, SeriesTally
-from modelmeter.record import Call, Intent
+from modelmeter.record import NO_TOOLS, Call, Intent
 
 __all__ = [
     "Batch",
@@ -19,6 +20,7 @@ __all__ = [
     "Relayed",
     "Settlement",
     "Told",
+    "Withdrawal",
     "add_deployment",
     "commit",
     "unsettled_ids",
@@ -39,12 +41,14 @@ _ENTRY_COLUMNS = (
     "tokens_input", "tokens_cache_read", "tokens_cache_write_5m", "tokens_cache_write_1h",
     "tokens_output", "tokens_reasoning", "tokens_audio_input", "tokens_audio_output",
     "tokens_image_input", "tokens_image_output", "cost_pico_usd", "cost_state", "priced_model",
-    "price_source", "cached", "cost_saved_pico_usd", "note", "cache_miss",
+    "price_source", "cached", "cost_saved_pico_usd", "note", "model_requested", "overrun",
+    "cache_miss", "rate_card", "tool_calls", "usage_estimated",
 )  # fmt: skip
 _INSERT_ENTRY = f"""
 INSERT INTO entry ({", ".join(_ENTRY_COLUMNS)})
 VALUES ({", ".join("?" * len(_ENTRY_COLUMNS))})
 """  # noqa: S608 - column names from the constant above
+_INSERT_CARD = "INSERT OR IGNORE INTO rate_card (id, text) VALUES (?, ?)"
 _ADD_SERIES = """
 INSERT INTO series (kind, labels, whole, pico, born_at_ns)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ? FROM json_each(?) WHERE true
@@ -72,6 +76,12 @@ class Settlement(msgspec.Struct, frozen=True):
     call: Call
     overhead_ns: int | None = None
     """The delay the gateway put in front of the upstream, if it was a gateway's call."""
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """An intent whose caller waited for it no longer: the call was not made."""
+
+    id: str
 
 
 class Relayed(msgspec.Struct, frozen=True):
@@ -112,7 +122,10 @@ class Batch(msgspec.Struct):
     """What goes into one transaction."""
 
     openings: list[Intent] = []
+    bounded: list[Opening] = []
+    """Openings that budgets may hold for, or refuse."""
     settlements: list[Settlement] = []
+    withdrawals: list[str] = []
     records: list[Call] = []
     """Entries that never were open: refused calls, imported history."""
     relayed: list[Relayed] = []
@@ -122,10 +135,16 @@ class Batch(msgspec.Struct):
 
 
 def commit(
-    connection: sqlite3.Connection, batch: Batch, *, owner: str, tally: SeriesTally, now_ns: int
-) -> None:
+    connection: sqlite3.Connection,
+    batch: Batch,
+    *,
+    owner: str,
+    tally: SeriesTally,
+    now_ns: int,
+    reservations: Reservations | None = None,
+) -> list[Refused]:
     """
-    Write a batch, all or nothing, and sync it to the disk.
+    Write a batch, all or nothing, and sync it to the disk; the openings that were refused in it.
 
     Raises:
         LedgerConflictError: a settlement's call is not open; nothing was written.
@@ -133,21 +152,38 @@ def commit(
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if batch.openings:
-            _open(connection, batch.openings, owner)
+        turn = None
+        refused: list[Refused] = []
+        if reservations is not None and reservations.active:
+            turn = reservations.turn(connection, owner=owner, now_ns=now_ns)
+            refused = turn.take(batch.bounded, _ends(batch))
+        # First what ends, for that may make room for what begins.
         if batch.settlements:
             _close(connection, batch.settlements)
-        _add_entries(connection, batch, tally, now_ns)
+        if batch.openings or batch.bounded:
+            _open(connection, _accepted(batch, refused), owner)
+        if batch.withdrawals:
+            connection.execute(_DELETE_OPEN, (_text(batch.withdrawals),))
+        entries = [call for one in refused if (call := one.entry) is not None]
+        _add_entries(connection, batch, entries, tally)
+        if turn is not None:
+            turn.write(tally)
+        if series := tally.take_rows():
+            connection.execute(_ADD_SERIES, (now_ns, _text(series)))
         if batch.cache:
             put_usage(connection, batch.cache[-1], owner)
         if batch.probe:
             connection.execute(_PROBE)
         connection.execute("COMMIT")
+        tally.cards.committed()
     except BaseException:
         tally.discard()
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    if turn is not None:
+        turn.committed()
+    return refused
 
 
 def unsettled_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
@@ -162,6 +198,30 @@ def add_deployment(connection: sqlite3.Connection, version: str, now_ns: int) ->
     connection.execute(_ADD_DEPLOYMENT, row)
 
 
+def add_to_series(
+    connection: sqlite3.Connection, kind: str, labels: Sequence[str], now_ns: int
+) -> None:
+    """Count one more in a series, inside a transaction that writes something else."""
+    connection.execute(_ADD_SERIES, (now_ns, _text([(kind, _text(labels), 1, 0)])))
+
+
+def _ends(batch: Batch) -> Ends:
+    entered = [told.call for told in batch.told if isinstance(told, Entered)]
+    return Ends(
+        settled=[settlement.call for settlement in batch.settlements],
+        recorded=batch.records + entered,
+        withdrawn=batch.withdrawals,
+    )
+
+
+def _accepted(batch: Batch, refused: list[Refused]) -> list[Intent]:
+    if not batch.bounded:
+        return batch.openings
+    ids = {one.intent.id for one in refused}
+    bounded = [opening.intent for opening in batch.bounded if opening.intent.id not in ids]
+    return batch.openings + bounded
+
+
 def _open(connection: sqlite3.Connection, openings: list[Intent], owner: str) -> None:
     rows = [(intent.id, intent.caller.agent_id, intent.provider, intent) for intent in openings]
     connection.execute(_INSERT_OPEN, (owner, _text(rows)))
@@ -174,7 +234,7 @@ def _close(connection: sqlite3.Connection, settlements: list[Settlement]) -> Non
 
 
 def _add_entries(
-    connection: sqlite3.Connection, batch: Batch, tally: SeriesTally, now_ns: int
+    connection: sqlite3.Connection, batch: Batch, refused: list[Call], tally: SeriesTally
 ) -> None:
     rows = []
     for settlement in batch.settlements:
@@ -182,9 +242,10 @@ def _add_entries(
         tally.add_call(settlement.call)
         if settlement.overhead_ns is not None:
             tally.add_overhead(settlement.overhead_ns)
-    for call in batch.records:
-        rows.append(_entry_row(call))
-        tally.add_call(call)
+    for calls in (batch.records, refused):
+        for call in calls:
+            rows.append(_entry_row(call))
+            tally.add_call(call)
     for relayed in batch.relayed:
         tally.add_relayed(relayed.provider, relayed.status_class)
     for status in batch.cache:
@@ -199,9 +260,8 @@ def _add_entries(
         else:
             tally.add_noted(told.kind, told.agent_id, told.model, told.provider, told.error_type)
     if rows:
+        connection.executemany(_INSERT_CARD, tally.cards.rows())
         connection.executemany(_INSERT_ENTRY, rows)
-    if series := tally.take_rows():
-        connection.execute(_ADD_SERIES, (now_ns, _text(series)))
 
 
 def _entry_row(call: Call) -> tuple[object, ...]:
@@ -217,7 +277,10 @@ def _entry_row(call: Call) -> tuple[object, ...]:
         tokens.cache_write_1h, tokens.output, tokens.reasoning, tokens.audio_input,
         tokens.audio_output, tokens.image_input, tokens.image_output, call.cost, call.cost_state,
         call.priced_model, call.price_source, int(call.cached), call.cost_saved, call.note,
-        intent.cache_miss,
+        intent.model_requested, int(call.overrun), intent.cache_miss,
+        None if call.card is None else call.card.id,
+        None if call.tools is NO_TOOLS or call.tools == NO_TOOLS else _text(call.tools),
+        int(call.usage_estimated),
     )  # fmt: skip
 
 

@@ -1,12 +1,10 @@
 """The one thread of a process that writes the ledger, many calls a commit."""
 
-import asyncio
 import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +16,8 @@ from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.labels import LabelBook
 from modelmeter.ledger.owner import Owner
 from modelmeter.ledger.recovery import recover
+from modelmeter.ledger.reservations import Opening, Refused, Reservations
+from modelmeter.ledger.rollup_pace import RollupPace
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.ledger.transaction import (
     Batch,
@@ -27,10 +27,12 @@ from modelmeter.ledger.transaction import (
     Relayed,
     Settlement,
     Told,
+    Withdrawal,
     add_deployment,
     commit,
     unsettled_ids,
 )
+from modelmeter.ledger.waiters import Waiter, resolve
 from modelmeter.record import Call, Clock, Intent
 
 __all__ = ["LedgerBounds", "LedgerWriter", "Probe", "Work"]
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 """Pause before outcomes that could not be committed are tried again."""
+REFRESH_SECONDS = 1.0
+"""How often a change of the budgets by another process is looked for."""
 RECOVERY_SECONDS = 5.0
 """How often calls of processes that have died are looked for."""
 
@@ -47,8 +51,7 @@ class Probe(msgspec.Struct, frozen=True):
     """A write that changes nothing: it shows that the ledger can be written."""
 
 
-Work = Intent | Settlement | Call | Relayed | Told | CacheStatus | Probe
-Waiter = asyncio.Future[None]
+Work = Intent | Opening | Settlement | Withdrawal | Call | Relayed | Told | CacheStatus | Probe
 
 
 class LedgerBounds(msgspec.Struct, frozen=True):
@@ -80,6 +83,7 @@ class LedgerWriter:
         lost_call: Callable[[Intent], Call],
         bounds: LedgerBounds = DEFAULT_BOUNDS,
         version: str | None = None,
+        reservations: Reservations | None = None,
     ) -> None:
         """
         Open the ledger and settle what an earlier process left open.
@@ -91,10 +95,12 @@ class LedgerWriter:
         self._clock = clock
         self._lost_call = lost_call
         self._bounds = bounds
+        self.reservations = reservations
         self._queue: queue.SimpleQueue[tuple[Work, Waiter | None] | None] = queue.SimpleQueue()
-        self._unsettled: list[tuple[Settlement | Call, Waiter | None]] = []
+        self._unsettled: list[tuple[Settlement | Withdrawal | Call, Waiter | None]] = []
         self._closing = False
         self._recovered_at = 0.0
+        self._refreshed_at = 0.0
         self.commits = 0
         self.failures = 0
         self.recovered = 0
@@ -105,8 +111,10 @@ class LedgerWriter:
         try:
             self._owner = Owner(path)
             self._tally = self._new_tally()
+            self._rollups = RollupPace(self._connection)
             if version is not None:
                 add_deployment(self._connection, version, clock.time_ns())
+            self._refresh()
             self._recover()
         except sqlite3.Error as error:
             self._connection.close()
@@ -132,7 +140,7 @@ class LedgerWriter:
         """
         if self._closing:
             raise LedgerUnavailableError("the ledger is closed")
-        bounded = not isinstance(work, Settlement | Call)
+        bounded = not isinstance(work, Settlement | Withdrawal | Call)
         if bounded and self.queue_length >= self._bounds.queue_max:
             raise LedgerUnavailableError("the ledger is behind; try again in a moment")
         self._queue.put((work, waiter))
@@ -151,18 +159,21 @@ class LedgerWriter:
         running = True
         while running:
             items, running = self._next_items()
+            if time.monotonic() - self._refreshed_at >= REFRESH_SECONDS:
+                self._refresh_if_possible()
             if items:
                 self._commit(items)
             if self._unsettled:
                 self._retry()
             if time.monotonic() - self._recovered_at >= RECOVERY_SECONDS:
                 self._recover_if_possible()
+            self._rollups.take_turn()
 
     def _next_items(self) -> tuple[list[tuple[Work, Waiter | None]], bool]:
         """Wait for work; take all there is, up to the batch's bound. False: it is the last."""
         items: list[tuple[Work, Waiter | None]] = []
         try:
-            item = self._queue.get(timeout=RETRY_SECONDS if self._unsettled else RECOVERY_SECONDS)
+            item = self._queue.get(timeout=self._wait_seconds())
             while True:
                 if item is None:
                     return items, False
@@ -173,33 +184,44 @@ class LedgerWriter:
         except queue.Empty:
             return items, True
 
+    def _wait_seconds(self) -> float:
+        if self._rollups.is_behind:
+            return 0.0
+        return RETRY_SECONDS if self._unsettled else REFRESH_SECONDS
+
     def _commit(self, items: list[tuple[Work, Waiter | None]]) -> None:
         batch = Batch()
         for work, _ in items:
             _put(batch, work)
         try:
-            self._write(batch)
+            refused = self._write(batch)
         except LedgerConflictError:
             self._commit_without_conflicts(items)
         except sqlite3.Error as error:
             self._refuse(items, error)
         else:
-            _resolve([waiter for _, waiter in items], None)
+            if refused:
+                _tell(items, refused)
+            # Who is told of a refusal is not told again.
+            resolve([waiter for _, waiter in items], None)
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: Batch) -> list[Refused]:
         try:
-            commit(
+            refused = commit(
                 self._connection,
                 batch,
                 owner=self._owner.name,
                 tally=self._tally,
                 now_ns=self._clock.time_ns(),
+                reservations=self.reservations,
             )
         except (sqlite3.Error, LedgerConflictError):
             # Label values admitted in the failed transaction are gone with it.
             self._tally = self._new_tally()
             raise
         self.commits += 1
+        self._rollups.committed(len(batch.settlements) + len(batch.records))
+        return refused
 
     def _commit_without_conflicts(self, items: list[tuple[Work, Waiter | None]]) -> None:
         """Settle what can be settled; a second outcome of a call fails alone."""
@@ -210,7 +232,7 @@ class LedgerWriter:
             if isinstance(work, Settlement) and work.call.intent.id not in still_open:
                 self.conflicts += 1
                 logger.error("a second outcome of call %s was refused", work.call.intent.id)
-                _resolve([waiter], LedgerConflictError("this call has an outcome already"))
+                resolve([waiter], LedgerConflictError("this call has an outcome already"))
             else:
                 still_open.discard(work.call.intent.id if isinstance(work, Settlement) else "")
                 kept.append((work, waiter))
@@ -222,11 +244,11 @@ class LedgerWriter:
         logger.error("the ledger could not commit: %s", error)
         refused = []
         for work, waiter in items:
-            if isinstance(work, Settlement | Call):
+            if isinstance(work, Settlement | Withdrawal | Call):
                 self._unsettled.append((work, waiter))
             else:
                 refused.append(waiter)
-        _resolve(refused, LedgerUnavailableError(f"the ledger cannot commit: {error}"))
+        resolve(refused, LedgerUnavailableError(f"the ledger cannot commit: {error}"))
 
     def _retry(self) -> None:
         batch = Batch()
@@ -241,7 +263,18 @@ class LedgerWriter:
             self.failures += 1
         else:
             items, self._unsettled = self._unsettled, []
-            _resolve([waiter for _, waiter in items], None)
+            resolve([waiter for _, waiter in items], None)
+
+    def _refresh_if_possible(self) -> None:
+        try:
+            self._refresh()
+        except sqlite3.Error as error:
+            logger.warning("the budgets could not be read: %s", error)
+
+    def _refresh(self) -> None:
+        self._refreshed_at = time.monotonic()
+        if self.reservations is not None:
+            self.reservations.refresh(self._connection)
 
     def _recover_if_possible(self) -> None:
         try:
@@ -259,6 +292,7 @@ class LedgerWriter:
             tally=self._tally,
             now_ns=self._clock.time_ns(),
             lost_call=self._lost_call,
+            reservations=self.reservations,
         )
         if recovered:
             self.recovered += recovered
@@ -276,8 +310,12 @@ class LedgerWriter:
 def _put(batch: Batch, work: Work) -> None:
     if isinstance(work, Intent):
         batch.openings.append(work)
+    elif isinstance(work, Opening):
+        batch.bounded.append(work)
     elif isinstance(work, Settlement):
         batch.settlements.append(work)
+    elif isinstance(work, Withdrawal):
+        batch.withdrawals.append(work.id)
     elif isinstance(work, Call):
         batch.records.append(work)
     elif isinstance(work, Relayed):
@@ -290,23 +328,9 @@ def _put(batch: Batch, work: Work) -> None:
         batch.probe = True
 
 
-def _resolve(waiters: list[Waiter | None], error: LedgerError | None) -> None:
-    """Wake the waiters, with one wake-up an event loop."""
-    by_loop: defaultdict[asyncio.AbstractEventLoop, list[Waiter]] = defaultdict(list)
-    for waiter in waiters:
-        if waiter is not None:
-            by_loop[waiter.get_loop()].append(waiter)
-    for loop, waiting in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_wake, waiting, error)
-        except RuntimeError:
-            logger.debug("an event loop ended before its ledger writes did")
-
-
-def _wake(waiters: list[Waiter], error: LedgerError | None) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(error)
+def _tell(items: list[tuple[Work, Waiter | None]], refused: list[Refused]) -> None:
+    """Wake the waiters of refused openings with the reason."""
+    errors = {one.intent.id: one.error for one in refused}
+    for work, waiter in items:
+        if isinstance(work, Opening) and (error := errors.get(work.intent.id)) is not None:
+            resolve([waiter], error)

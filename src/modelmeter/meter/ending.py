@@ -8,13 +8,16 @@ from modelmeter.pricing.book import Price
 from modelmeter.pricing.estimate import estimate_tokens, lost_call_tokens
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import (
+    NO_TOOLS,
     Call,
+    CallBound,
     CostState,
     ErrorType,
     Intent,
     PicoUsd,
     Status,
     TokenCounts,
+    ToolCalls,
 )
 
 __all__ = ["Ending", "Pricer", "Timing", "cached_call", "call_of", "lost_call", "refused_call"]
@@ -35,7 +38,7 @@ class Pricer(Protocol):
         *,
         model_answered: str | None = None,
         service_tier: str | None = None,
-        web_searches: int = 0,
+        tools: ToolCalls = NO_TOOLS,
     ) -> Price:
         """The exact cost of ``tokens`` at ``at_ns``, or a price that says it is unknown."""
         ...
@@ -66,6 +69,8 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
     facts = ending.facts
     status, error_type = _status(ending)
     tokens, estimated = _usage(intent, ending)
+    if estimated is not None:
+        tokens = _within(tokens, intent.bound)
     price = pricer.price(
         intent.provider,
         intent.model,
@@ -73,7 +78,7 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
         intent.started_at_ns,
         model_answered=facts.model_answered,
         service_tier=facts.service_tier,
-        web_searches=facts.web_searches,
+        tools=facts.tools,
     )
     state, note = price.state, price.note
     if not tokens.total:
@@ -96,13 +101,18 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
         cost_state=state,
         priced_model=price.priced_model,
         price_source=price.price_source,
+        overrun=_exceeds(tokens, price.cost, intent.bound),
         note=note or facts.note,
+        tools=facts.tools,
+        usage_estimated=estimated is not None,
+        card=price.card,
     )
 
 
 def lost_call(intent: Intent, pricer: Pricer) -> Call:
     """The entry of a call whose outcome nobody saw: its upper bound, marked as unknown."""
-    tokens = lost_call_tokens(intent.input_bytes, intent.output_tokens_max)
+    guess = lost_call_tokens(intent.input_bytes, intent.output_tokens_max)
+    tokens = _within(guess, intent.bound)
     price = pricer.price(intent.provider, intent.model, tokens, intent.started_at_ns)
     priced = price.state is not CostState.UNPRICED
     return Call(
@@ -120,6 +130,8 @@ def lost_call(intent: Intent, pricer: Pricer) -> Call:
         priced_model=price.priced_model,
         price_source=price.price_source,
         note=_LOST_NOTE,
+        usage_estimated=True,
+        card=price.card,
     )
 
 
@@ -154,7 +166,7 @@ def cached_call(
         intent.started_at_ns,
         model_answered=facts.model_answered,
         service_tier=facts.service_tier,
-        web_searches=facts.web_searches,
+        tools=facts.tools,
     )
     return Call(
         intent=intent,
@@ -173,6 +185,23 @@ def cached_call(
         cached=True,
         cost_saved=price.cost,
     )
+
+
+def _within(guess: TokenCounts, bound: CallBound | None) -> TokenCounts:
+    """A guess never exceeds what was held for the call: what is held is a true bound."""
+    if bound is None:
+        return guess
+    return msgspec.structs.replace(
+        guess,
+        input=min(guess.input, bound.tokens - bound.output_tokens),
+        output=min(guess.output, max(bound.output_tokens - guess.reasoning, 0)),
+    )
+
+
+def _exceeds(tokens: TokenCounts, cost: int, bound: CallBound | None) -> bool:
+    if bound is None:
+        return False
+    return tokens.total > bound.tokens or (bound.cost is not None and cost > bound.cost)
 
 
 def _status(ending: Ending) -> tuple[Status, ErrorType | None]:

@@ -5,11 +5,13 @@ import asyncio
 import msgspec
 
 from modelmeter.ledger import Ledger
+from modelmeter.ledger.reservations import Opening
 from modelmeter.meter.ending import Ending, Pricer, Timing, cached_call, call_of
 from modelmeter.providers import ResponseFacts
 from modelmeter.record import (
     CacheMiss,
     Call,
+    CallBound,
     Caller,
     Clock,
     Intent,
@@ -36,6 +38,11 @@ class CallOpening(msgspec.Struct, frozen=True):
     attempt: int = 0
     cache_miss: CacheMiss | None = None
     """Why the response cache, if it was asked, had no answer."""
+    bound: CallBound | None = None
+    """The most the call can use, if a budget applies to it."""
+    model_requested: str | None = None
+    """What the caller asked for, where ``downgraded_by`` had ``model`` asked instead."""
+    downgraded_by: str | None = None
 
 
 class Meter:
@@ -54,9 +61,12 @@ class Meter:
 
         Raises:
             LedgerUnavailableError: the intent is not committed; the call must not be made.
+            BudgetExceededError: the call does not fit a budget and must not be made.
         """
         intent = _intent(opening, self._clock.time_ns())
-        await self._ledger.open(intent)
+        await self._ledger.open(
+            intent if opening.bound is None else Opening(intent, opening.downgraded_by)
+        )
         return OpenCall(intent, self._ledger, self._pricer, self._clock, began_ns)
 
     async def answered_from_cache(
@@ -94,6 +104,8 @@ def _intent(opening: CallOpening, started_at_ns: int) -> Intent:
         streamed=opening.streamed,
         input_bytes=opening.input_bytes,
         output_tokens_max=opening.output_tokens_max,
+        model_requested=opening.model_requested,
+        bound=opening.bound,
         cache_miss=opening.cache_miss,
     )
 

@@ -7,17 +7,19 @@ from itertools import accumulate
 import msgspec
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder
 
-from modelmeter.ledger.series import DEFAULT_TENANT, REQUESTS, TENANT
+from modelmeter.ledger.series import DEFAULT_TENANT, DOWN, FLOOR, REQUESTS, TENANT
 from modelmeter.ledger.series_reader import SeriesRow, SeriesSnapshot
 from modelmeter.metrics.names import (
     ACTIVE_REQUESTS,
     BUILD_INFO,
     CACHE_BYTES,
     CACHE_SIZE,
+    COST_OVERSTATED,
     METRICS,
     Metric,
     ProcessSample,
 )
+from modelmeter.record import PICO_PER_USD
 
 __all__ = ["Exposition"]
 
@@ -71,7 +73,11 @@ class Exposition:
             if metric.type == "histogram":
                 lines += self._histograms(metric, rows, by_kind[metric.sum_kind], now_ns)
             else:
+                if metric.corrected and (down := by_kind[metric.kind + DOWN]):
+                    rows = _shown(rows, down, by_kind[metric.kind + FLOOR])
                 lines += self._plain(metric, rows, now_ns)
+        lines += _head(COST_OVERSTATED, open_metrics)
+        lines += self._overstated(by_kind)
         lines += _head(ACTIVE_REQUESTS, open_metrics)
         lines += _active_requests(snapshot, by_kind[REQUESTS])
         usage = _cache_usage(by_kind[TENANT], snapshot.cache_usage, cache_sizes)
@@ -96,6 +102,18 @@ class Exposition:
             else:
                 value = _number(whole, pico)
             yield _sample(metric.name, self._text(metric.labels, labels), value)
+
+    def _overstated(self, by_kind: Mapping[str, list[SeriesRow]]) -> Iterator[str]:
+        """For each label set that a correction ever took down."""
+        kind = COST_OVERSTATED.kind
+        down, floor = by_kind[kind + DOWN], by_kind[kind + FLOOR]
+        if not down:
+            return
+        true_sums = _true_sums(by_kind[kind], down)
+        for _, labels, whole, pico, _ in floor:
+            above = max(_amount(whole, pico) - true_sums.get(labels, 0), 0)
+            text = self._text(COST_OVERSTATED.labels, labels)
+            yield _sample(COST_OVERSTATED.name, text, _number(*divmod(above, PICO_PER_USD)))
 
     def _histograms(
         self, metric: Metric, buckets: Iterable[SeriesRow], sums: Iterable[SeriesRow], now_ns: int
@@ -148,6 +166,30 @@ def _head(metric: Metric | ProcessSample, open_metrics: bool) -> list[str]:
     if open_metrics and isinstance(metric, Metric) and metric.unit:
         lines.insert(1, f"# UNIT {name} {metric.unit}")
     return lines
+
+
+def _shown(
+    rows: Iterable[SeriesRow], down: Iterable[SeriesRow], floor: Iterable[SeriesRow]
+) -> list[SeriesRow]:
+    """Rows of a counter that never goes down: its true sum, or what it showed before that fell."""
+    rows = list(rows)
+    true_sums = _true_sums(rows, down)
+    floors = {labels: _amount(whole, pico) for _, labels, whole, pico, _ in floor}
+    return [
+        (kind, labels, *divmod(max(true_sums[labels], floors.get(labels, 0)), PICO_PER_USD), born)
+        for kind, labels, _, _, born in rows
+    ]
+
+
+def _true_sums(rows: Iterable[SeriesRow], down: Iterable[SeriesRow]) -> dict[str, int]:
+    sums = {labels: _amount(whole, pico) for _, labels, whole, pico, _ in rows}
+    for _, labels, whole, pico, _ in down:
+        sums[labels] = sums.get(labels, 0) - _amount(whole, pico)
+    return sums
+
+
+def _amount(whole: int, pico: int) -> int:
+    return whole * PICO_PER_USD + pico
 
 
 def _active_requests(snapshot: SeriesSnapshot, requests: Iterable[SeriesRow]) -> Iterator[str]:

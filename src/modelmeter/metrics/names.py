@@ -11,6 +11,7 @@ __all__ = [
     "BUILD_INFO",
     "CACHE_BYTES",
     "CACHE_SIZE",
+    "COST_OVERSTATED",
     "METRICS",
     "Metric",
     "ProcessSample",
@@ -35,6 +36,8 @@ class Metric(msgspec.Struct, frozen=True):
     """Upper edges of a histogram's buckets, without +Inf."""
     is_info: bool = False
     """Its samples are 1: that they exist is what they say."""
+    corrected: bool = False
+    """Corrections can take its true sum down; what is shown waits until the sum has passed it."""
 
 
 class ProcessSample(msgspec.Struct, frozen=True):
@@ -85,7 +88,14 @@ METRICS: tuple[Metric, ...] = (
         "Calls that did not succeed, by why.",
         kind=series.ERRORS,
     ),
-    Metric("llm_cost_total", "counter", _CALLER, "Cost of calls in USD.", kind=series.COST),
+    Metric(
+        "llm_cost_total",
+        "counter",
+        _CALLER,
+        "Cost of calls in USD.",
+        kind=series.COST,
+        corrected=True,
+    ),
     Metric(
         "llm_request_duration_seconds",
         "histogram",
@@ -120,6 +130,7 @@ METRICS: tuple[Metric, ...] = (
         _CALLER,
         "What calls answered from the cache would have cost, in USD.",
         kind=series.CACHE_SAVINGS,
+        corrected=True,
     ),
     Metric(
         "llm_cache_evictions_total",
@@ -134,6 +145,13 @@ METRICS: tuple[Metric, ...] = (
         ("model", "provider"),
         "Calls whose price is not known; their cost stands at 0 until they are priced again.",
         kind=series.UNPRICED,
+    ),
+    Metric(
+        "llm_repriced_requests_total",
+        "counter",
+        ("model", "provider"),
+        "Calls that came without a known price and were given one later.",
+        kind=series.REPRICED,
     ),
     Metric(
         "llm_gateway_overhead_seconds",
@@ -160,11 +178,26 @@ METRICS: tuple[Metric, ...] = (
         "Requests passed on that are no metered operation.",
         kind=series.RELAYED,
     ),
+    Metric(
+        "modelmeter_notifications_total",
+        "counter",
+        ("outcome",),
+        "Notifications about budgets: delivered, to be tried again (retried), or given up.",
+        kind=series.NOTIFICATIONS,
+    ),
 )
 """The metrics that are views of series."""
 
 ACTIVE_REQUESTS = Metric(
     "llm_active_requests", "gauge", ("agent_id", "provider"), "Calls under way."
+)
+COST_OVERSTATED = Metric(
+    "llm_cost_overstated_usd",
+    "gauge",
+    _CALLER,
+    "By how much llm_cost_total still stands above the true sum after corrections downward.",
+    unit="usd",
+    kind=series.COST,
 )
 CACHE_SIZE = Metric("llm_cache_size", "gauge", ("tenant_id",), "Answers in the response cache.")
 CACHE_BYTES = Metric(

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from modelmeter.pricing.card import card_of
 from modelmeter.pricing.catalogue import Catalogue, Listing
 from modelmeter.pricing.quote import DayQuotes, Price, Quote
 from modelmeter.pricing.rates import FREE, compile_rates
 from modelmeter.pricing.tiers import catalogue_tier
-from modelmeter.record import CostState, TokenCounts
+from modelmeter.record import NO_TOOLS, CostState, TokenCounts, ToolCalls
 
 __all__ = ["PRICES_MEMO_MAX", "Price", "PriceBook"]
 
@@ -58,7 +59,7 @@ class PriceBook:
         model_answered: str | None = None,
         service_tier: str | None = None,
         region: str | None = None,
-        web_searches: int = 0,
+        tools: ToolCalls = NO_TOOLS,
     ) -> Price:
         """
         What ``tokens`` cost at ``at_ns`` (UTC, since 1970); what is unknown comes out unpriced.
@@ -71,7 +72,7 @@ class PriceBook:
             model_answered: as the answer names it.
             service_tier: the tier that served the call, in the provider's word. One without a
                 price of its own is charged at the ordinary price and marked estimated.
-            web_searches: searches the provider made, a fee each beside the tokens.
+            tools: what the provider ran and bills beside the tokens.
             region: where it was served; None: the configured region of the provider.
         """
         quote = self.quote(
@@ -82,7 +83,7 @@ class PriceBook:
             service_tier=service_tier,
             region=region,
         )
-        return quote.price(tokens, web_searches)
+        return quote.price(tokens, tools)
 
     def models(self, provider: str) -> list[str]:
         """The models of a provider that the catalogue lists, as they are called."""
@@ -105,7 +106,7 @@ class PriceBook:
     ) -> Quote:
         """The price of a model at a time; see `price` for the arguments."""
         day, ns_of_day = divmod(at_ns, _NS_PER_DAY)
-        region = region or self._regions.get(provider)
+        region = _region_of(model, region or self._regions.get(provider))
         key = (provider, model, model_answered, service_tier, region, day)
         quotes = self._memo.get(key)
         if quotes is None:
@@ -137,11 +138,11 @@ class PriceBook:
     ) -> DayQuotes:
         provider_ids = self._provider_ids(provider)
         if not provider_ids:
-            return _unknown(f"no prices are known for provider {provider!r}")
+            return _unknown(f"no prices are known for provider {provider!r}", terms)
         try:
             midnight = _EPOCH + timedelta(days=day)
         except OverflowError:
-            return _unknown("the call's time is outside the calendar")
+            return _unknown("the call's time is outside the calendar", terms)
         answered, requested = names
         listing = self._find(provider_ids, answered) if answered else None
         note = None
@@ -150,10 +151,9 @@ class PriceBook:
             if answered and answered != requested:
                 note = f"answered by {answered!r}, which has no known price: priced as requested"
         if listing is None:
-            return _unknown(f"no price is known for model {answered or requested!r}")
+            return _unknown(f"no price is known for model {answered or requested!r}", terms)
         service_tier, region = terms
         tier = catalogue_tier(service_tier)
-        region = region or _region_of(requested)
         starts_ns = listing.day_cuts_ns()
         return DayQuotes(
             starts_ns=starts_ns,
@@ -181,12 +181,17 @@ def _microseconds(ns: int) -> timedelta:
     return timedelta(microseconds=ns // _NS_PER_MICROSECOND)
 
 
-def _unknown(note: str) -> DayQuotes:
-    return DayQuotes(starts_ns=(0,), quotes=(Quote.unknown(note),))
+def _unknown(note: str, terms: tuple[str | None, str | None]) -> DayQuotes:
+    quote = Quote.unknown(note, card_of(None, None, *terms))
+    return DayQuotes(starts_ns=(0,), quotes=(quote,))
 
 
-def _region_of(model: str) -> str | None:
-    return next((start for prefix, start in _GEOGRAPHIC.items() if model.startswith(prefix)), None)
+def _region_of(model: str, region: str | None) -> str | None:
+    """The region that served a model; its inference profile's geography is never wrong."""
+    for prefix, start in _GEOGRAPHIC.items():
+        if model.startswith(prefix):
+            return region if region is not None and region.startswith(start) else start
+    return region
 
 
 def _quote(
@@ -194,10 +199,12 @@ def _quote(
 ) -> Quote:
     terms = listing.terms(moment, tier, region)
     if terms is None:
-        return Quote.unknown(f"no price of {listing.name!r} is known at {moment:%Y-%m-%d}")
+        why = f"no price of {listing.name!r} is known at {moment:%Y-%m-%d}"
+        return Quote.unknown(why, card_of(None, None, tier, region))
     rates = FREE if terms.free else compile_rates(terms.prices, terms.share)
     if rates is None:
-        return Quote.unknown(f"{terms.source} has no price for tokens")
+        why = f"{terms.source} has no price for tokens"
+        return Quote.unknown(why, card_of(None, None, tier, region))
     notes = [note] if note else []
     if not terms.tier_known:
         notes.append(f"no price is known for service tier {tier!r}: priced at the ordinary one")
@@ -207,4 +214,5 @@ def _quote(
         priced_model=listing.id,
         price_source=terms.source,
         note="; ".join(notes) or None,
+        card=card_of(rates, terms.source, tier, region),
     )

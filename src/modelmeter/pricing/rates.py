@@ -6,14 +6,14 @@ from operator import mul
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import asdict, astuple
 
-from modelmeter.record import PICO_PER_USD, PicoUsd, TokenCounts
+from modelmeter.record import NO_TOOLS, PICO_PER_USD, PicoUsd, TokenCounts, ToolCalls
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
 
-__all__ = ["FREE", "PriceLine", "Rates", "compile_rates"]
+__all__ = ["FREE", "PriceLine", "Rates", "compile_rates", "decimal_text", "line_fields"]
 
 _KINDS = TokenCounts.__struct_fields__
 _KIND_PRICES = {
@@ -35,6 +35,9 @@ The catalogue's units contain each other (input holds cached and audio input), a
 has no price of its own is charged as the unit around it. Our kinds are disjoint, so the closest
 price is all that is needed: no taking apart at run time.
 """
+
+_TOOL_PRICES = {"web_search": "web_searches_kcount", "file_search": "storage_searches_kcount"}
+"""The catalogue's prices of a thousand uses."""
 
 _INPUT_PLACES = tuple(
     place for place, kind in enumerate(_KINDS) if _KIND_PRICES[kind][-1] == "input_mtok"
@@ -59,8 +62,8 @@ class Rates(msgspec.Struct, frozen=True):
     """A power of ten; 1 unless a price is finer than a pico-dollar a token."""
     call_fee: int = 0
     """What a call costs beside its tokens, in the same unit."""
-    search_fee: PicoUsd | None = None
-    """What one web search costs, in pico-dollars; None: no price is known."""
+    tool_fees: tuple[tuple[str, int], ...] = ()
+    """What one use of a tool costs, in pico-dollars, for the tools that have a price."""
     unpriced_kinds: tuple[str, ...] = ()
     """Kinds that the catalogue has no price for; they stand in the bands as 0."""
 
@@ -96,14 +99,33 @@ class Rates(msgspec.Struct, frozen=True):
             for place in places
         )
 
-    def lines(self, tokens: TokenCounts) -> "list[PriceLine]":
-        """What each kind of ``tokens`` that was used and has a price costs."""
+    def charge_tools(self, tools: ToolCalls) -> tuple[int, tuple[str, ...]]:
+        """What the uses of tools cost, in pico-dollars, and which of them have no price."""
+        if tools == NO_TOOLS:
+            return 0, ()
+        fees = dict(self.tool_fees)
+        used = [(tool, count) for tool, count in asdict(tools).items() if count]
+        cost = sum(count * fees.get(tool, 0) for tool, count in used)
+        return cost, tuple(tool for tool, _ in used if tool not in fees)
+
+    def lines(self, tokens: TokenCounts, tools: ToolCalls = NO_TOOLS) -> "list[PriceLine]":
+        """What each kind of ``tokens``, the call itself and each tool cost, if it has a price."""
         counts = astuple(tokens)
-        scaled = Decimal(self.scale * PICO_PER_USD)
-        return [
-            PriceLine(kind, count, price * _PER_MTOK / scaled, count * price / scaled)
+        unit = Decimal(self.scale)
+        lines = [
+            _line(kind, count, price / unit)
             for kind, count, price in zip(_KINDS, counts, self._band(counts), strict=True)
             if count and kind not in self.unpriced_kinds
+        ]
+        if self.call_fee:
+            lines.append(_line("call", 1, self.call_fee / unit))
+        if tools == NO_TOOLS:
+            return lines
+        fees = dict(self.tool_fees)
+        return lines + [
+            _line(tool, count, Decimal(fees[tool]))
+            for tool, count in asdict(tools).items()
+            if count and tool in fees
         ]
 
     def _band(self, counts: tuple[int, ...]) -> tuple[int, ...]:
@@ -117,12 +139,30 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 class PriceLine(msgspec.Struct, frozen=True):
-    """What the tokens of one kind cost; exact decimals."""
+    """What the tokens of one kind, or the uses of one tool, cost; exact decimals."""
 
     kind: str
+    """A kind of token, ``call`` for what the call itself costs, or a tool."""
     tokens: int
+    """Or uses."""
     usd_per_million: Decimal
     usd: Decimal
+
+
+def decimal_text(value: Decimal) -> str:
+    """Exact, without an exponent and without zeros at the end."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def line_fields(line: PriceLine) -> dict[str, object]:
+    """For JSON."""
+    return {
+        "kind": line.kind,
+        "tokens": line.tokens,
+        "usd_per_million": decimal_text(line.usd_per_million),
+        "usd": decimal_text(line.usd),
+    }
 
 
 FREE = Rates(bands=((_ALWAYS, (0,) * len(_KINDS)),))
@@ -159,15 +199,19 @@ def compile_rates(prices: "ModelPrice", share: Decimal = Decimal(1)) -> Rates | 
             ),
             scale=scale,
             call_fee=int(exact_fee * scale),
-            search_fee=_search_fee(prices),
+            tool_fees=_tool_fees(prices),
             unpriced_kinds=tuple(kind for kind, price in by_kind.items() if price is None),
         )
 
 
-def _search_fee(prices: "ModelPrice") -> PicoUsd | None:
-    """No share is taken of it: tiers are about tokens."""
-    fee = prices.web_searches_kcount
-    return None if fee is None else PicoUsd(int(_price_above(fee, _ALWAYS) * _PICO_PER_THOUSANDTH))
+def _tool_fees(prices: "ModelPrice") -> tuple[tuple[str, int], ...]:
+    """No share is taken of them: tiers are about tokens."""
+    fees = ((tool, getattr(prices, name)) for tool, name in _TOOL_PRICES.items())
+    return tuple(
+        (tool, int(_price_above(fee, _ALWAYS) * _PICO_PER_THOUSANDTH))
+        for tool, fee in fees
+        if fee is not None
+    )
 
 
 def _closest_price(prices: "ModelPrice", names: tuple[str, ...]) -> "Decimal | TieredPrices | None":
@@ -187,6 +231,14 @@ def _price_above(price: "Decimal | TieredPrices", start: int) -> Decimal:
         (tier.price for tier in reversed(price.tiers) if tier.start <= start),
         price.base,
     )
+
+
+def _line(kind: str, count: int, pico_each: Decimal) -> PriceLine:
+    with localcontext() as context:
+        context.prec = _DIGITS_MAX
+        return PriceLine(
+            kind, count, pico_each * _PER_MTOK / PICO_PER_USD, count * pico_each / PICO_PER_USD
+        )
 
 
 def _common_scale(prices: Iterable[Decimal]) -> int:

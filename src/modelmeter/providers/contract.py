@@ -5,7 +5,7 @@ from typing import Protocol
 import msgspec
 
 from modelmeter.providers.demand import RequestDemand
-from modelmeter.record import ErrorType, Operation, TokenCounts
+from modelmeter.record import NO_TOOLS, ErrorType, Operation, TokenCounts, ToolCalls
 
 __all__ = ["AnswerHead", "Dialect", "RequestFacts", "ResponseFacts", "ResponseObserver"]
 
@@ -59,8 +59,8 @@ class ResponseFacts(msgspec.Struct, frozen=True):
     """The id in the body; headers are the gateway's to read."""
     service_tier: str | None = None
     """The tier that served the call, where the provider says so."""
-    web_searches: int = 0
-    """Searches the provider made and bills beside the tokens."""
+    tools: ToolCalls = NO_TOOLS
+    """Tools the provider ran and bills beside the tokens."""
     note: str | None = None
     """Why the counts cannot be believed, for people."""
 
@@ -120,6 +120,15 @@ class Dialect(Protocol):
 
         Raises:
             RefusedRequestError: the body has no place for a limit.
+        """
+        ...
+
+    def ask_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """
+        The path and body of the same request to another model.
+
+        Raises:
+            RefusedRequestError: the body is no JSON object.
         """
         ...
 

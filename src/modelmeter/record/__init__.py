@@ -5,12 +5,15 @@ from modelmeter.record.call import Call, Intent
 from modelmeter.record.call_id import new_call_id
 from modelmeter.record.caller import UNKNOWN_AGENT, Caller, team_of_agent
 from modelmeter.record.clock import Clock, SystemClock
+from modelmeter.record.rate_card import RateCard
 from modelmeter.record.teams import Teams
 from modelmeter.record.tokens import TOKEN_TYPES, TokenCounts
+from modelmeter.record.tools import NO_TOOLS, ToolCalls
 from modelmeter.record.usd import PICO_PER_USD, PicoUsd, pico_usd, usd_text
 from modelmeter.record.vocabulary import CacheMiss, CostState, ErrorType, Operation, Status
 
 __all__ = [
+    "NO_TOOLS",
     "PICO_PER_USD",
     "TOKEN_TYPES",
     "UNKNOWN_AGENT",
@@ -24,10 +27,12 @@ __all__ = [
     "Intent",
     "Operation",
     "PicoUsd",
+    "RateCard",
     "Status",
     "SystemClock",
     "Teams",
     "TokenCounts",
+    "ToolCalls",
     "new_call_id",
     "pico_usd",
     "team_of_agent",

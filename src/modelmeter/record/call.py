@@ -2,15 +2,18 @@
 
 import msgspec
 
+from modelmeter.record.bound import CallBound
 from modelmeter.record.caller import Caller
+from modelmeter.record.rate_card import RateCard
 from modelmeter.record.tokens import TokenCounts
+from modelmeter.record.tools import NO_TOOLS, ToolCalls
 from modelmeter.record.usd import PicoUsd
 from modelmeter.record.vocabulary import CacheMiss, CostState, ErrorType, Operation, Status
 
 __all__ = ["Call", "Intent"]
 
 
-class Intent(msgspec.Struct, frozen=True):
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a call before its first byte goes upstream."""
 
     id: str
@@ -25,12 +28,16 @@ class Intent(msgspec.Struct, frozen=True):
     provider: str
     operation: Operation
     model: str
-    """As requested."""
+    """As it was asked of the upstream."""
     streamed: bool
     input_bytes: int
     """Length of the request's body: bounds the input of a call whose outcome is lost."""
     output_tokens_max: int | None
     """The output limit that the request sets, if any."""
+    model_requested: str | None = None
+    """What the caller asked for, where a budget had another model asked; None: the same."""
+    bound: CallBound | None = None
+    """The most it can use, which budgets hold for it; None: no budget applies."""
     cache_miss: CacheMiss | None = None
     """Why the response cache had no answer; None: a hit, or it was not asked."""
 
@@ -56,10 +63,17 @@ class Call(msgspec.Struct, frozen=True):
     """Which catalogue and version, with the date from which the price holds."""
     cached: bool = False
     cost_saved: PicoUsd = PicoUsd(0)
+    overrun: bool = False
+    """It used more than was held for it."""
     note: str | None = None
     """Why the entry is estimated or unpriced, for people."""
+    tools: ToolCalls = NO_TOOLS
+    usage_estimated: bool = False
+    """The tokens are a guess, for the provider did not tell them or was not believed."""
+    card: RateCard | None = None
+    """The rates of the cost, and the terms under which they were asked for."""
 
     @property
     def model(self) -> str:
-        """The model as metrics and reports name it: as requested."""
+        """The model as metrics and reports name it: as it was asked."""
         return self.intent.model

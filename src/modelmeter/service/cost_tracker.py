@@ -124,6 +124,7 @@ class CostTracker:
             priced_model=price.priced_model,
             price_source=price.price_source,
             note=price.note,
+            card=price.card,
         )
         self._ledger.commit(Entered(call))
         return usd_float(price.cost)

@@ -3,8 +3,9 @@
 import msgspec
 import stamina
 
-from modelmeter.errors import LLMServiceError, RefusedRequestError
+from modelmeter.errors import BudgetExceededError, LLMServiceError, RefusedRequestError
 from modelmeter.meter import CallOpening, Meter
+from modelmeter.meter.bounding import DOWNGRADES_MAX, Bounding
 from modelmeter.record import Caller, Clock, ErrorType, new_call_id
 from modelmeter.service.attempt import Attempt, Patience
 from modelmeter.service.circuit import Circuits
@@ -37,12 +38,13 @@ class Errand(msgspec.Struct):
 class Router:
     """Routes the requests of one process."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, bounding: Bounding) -> None:
         self.routes = Routes(settings)
         self.circuits = Circuits(settings.routing, clock)
         self._routing = settings.routing
         self._patience = Patience.of(settings.routing, settings.limits)
         self._clock = clock
+        self._bounding = bounding
 
     async def answer(self, asked: Asked, errand: Errand) -> Attempt:
         """
@@ -54,6 +56,7 @@ class Router:
         Raises:
             RefusedRequestError: no attempt can be made of it.
             LLMServiceError: all failed; the error is the last one's.
+            BudgetExceededError: it does not fit a budget.
             LedgerError: a call cannot be entered.
         """
         targets = self.routes.targets(asked.model)
@@ -116,8 +119,37 @@ class Router:
     async def _attempt(
         self, asked: Asked, target: Target, wire: WireRequest, errand: Errand
     ) -> Attempt:
+        requested, budget = target.model, None
+        for _ in range(DOWNGRADES_MAX):
+            opening = self._opening(target, wire, errand)
+            if budget is not None:
+                opening = msgspec.structs.replace(
+                    opening, model_requested=requested, downgraded_by=budget
+                )
+            opening = self._bounding.bounded(opening, target.kind, wire.facts)
+            try:
+                call = await errand.meter.open(opening, began_ns=errand.began_ns)
+            except BudgetExceededError as error:
+                if error.downgrade_to is None:
+                    raise
+                budget = error.budget
+                target = msgspec.structs.replace(target, model=error.downgrade_to)
+                wire = wire_request(asked, target)
+                continue
+            errand.attempts += 1
+            attempt = Attempt(asked, target, wire, call, self._patience)
+            await attempt.begin(errand.sender)
+            return attempt
+        raise RefusedRequestError(
+            f"budgets send this call from one model to another: {target.model!r} is the last of "
+            "them; let each downgrade lead to the cheapest",
+            code="downgrade_loop",
+            http_status=429,
+        )
+
+    def _opening(self, target: Target, wire: WireRequest, errand: Errand) -> CallOpening:
         facts = wire.facts
-        opening = CallOpening(
+        return CallOpening(
             caller=errand.caller,
             provider=target.provider,
             operation=facts.operation,
@@ -128,11 +160,6 @@ class Router:
             request_id=errand.request_id,
             attempt=min(errand.attempts, ATTEMPTS_MAX),
         )
-        call = await errand.meter.open(opening, began_ns=errand.began_ns)
-        errand.attempts += 1
-        attempt = Attempt(asked, target, wire, call, self._patience)
-        await attempt.begin(errand.sender)
-        return attempt
 
     def _pause(self, error: Exception) -> bool | float:
         """How long to wait before the same model is asked again; False: it is not."""

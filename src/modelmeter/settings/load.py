@@ -3,7 +3,7 @@
 import difflib
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,12 +12,14 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from modelmeter.errors import SettingsError
+from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings, wrong_names
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.lines import line_of
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
+from modelmeter.settings.notifications import NotificationSettings
 
-__all__ = ["load_settings"]
+__all__ = ["Check", "Fault", "load_settings"]
 
 CONFIG_BYTES_MAX = 1024 * 1024
 """A configuration file."""
@@ -30,14 +32,19 @@ _READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 Table = dict[str, Any]
 Fault = tuple[tuple[str | int, ...], str]
+"""A place in the configuration, and what is wrong there."""
+Check = Callable[[Settings], Iterable[Fault]]
 
 
-def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings:
+def load_settings(
+    path: Path | None, environment: Mapping[str, str], *, check: Check | None = None
+) -> Settings:
     """
     The settings of a TOML file (none: defaults) with ``MODELMETER_…`` variables over them.
 
     ``MODELMETER_PROVIDERS__OPENAI__BASE_URL`` sets ``base_url`` of ``[providers.openai]``; lists
-    are given as JSON. Secrets in the file are references: ``env:NAME`` or ``file:PATH``.
+    are given as JSON. Secrets in the file are references: ``env:NAME`` or ``file:PATH``. What
+    only another part of the program can tell to be wrong is for ``check`` to find.
 
     Raises:
         SettingsError: all faults at once, each with its line or variable, none with a secret.
@@ -54,6 +61,10 @@ def load_settings(path: Path | None, environment: Mapping[str, str]) -> Settings
         settings = Settings.model_validate(table)
     except ValidationError as error:
         faults += _faults_of(error)
+    else:
+        key_ids = {key.id for key in settings.keys}
+        faults += wrong_names(settings.budgets, providers=settings.providers, key_ids=key_ids)
+        faults += check(settings) if check is not None else ()
     if settings is None or faults:
         raise SettingsError("\n".join(_describe(fault, path, text, variables) for fault in faults))
     return settings
@@ -77,6 +88,7 @@ def _resolve_secrets(
 ) -> Iterator[Fault]:
     """Replace the references to secrets by the secrets; yield what is wrong with them."""
     yield from _resolve_store(table.get("cache"), environment, base=base)
+    yield from _resolve_notifications(table.get("notifications"), environment, base=base)
     providers = table.get("providers")
     if not isinstance(providers, dict):
         return
@@ -104,6 +116,32 @@ def _resolve_store(cache: object, environment: Mapping[str, str], *, base: Path)
     except (SettingsError, ValueError) as error:
         cache["store"] = "memory"
         yield ("cache", "store"), str(error)
+
+
+def _resolve_notifications(
+    notifications: object, environment: Mapping[str, str], *, base: Path
+) -> Iterator[Fault]:
+    """The addresses are secrets, each called by its reference from then on."""
+    if not isinstance(notifications, dict):
+        return
+    references = notifications.get("urls")
+    if isinstance(references, list):
+        for place, reference in enumerate(references):
+            if isinstance(reference, str):
+                try:
+                    url = _secret(reference, environment, base)
+                    references[place] = {"name": reference, "url": url}
+                except SettingsError as error:
+                    # What stands there may be the secret itself.
+                    references[place] = {"name": f"url {place + 1}", "url": "unknown"}
+                    yield ("notifications", "urls", place), str(error)
+    grafana = notifications.get("grafana")
+    if isinstance(grafana, dict) and isinstance(token := grafana.get("token"), str):
+        try:
+            grafana["token"] = _secret(token, environment, base)
+        except SettingsError as error:
+            grafana["token"] = "unknown"
+            yield ("notifications", "grafana", "token"), str(error)
 
 
 def _secret(reference: str, environment: Mapping[str, str], base: Path) -> str:
@@ -181,6 +219,9 @@ def _unknown_name(location: Sequence[str | int]) -> str:
         "keys": KeySettings,
         "cache": CacheSettings,
         "limits": Limits,
+        "notifications": NotificationSettings,
+        "budgets": BudgetSettings,
+        "budgeting": BudgetingSettings,
     }
     nested = models.get(str(location[0])) if len(location) > 1 else None
     model = nested or Settings

@@ -16,8 +16,10 @@ from pydantic import (
     model_validator,
 )
 
+from modelmeter.settings.budgets import BUDGETS_MAX, BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
+from modelmeter.settings.notifications import NotificationSettings
 from modelmeter.settings.routing import RouteSettings, RoutingSettings
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
@@ -97,10 +99,13 @@ class Settings(_Table):
     providers: dict[Name, ProviderSettings] = Field(default_factory=dict, validate_default=True)
     teams: dict[Name, tuple[Glob, ...]] = Field(default_factory=dict)
     keys: tuple[KeySettings, ...] = ()
+    budgets: Annotated[tuple[BudgetSettings, ...], Field(max_length=BUDGETS_MAX)] = ()
+    budgeting: BudgetingSettings = BudgetingSettings()
     cache: CacheSettings = CacheSettings()
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     routing: RoutingSettings = RoutingSettings()
     limits: Limits = Limits()
+    notifications: NotificationSettings = NotificationSettings()
 
     @property
     def address(self) -> tuple[str, int]:

@@ -14,7 +14,7 @@ from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.plain import unread_facts
 from modelmeter.providers.written import written_length
-from modelmeter.record import ErrorType
+from modelmeter.record import NO_TOOLS, ErrorType
 from modelmeter.wire.sse import ServerSentEventDecoder
 
 __all__ = ["MessageEvents", "MessageStreamObserver", "message_facts"]
@@ -96,7 +96,7 @@ class MessageEvents:
             output_characters=self._characters,
             provider_request_id=self._id,
             service_tier=None if self._usage is None else self._usage.tier,
-            web_searches=0 if self._usage is None else self._usage.web_searches,
+            tools=NO_TOOLS if self._usage is None else self._usage.tools,
             note=self._note or note or None,
         )
 
@@ -168,7 +168,7 @@ def message_facts(body: bytes) -> ResponseFacts:
         output_characters=0 if tokens is not None else written_length(body, _ANSWERS),
         provider_request_id=_text(message.id),
         service_tier=None if usage is None else usage.tier,
-        web_searches=0 if usage is None else usage.web_searches,
+        tools=NO_TOOLS if usage is None else usage.tools,
         note=note,
     )
 

@@ -9,6 +9,7 @@ from modelmeter.providers.anthropic.errors import error_body, error_type_of_body
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.other_model import body_with_model
 from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
@@ -59,6 +60,10 @@ class AnthropicDialect:
     def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
         """See `Dialect.limit_output`."""
         return limited(request, _LIMIT_PLACES, tokens)
+
+    def ask_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """See `Dialect.ask_model`."""
+        return path, body_with_model(body, model)
 
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""

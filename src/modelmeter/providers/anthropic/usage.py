@@ -8,7 +8,7 @@ performance) and https://docs.anthropic.com/en/api/messages (usage).
 import msgspec
 
 from modelmeter.providers.bodies import UNREADABLE, UnbelievableCountError, count, is_absent
-from modelmeter.record import TokenCounts
+from modelmeter.record import NO_TOOLS, TokenCounts, ToolCalls
 
 __all__ = ["AnthropicUsage", "anthropic_tokens", "merge_usage", "read_usage"]
 
@@ -30,6 +30,7 @@ class ServerToolUse(msgspec.Struct, frozen=True):
     """Calls of tools that the provider runs and bills by the call."""
 
     web_search_requests: object = None
+    code_execution_requests: object = None
 
 
 class AnthropicUsage(msgspec.Struct, frozen=True):
@@ -53,13 +54,15 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
         return self.service_tier if isinstance(self.service_tier, str) else None
 
     @property
-    def web_searches(self) -> int:
-        """Searches beside the tokens; what cannot be believed is none."""
-        requests = self.server_tool_use and self.server_tool_use.web_search_requests
-        try:
-            return count(requests)
-        except UnbelievableCountError:
-            return 0
+    def tools(self) -> ToolCalls:
+        """Tools beside the tokens; a count that cannot be believed is none."""
+        used = self.server_tool_use
+        if used is None:
+            return NO_TOOLS
+        return ToolCalls(
+            web_search=_believed(used.web_search_requests),
+            code_execution=_believed(used.code_execution_requests),
+        )
 
 
 _FAST = "fast"
@@ -88,6 +91,13 @@ def merge_usage(old: AnthropicUsage | None, new: AnthropicUsage) -> AnthropicUsa
             for name in AnthropicUsage.__struct_fields__
         }
     )
+
+
+def _believed(requests: object) -> int:
+    try:
+        return count(requests)
+    except UnbelievableCountError:
+        return 0
 
 
 def anthropic_tokens(usage: AnthropicUsage) -> tuple[TokenCounts | None, str | None]:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Be
 """
 
 from functools import partial
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -91,6 +91,13 @@ class BedrockDialect:
     def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
         """See `Dialect.limit_output`."""
         return limited(request, limit_places(request), tokens)
+
+    def ask_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """See `Dialect.ask_model`; the model stands in the path."""
+        parts = _parts(path)
+        if parts is None:
+            raise RefusedRequestError("the path names no model", code="invalid_model")
+        return f"/model/{quote(model, safe='')}/{parts[1]}", body
 
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""

@@ -12,7 +12,7 @@ from modelmeter.providers.genai.errors import error_type_of_body
 from modelmeter.providers.genai.usage import genai_tokens
 from modelmeter.providers.plain import unread_facts
 from modelmeter.providers.written import json_length
-from modelmeter.record import ErrorType, TokenCounts
+from modelmeter.record import NO_TOOLS, ErrorType, TokenCounts, ToolCalls
 from modelmeter.wire.json_array import JsonArrayDecoder
 from modelmeter.wire.sse import ServerSentEventDecoder
 
@@ -20,6 +20,11 @@ __all__ = ["ArrayFrames", "EventFrames", "StreamObserver", "generation_facts"]
 
 _SERVER_ERROR = 500
 _NO_USAGE = "the provider reported no usage"
+_BILLED_BY_PROMPT = ("gemini-1", "gemini-2")
+"""
+Models whose grounding with Google Search costs by the prompt that was grounded; later ones cost by
+the query: https://ai.google.dev/gemini-api/docs/google-search (pricing).
+"""
 _UNREADABLE = "a part of the answer could not be read"
 
 
@@ -36,9 +41,14 @@ class _Content(msgspec.Struct):
     parts: list[_Part] | None = None
 
 
+class _Grounding(msgspec.Struct, rename="camel"):
+    web_search_queries: list[object] | None = None
+
+
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
     finish_reason: object = None
+    grounding_metadata: _Grounding | None = None
 
 
 class _Feedback(msgspec.Struct, rename="camel"):
@@ -74,6 +84,7 @@ class _Generation:
         self._complete = False
         self._error: ErrorType | None = None
         self._tier: str | None = None
+        self._queries = 0
         self._note: str | None = _NO_USAGE
 
     def read(self, data: bytes) -> bool:
@@ -104,6 +115,7 @@ class _Generation:
         for candidate in answer.candidates or []:
             self._complete = self._complete or candidate.finish_reason is not None
             self._characters += _length(candidate)
+            self._queries = max(self._queries, _queries(candidate))
         if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason is not None:
             self._complete = True
             self._error = ErrorType.CONTENT_FILTER
@@ -132,8 +144,15 @@ class _Generation:
             output_characters=self._characters,
             provider_request_id=self._id,
             service_tier=self._tier,
+            tools=self._searches(),
             note=self._note,
         )
+
+    def _searches(self) -> ToolCalls:
+        if not self._queries:
+            return NO_TOOLS
+        by_prompt = self._model is not None and self._model.startswith(_BILLED_BY_PROMPT)
+        return ToolCalls(web_search=1 if by_prompt else self._queries)
 
     @property
     def complete(self) -> bool:
@@ -235,6 +254,11 @@ def generation_facts(body: bytes) -> ResponseFacts:
     """The facts of a whole answer that is one object."""
     generation = _Generation()
     return generation.facts(ended=True) if generation.read(body) else unread_facts(body)
+
+
+def _queries(candidate: _Candidate) -> int:
+    grounding = candidate.grounding_metadata
+    return 0 if grounding is None else len(grounding.web_search_queries or [])
 
 
 def _length(candidate: _Candidate) -> int:

@@ -1,7 +1,7 @@
 """Google GenAI's dialect: https://ai.google.dev/api/generate-content, and Vertex AI's paths."""
 
 import re
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -88,6 +88,13 @@ class GenAIDialect:
     def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
         """See `Dialect.limit_output`."""
         return limited(request, _limit_places(request.upstream_body), tokens)
+
+    def ask_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """See `Dialect.ask_model`; the model stands in the path."""
+        match = _PATH.fullmatch(path)
+        if match is None:
+            raise RefusedRequestError("the path names no model", code="invalid_model")
+        return f"{path[: match.start(1)]}{quote(model, safe='')}{path[match.end(1) :]}", body
 
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""

@@ -1,7 +1,7 @@
 """OpenAI's dialect: https://platform.openai.com/docs/api-reference."""
 
 import re
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
@@ -11,6 +11,7 @@ from modelmeter.providers.openai.limits import limit_openai_output
 from modelmeter.providers.openai.plain import body_facts
 from modelmeter.providers.openai.requests import read_openai_request
 from modelmeter.providers.openai.stream import ChatStreamObserver, ResponsesStreamObserver
+from modelmeter.providers.other_model import body_with_model
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
 
@@ -54,6 +55,14 @@ class OpenAIDialect:
     def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
         """See `Dialect.limit_output`."""
         return limit_openai_output(request, tokens)
+
+    def ask_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """See `Dialect.ask_model`; an Azure path names its deployment."""
+        match = None if path in _OPERATIONS else _DEPLOYMENT.fullmatch(path)
+        if match is None:
+            return path, body_with_model(body, model)
+        other = f"{path[: match.start(1)]}{quote(model, safe='')}{path[match.end(1) :]}"
+        return other, body_with_model(body, model)
 
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""

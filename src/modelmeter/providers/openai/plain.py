@@ -8,11 +8,19 @@ from modelmeter.providers.openai.errors import error_type_of_failure, is_error
 from modelmeter.providers.openai.usage import openai_tokens
 from modelmeter.providers.plain import unread_facts
 from modelmeter.providers.written import written_length
-from modelmeter.record import ErrorType, TokenCounts
+from modelmeter.record import NO_TOOLS, ErrorType, TokenCounts, ToolCalls
 
-__all__ = ["body_facts", "usable_tokens", "web_searches"]
+__all__ = ["body_facts", "tools_used", "usable_tokens"]
 
-_WEB_SEARCH = "web_search_call"
+_TOOLS = {
+    "web_search_call": "web_search",
+    "file_search_call": "file_search",
+    "code_interpreter_call": "code_execution",
+}
+"""Items of a response's output that a fee stands behind, which no usage tells."""
+_TOOL_MARK = b"_call"
+_PAGE_ACTIONS = frozenset({"open_page", "find", "find_in_page"})
+"""Steps of a web search that are not searches: https://platform.openai.com/docs/guides/tools-web-search."""
 _NO_USAGE = "the provider reported no usage"
 _ANSWERS = ("choices", "output")
 
@@ -46,22 +54,31 @@ def body_facts(body: bytes) -> ResponseFacts:
         output_characters=0 if tokens is not None else written_length(body, _ANSWERS),
         provider_request_id=_text(answer.id),
         service_tier=_text(answer.service_tier),
-        web_searches=web_searches(answer.output),
+        tools=tools_used(answer.output),
         note=note,
     )
 
 
-def web_searches(output: msgspec.Raw) -> int:
-    """The searches among the items of a response's ``output``: a fee each that no usage tells."""
-    if _WEB_SEARCH.encode() not in bytes(output):
-        return 0
+def tools_used(output: msgspec.Raw) -> ToolCalls:
+    """The tools among the items of a response's ``output``."""
+    if _TOOL_MARK not in bytes(output):
+        return NO_TOOLS
     try:
         items = msgspec.json.decode(output)
     except UNREADABLE:
-        return 0
-    if not isinstance(items, list):
-        return 0
-    return sum(isinstance(item, dict) and item.get("type") == _WEB_SEARCH for item in items)
+        return NO_TOOLS
+    used = dict.fromkeys(_TOOLS.values(), 0)
+    for item in items if isinstance(items, list) else ():
+        kind = item.get("type") if isinstance(item, dict) else None
+        tool = _TOOLS.get(kind) if isinstance(kind, str) else None
+        if tool is not None and not _looks_at_a_page(item):
+            used[tool] += 1
+    return ToolCalls(**used)
+
+
+def _looks_at_a_page(item: dict[str, object]) -> bool:
+    action = item.get("action")
+    return isinstance(action, dict) and action.get("type") in _PAGE_ACTIONS
 
 
 def usable_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:

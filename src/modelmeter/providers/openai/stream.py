@@ -8,8 +8,8 @@ from modelmeter.errors import WireLimitError
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.openai.errors import error_type_of_failure, is_error
-from modelmeter.providers.openai.plain import usable_tokens, web_searches
-from modelmeter.record import ErrorType, TokenCounts
+from modelmeter.providers.openai.plain import tools_used, usable_tokens
+from modelmeter.record import NO_TOOLS, ErrorType, TokenCounts
 from modelmeter.wire.sse import ServerSentEvent, ServerSentEventDecoder
 
 __all__ = ["ChatStreamObserver", "ResponsesStreamObserver"]
@@ -91,7 +91,7 @@ class _StreamObserver(ABC):
         self._characters = 0
         self._error: ErrorType | None = None
         self._note: str | None = None
-        self._searches = 0
+        self._tools = NO_TOOLS
 
     @property
     def finished(self) -> bool:
@@ -134,7 +134,7 @@ class _StreamObserver(ABC):
             output_characters=self._characters,
             provider_request_id=self._id,
             service_tier=self._tier,
-            web_searches=self._searches,
+            tools=self._tools,
             note=self._note,
         )
 
@@ -216,7 +216,7 @@ class ResponsesStreamObserver(_StreamObserver):
             self._count(event.delta)
         if event.response is not None:
             self._take(event.response)
-            self._searches = web_searches(event.response.output)
+            self._tools = tools_used(event.response.output)
         if event.type in ("response.completed", "response.incomplete", "response.failed"):
             self._finished = True
             if event.type == "response.failed" and self._error is None:

@@ -1,0 +1,128 @@
+"""The ways by which people are told: services by their apprise URL, and Grafana's annotations."""
+
+import logging
+from typing import Protocol
+
+from modelmeter.alerts.annotations import Annotation, post_annotation
+from modelmeter.alerts.message import Message, message_of
+from modelmeter.budgets.events import BudgetEvent
+from modelmeter.errors import SettingsError, UpstreamError
+from modelmeter.record import ErrorType
+from modelmeter.settings.notifications import NotificationSettings
+
+__all__ = ["AppriseChannel", "Channel", "GrafanaChannel", "channels_of"]
+
+_LOUD_LOGGERS = ("apprise", "urllib3", "requests")
+"""Libraries whose debug logs and warnings hold the addresses they call, secrets and all."""
+
+
+class Channel(Protocol):
+    """One way to tell people; called from a thread of its own."""
+
+    @property
+    def name(self) -> str:
+        """Stable and no secret: by it the ledger knows what was delivered."""
+        ...
+
+    def send(self, event: BudgetEvent) -> None:
+        """
+        Tell of an event.
+
+        Raises:
+            UpstreamError: it did not arrive; the text holds no secret.
+        """
+        ...
+
+
+def channels_of(settings: NotificationSettings) -> list[Channel]:
+    """
+    All ways that are configured.
+
+    Raises:
+        SettingsError: apprise is not installed, or knows no such address.
+    """
+    channels: list[Channel] = [
+        AppriseChannel(
+            url.name,
+            url.url.get_secret_value(),
+            deployment=settings.deployment,
+            link=settings.link,
+        )
+        for url in settings.urls
+    ]
+    if settings.grafana is not None:
+        channels.append(
+            GrafanaChannel(
+                settings.grafana.url,
+                settings.grafana.token.get_secret_value(),
+                deployment=settings.deployment,
+            )
+        )
+    return channels
+
+
+class AppriseChannel:
+    """A service that apprise speaks to: https://github.com/caronc/apprise/wiki."""
+
+    def __init__(
+        self, name: str, url: str, *, deployment: str = "", link: str | None = None
+    ) -> None:
+        """
+        Raises:
+            SettingsError: apprise is not installed, or knows no such address.
+        """
+        try:
+            from apprise import Apprise
+        except ImportError as error:
+            raise SettingsError("notifications need apprise: install modelmeter[notify]") from error
+        for logger in _LOUD_LOGGERS:
+            logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
+        self.name = name
+        self._deployment = deployment
+        self._link = link
+        self._service = Apprise()
+        if not self._service.add(url):
+            raise SettingsError(
+                f"notifications: {name} holds no address that apprise knows; see "
+                "https://github.com/caronc/apprise/wiki"
+            )
+
+    def send(self, event: BudgetEvent) -> None:
+        """See `Channel.send`."""
+        self.tell(message_of(event, deployment=self._deployment, link=self._link))
+
+    def tell(self, message: Message) -> None:
+        """
+        Send any message.
+
+        Raises:
+            UpstreamError: it did not arrive; the text holds no secret.
+        """
+        from apprise import NotifyType
+
+        taken = self._service.notify(
+            title=message.title, body=message.body, notify_type=NotifyType(message.severity)
+        )
+        if not taken:
+            raise UpstreamError(
+                f"{self.name} did not take the notification", error_type=ErrorType.CONNECTION
+            )
+
+
+class GrafanaChannel:
+    """Marks on the dashboards of a Grafana, with tags to ask for them by."""
+
+    name = "grafana"
+
+    def __init__(self, url: str, token: str, *, deployment: str = "") -> None:
+        self._url = url
+        self._token = token
+        self._deployment = deployment
+
+    def send(self, event: BudgetEvent) -> None:
+        """See `Channel.send`."""
+        tags = ["modelmeter", "budget", "alert", f"budget:{event.budget}"]
+        if self._deployment:
+            tags.append(f"deployment:{self._deployment}")
+        text = message_of(event, deployment=self._deployment).title
+        post_annotation(self._url, self._token, Annotation(text, tags, event.at_ns))

@@ -1,0 +1,251 @@
+"""Prices entries again with today's knowledge of the price of their own day, by corrections."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from modelmeter.errors import LedgerUnavailableError
+from modelmeter.ledger.correction_series import add_corrections
+from modelmeter.ledger.corrections import CorrectionDelta, lay_over
+from modelmeter.ledger.explanation import card_terms, tokens_of, tools_of
+from modelmeter.pricing import Price, PriceBook
+from modelmeter.record import NO_TOOLS, CostState
+
+__all__ = ["PAGE_ENTRIES", "Change", "Repriced", "Wanted", "count_entries", "plan", "write"]
+
+PAGE_ENTRIES = 200
+"""Entries priced again at once; their corrections are one transaction, so that others get in."""
+
+WRITE_WAIT_SECONDS = 60.0
+"""How long a page's transaction waits for a gateway that writes without a pause."""
+_WRITE_PAUSE_SECONDS = 0.001
+_PRIMARY_CODE = 0xFF
+
+_WANTED = """
+FROM entry
+WHERE started_at_ns >= :since AND started_at_ns < :until
+  AND (:model IS NULL OR :model IN (model, model_answered, priced_model))
+  AND (:provider IS NULL OR provider = :provider)
+"""
+_PAGE = f"""
+SELECT * {_WANTED} AND (started_at_ns, seq) > (:after_ns, :after_seq)
+ORDER BY started_at_ns, seq LIMIT :limit
+"""
+_COUNT = f"SELECT count(*) {_WANTED}"
+_LAST_OF = "SELECT count(*) FROM correction WHERE entry_seq = ?"
+_INSERT_CARD = "INSERT OR IGNORE INTO rate_card (id, text) VALUES (?, ?)"
+_INSERT = """
+INSERT INTO correction
+    (entry_seq, started_at_ns, corrected_at_ns, cost_pico_usd, cost_saved_pico_usd, cost_state,
+     priced_model, price_source, rate_card, note, cost_delta_pico_usd, cost_saved_delta_pico_usd,
+     unpriced_delta)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+_UNPRICED = CostState.UNPRICED
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which entries: those that began from ``since_ns`` up to before ``until_ns``."""
+
+    since_ns: int
+    until_ns: int
+    model: str | None = None
+    """As requested, as answered or as priced."""
+    provider: str | None = None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """An entry that costs something else by today's knowledge."""
+
+    delta: CorrectionDelta
+    """Its place among corrections is not known yet: 0."""
+    corrections: int
+    """How many it had when it was looked at."""
+    cost_before: int
+    cost_after: int
+    saved_after: int
+    state: CostState
+    price: Price
+
+
+class Repriced(msgspec.Struct, frozen=True):
+    """A page of entries that were looked at."""
+
+    entries: int
+    changes: list[Change]
+    unknown: int
+    """Entries that have no price by today's knowledge either; they stay as they are."""
+
+
+def count_entries(connection: sqlite3.Connection, wanted: Wanted) -> int:
+    """
+    How many entries there are to look at.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    ((count,),) = connection.execute(_COUNT, _parameters(wanted)).fetchall()
+    return int(count)
+
+
+def plan(connection: sqlite3.Connection, book: PriceBook, wanted: Wanted) -> Iterator[Repriced]:
+    """
+    Look at the wanted entries, a page at a time; nothing is written.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    place = {"after_ns": wanted.since_ns, "after_seq": -1, "limit": PAGE_ENTRIES}
+    while True:
+        cursor = connection.execute(_PAGE, {**_parameters(wanted), **place})
+        names = [column[0] for column in cursor.description]
+        entries = lay_over(connection, (dict(zip(names, row, strict=True)) for row in cursor))
+        if not entries:
+            return
+        place["after_ns"] = _int(entries[-1], "started_at_ns")
+        place["after_seq"] = _int(entries[-1], "seq")
+        yield _look_at(connection, book, entries)
+
+
+def write(
+    connection: sqlite3.Connection, changes: list[Change], now_ns: Callable[[], int]
+) -> list[Change]:
+    """
+    Append corrections in one transaction; gives back those that another process made before.
+
+    Raises:
+        LedgerUnavailableError: others write without a pause; nothing was written.
+        sqlite3.Error: the file cannot be written now; nothing was written.
+    """
+    _begin(connection)
+    try:
+        at_ns = now_ns()
+        standing = [change for change in changes if _stands(connection, change)]
+        cards = [change.price.card for change in standing if change.price.card is not None]
+        connection.executemany(_INSERT_CARD, [(card.id, card.text) for card in cards])
+        connection.executemany(_INSERT, [_row(change, at_ns) for change in standing])
+        add_corrections(connection, (change.delta for change in standing), at_ns)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    written = {change.delta.entry_seq for change in standing}
+    return [change for change in changes if change.delta.entry_seq not in written]
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """
+    Begin to write as soon as nobody else does.
+
+    SQLite itself tries ever more seldom, so that a gateway with much to write never lets it in.
+    """
+    deadline = time.monotonic() + WRITE_WAIT_SECONDS
+    connection.execute("PRAGMA busy_timeout = 0")
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                raise
+            if time.monotonic() >= deadline:
+                raise LedgerUnavailableError(
+                    "the ledger is written without a pause; run the command again later"
+                ) from error
+            time.sleep(_WRITE_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _parameters(wanted: Wanted) -> dict[str, object]:
+    return {
+        "since": wanted.since_ns,
+        "until": wanted.until_ns,
+        "model": wanted.model,
+        "provider": wanted.provider,
+    }
+
+
+def _look_at(
+    connection: sqlite3.Connection, book: PriceBook, entries: list[dict[str, object]]
+) -> Repriced:
+    changes, unknown = [], 0
+    for entry in entries:
+        tokens, tools = tokens_of(entry), tools_of(entry)
+        if not tokens.total and tools == NO_TOOLS:
+            continue
+        terms = card_terms(connection, entry["rate_card"])
+        answered = entry["model_answered"]
+        price = book.price(
+            str(entry["provider"]),
+            str(entry["model"]),
+            tokens,
+            _int(entry, "started_at_ns"),
+            model_answered=None if answered is None else str(answered),
+            service_tier=terms.tier,
+            region=terms.region,
+            tools=tools,
+        )
+        if price.state is _UNPRICED:
+            # A price that was known once is never taken back: that would hide money.
+            unknown += 1
+        elif (change := _change(entry, price)) is not None:
+            changes.append(change)
+    return Repriced(entries=len(entries), changes=changes, unknown=unknown)
+
+
+def _change(entry: Mapping[str, object], price: Price) -> Change | None:
+    old_state = CostState(str(entry["cost_state"]))
+    guessed = bool(entry["usage_estimated"]) or (
+        entry["rate_card"] is None and old_state is CostState.ESTIMATED
+    )
+    state = CostState.ESTIMATED if guessed else price.state
+    cached = bool(entry["cached"])
+    cost, saved = (0, int(price.cost)) if cached else (int(price.cost), 0)
+    old_cost, old_saved = _int(entry, "cost_pico_usd"), _int(entry, "cost_saved_pico_usd")
+    if (cost, saved, state) == (old_cost, old_saved, old_state):
+        return None
+    return Change(
+        delta=CorrectionDelta(
+            seq=0,
+            entry_seq=_int(entry, "seq"),
+            started_at_ns=_int(entry, "started_at_ns"),
+            tenant_id=str(entry["tenant_id"]),
+            team=str(entry["team"]),
+            agent_id=str(entry["agent_id"]),
+            key_id=str(entry["key_id"]),
+            provider=str(entry["provider"]),
+            model=str(entry["model"]),
+            cost=cost - old_cost,
+            cost_saved=saved - old_saved,
+            unpriced_calls=-int(old_state is _UNPRICED),
+        ),
+        corrections=_int(entry, "corrections"),
+        cost_before=old_cost,
+        cost_after=cost,
+        saved_after=saved,
+        state=state,
+        price=price,
+    )
+
+
+def _stands(connection: sqlite3.Connection, change: Change) -> bool:
+    ((corrections,),) = connection.execute(_LAST_OF, (change.delta.entry_seq,)).fetchall()
+    return bool(corrections == change.corrections)
+
+
+def _row(change: Change, at_ns: int) -> tuple[object, ...]:
+    delta, price = change.delta, change.price
+    return (
+        delta.entry_seq, delta.started_at_ns, at_ns, change.cost_after, change.saved_after,
+        change.state, price.priced_model, price.price_source,
+        None if price.card is None else price.card.id, price.note, delta.cost, delta.cost_saved,
+        delta.unpriced_calls,
+    )  # fmt: skip
+
+
+def _int(row: Mapping[str, object], name: str) -> int:
+    return int(str(row[name]))

@@ -1,0 +1,145 @@
+"""What each of the thirteen panels must show, worked out from the ledger's entries alone."""
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+__all__ = ["QUANTILE_PANELS", "TRUTHS", "Entry", "Values", "durations", "entries", "matching"]
+
+PICO = 10**12
+Values = dict[tuple[str, ...], float]
+"""A number for each line, slice or bar, by its labels; one without labels for a single number."""
+
+_ENTRIES = """
+SELECT agent_id, team, model, provider, status, error_type, cost_pico_usd, duration_ns, cached,
+       tokens_input + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h
+       + tokens_output + tokens_reasoning + tokens_audio_input + tokens_audio_output
+       + tokens_image_input + tokens_image_output AS tokens
+FROM entry
+"""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What of an entry the panels are about."""
+
+    agent_id: str
+    team: str
+    model: str
+    provider: str
+    status: str
+    error_type: str | None
+    cost_pico_usd: int
+    duration_ns: int
+    cached: int
+    tokens: int
+
+
+def entries(ledger: Path) -> list[Entry]:
+    """All entries of a ledger."""
+    connection = sqlite3.connect(ledger)
+    try:
+        return [Entry(*row) for row in connection.execute(_ENTRIES)]
+    finally:
+        connection.close()
+
+
+def matching(
+    found: Iterable[Entry], chosen: Mapping[str, Sequence[str]], labels: Iterable[str]
+) -> list[Entry]:
+    """The entries that the dashboard's variables leave, for a metric with these labels."""
+    applied = {name: values for name, values in chosen.items() if values and name in labels}
+    return [
+        entry
+        for entry in found
+        if all(getattr(entry, name) in values for name, values in applied.items())
+    ]
+
+
+def durations(found: Iterable[Entry]) -> list[float]:
+    """Seconds of the calls whose end was seen, in rising order."""
+    return sorted(
+        entry.duration_ns / 1e9 for entry in found if entry.status not in ("unknown", "blocked")
+    )
+
+
+def _count(found: Sequence[Entry]) -> Values:
+    return {(): float(len(found))}
+
+
+def _cost(found: Sequence[Entry]) -> Values:
+    return {(): sum(entry.cost_pico_usd for entry in found) / PICO}
+
+
+def _by(*names: str) -> Callable[[Sequence[Entry]], Values]:
+    def counted(found: Sequence[Entry]) -> Values:
+        keys = (tuple(getattr(entry, name) for name in names) for entry in found)
+        return {key: float(count) for key, count in Counter(keys).items()}
+
+    return counted
+
+
+def _cost_by(name: str) -> Callable[[Sequence[Entry]], Values]:
+    def summed(found: Sequence[Entry]) -> Values:
+        sums: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        for entry in found:
+            sums[getattr(entry, name),] += entry.cost_pico_usd
+        return {key: pico / PICO for key, pico in sums.items()}
+
+    return summed
+
+
+def _tokens(found: Sequence[Entry]) -> Values:
+    sums: defaultdict[tuple[str, ...], int] = defaultdict(int)
+    for entry in found:
+        if entry.tokens:
+            sums[entry.model,] += entry.tokens
+    return {key: float(tokens) for key, tokens in sums.items()}
+
+
+def _share(found: Sequence[Entry], *statuses: str) -> Values:
+    counted = [e for e in found if e.status in ("success", "error", "timeout", "unknown")]
+    if not counted:
+        return {}
+    return {(): 100 * sum(entry.status in statuses for entry in counted) / len(counted)}
+
+
+def _errors(found: Sequence[Entry]) -> Values:
+    return _by("provider", "error_type")([entry for entry in found if entry.error_type])
+
+
+def _hit_rate(found: Sequence[Entry]) -> Values:
+    return {(): 100 * sum(entry.cached for entry in found) / len(found)} if found else {}
+
+
+def _hits_and_misses(found: Sequence[Entry]) -> Values:
+    hits = sum(entry.cached for entry in found)
+    return {("hits",): float(hits), ("misses",): float(len(found) - hits)}
+
+
+TRUTHS: dict[str, tuple[Callable[[Sequence[Entry]], Values], tuple[str, ...]]] = {
+    "Total LLM Requests": (_count, ("agent_id", "model", "provider")),
+    "Total Cost (24h)": (_cost, ("agent_id", "model", "provider")),
+    "Cache Hit Rate": (_hit_rate, ("agent_id", "model")),
+    "Error Rate": (
+        lambda found: _share(found, "error", "timeout", "unknown") or {(): 0.0},
+        ("agent_id", "model", "provider"),
+    ),
+    "Requests per Agent": (_by("agent_id"), ("agent_id", "model", "provider")),
+    "Cost per Team": (_cost_by("team"), ("agent_id", "model", "provider")),
+    "Token Usage by Model": (_tokens, ("agent_id", "model", "provider")),
+    "Cache Performance": (_hits_and_misses, ("agent_id", "model")),
+    "Error Rate by Provider": (_errors, ("agent_id", "model", "provider")),
+    "Cost Breakdown by Model": (_cost_by("model"), ("agent_id", "model", "provider")),
+    "Request Success Rate": (
+        lambda found: _share(found, "success"),
+        ("agent_id", "model", "provider"),
+    ),
+}
+"""The truth of a panel, and the variables that its metric has labels for."""
+
+QUANTILE_PANELS: Mapping[str, Any] = {"Request Latency Distribution": durations}
+"""Panels whose lines are quantiles: right to one bucket."""
