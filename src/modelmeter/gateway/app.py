@@ -21,8 +21,9 @@ _READ_METHODS = frozenset({"GET", "HEAD"})
 
 
 class Mount(msgspec.Struct, frozen=True):
-    """Another application, for the raw paths that begin in certain ways."""
+    """Another application, for some raw paths and those that begin in certain ways."""
 
+    paths: frozenset[bytes]
     starts: tuple[bytes, ...]
     app: Callable[[Scope, Receive, Send], Awaitable[None]]
     end_streams: Callable[[], Awaitable[None]]
@@ -48,14 +49,14 @@ class GatewayApp:
         self._scrape = scrape
         self.health = health
         self._mount = mount
-        self._mounted = () if mount is None else mount.starts
         self._own = {b"/metrics": self._metrics, **health.paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI request."""
         path = scope["raw_path"]
-        if self._mount is not None and path.startswith(self._mounted):
-            await self._mount.app(scope, receive, send)
+        mount = self._mount
+        if mount is not None and (path in mount.paths or path.startswith(mount.starts)):
+            await mount.app(scope, receive, send)
             return
         client = ClientSide(scope, receive, send)
         own = self._own.get(path)

@@ -5,12 +5,14 @@ import sqlite3
 from pathlib import Path
 
 from modelmeter import __version__
+from modelmeter.cache import ResponseCache
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import read_series
 from modelmeter.metrics import Exposition, ProcessSample
+from modelmeter.metrics.names import CIRCUIT_OPEN
 from modelmeter.record import Clock
 from modelmeter.service.circuit import Circuits
 
@@ -33,6 +35,7 @@ class Scrape:
         clock: Clock,
         *,
         scrape_interval_seconds: float,
+        cache: ResponseCache | None = None,
     ) -> None:
         """
         Raises:
@@ -42,6 +45,7 @@ class Scrape:
         self._ledger = ledger
         self._refusals = refusals
         self._circuits = circuits
+        self._cache = cache
         self._clock = clock
         hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
         self._exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
@@ -124,12 +128,21 @@ class Scrape:
         ]
         samples += [
             ProcessSample(
-                "llm_circuit_open",
-                "gauge",
-                "Models of a provider that this process leaves alone for a while.",
+                CIRCUIT_OPEN.name,
+                CIRCUIT_OPEN.type,
+                CIRCUIT_OPEN.help,
                 count,
                 (("provider", provider),),
             )
             for provider, count in sorted(self._circuits.open_by_provider().items())
         ]
+        if self._cache is not None:
+            samples.append(
+                ProcessSample(
+                    "modelmeter_cache_failures_total",
+                    "counter",
+                    "Requests of this process that the response cache's store did not answer.",
+                    self._cache.failures,
+                )
+            )
         return samples
