@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from modelmeter.alerts.channels import channels_of
@@ -12,6 +12,7 @@ from modelmeter.budgets.bound import DemandBound
 from modelmeter.budgets.budget import budget_of
 from modelmeter.budgets.definitions import sync_settings
 from modelmeter.budgets.desk import BudgetDesk
+from modelmeter.budgets.models import unknown_models
 from modelmeter.cache import ResponseCache
 from modelmeter.cache.opening import open_store
 from modelmeter.cache.upkeep import CacheUpkeep
@@ -34,10 +35,18 @@ from modelmeter.meter import Meter, Pricer, lost_call, refused_call
 from modelmeter.pricing import PriceBook
 from modelmeter.providers import dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
+from modelmeter.settings.load import Fault
 from modelmeter.settings.model import Settings
 from modelmeter.web.mount import WEB_PATH_STARTS, WEB_PATHS, WebMount, WebParts
 
-__all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets", "response_cache"]
+__all__ = [
+    "faults_of_budgets",
+    "gateway_app",
+    "open_ledger",
+    "price_book",
+    "put_budgets",
+    "response_cache",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +86,14 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
         reservations=BudgetDesk(refused_call),
     )
     return Ledger(writer, wait_seconds=limits.ledger_wait_seconds)
+
+
+def faults_of_budgets(settings: Settings) -> Iterator[Fault]:
+    """Places in ``[[budgets]]`` that name models nobody has a price for."""
+    if settings.budgets:
+        now_ns = SystemClock().time_ns()
+        prices = price_book(settings)
+        yield from unknown_models(settings.budgets, settings.providers, prices, now_ns)
 
 
 def put_budgets(settings: Settings) -> None:
