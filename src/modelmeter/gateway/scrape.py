@@ -1,8 +1,11 @@
 """What ``/metrics`` shows: the ledger's series, and a few numbers of this process."""
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
+
+import msgspec
 
 from modelmeter import __version__
 from modelmeter.cache import ResponseCache
@@ -145,4 +148,8 @@ class Scrape:
                     self._cache.failures,
                 )
             )
-        return samples
+        # Each worker counts for itself; without a label their counters would be taken for one.
+        process = ("pid", str(os.getpid()))
+        return [
+            msgspec.structs.replace(sample, labels=(*sample.labels, process)) for sample in samples
+        ]
