@@ -28,19 +28,23 @@ from modelmeter.gateway.reader_door import ReaderDoor
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
+from modelmeter.gateway.unified import Unified, UnifiedParts
 from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.ledger.database import connect_writer
 from modelmeter.meter import Meter, Pricer, lost_call, refused_call
+from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
 from modelmeter.providers import dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
+from modelmeter.service.router import Router
 from modelmeter.settings.load import Fault
 from modelmeter.settings.model import Settings
 from modelmeter.web.mount import WEB_PATH_STARTS, WEB_PATHS, WebMount, WebParts
 
 __all__ = [
+    "bounding_of",
     "faults_of_budgets",
     "gateway_app",
     "open_ledger",
@@ -124,6 +128,12 @@ def desk_of(ledger: Ledger) -> BudgetDesk:
     return desk
 
 
+def bounding_of(settings: Settings, ledger: Ledger, pricer: PriceBook, clock: Clock) -> Bounding:
+    """What bounds the cost of calls for the budgets of a ledger that `open_ledger` opened."""
+    bound = DemandBound(pricer, dialect_for)
+    return Bounding(desk_of(ledger), bound, clock, settings.budgeting)
+
+
 @asynccontextmanager
 async def gateway_app(
     settings: Settings, ledger: Ledger, pricer: PriceBook
@@ -170,19 +180,15 @@ async def _app_around(
         per_minute_max=settings.limits.wrong_keys_per_minute_max,
         peers_max=settings.limits.wrong_key_peers_max,
     )
+    doors = doors_of(settings.providers)
+    bounding = bounding_of(settings, ledger, pricer, clock)
     relay = Relay(
         RelayParts(
-            doors=doors_of(settings.providers),
+            doors=doors,
             identity=identity,
             outbound=outbound,
             upstream=upstream,
-            admission=Admission(
-                meter,
-                desk_of(ledger),
-                DemandBound(pricer, dialect_for),
-                clock,
-                settings.budgeting,
-            ),
+            admission=Admission(meter, bounding),
             ledger=ledger,
             limits=settings.limits,
             clock=clock,
@@ -199,10 +205,25 @@ async def _app_around(
             ),
         )
     )
+    router = Router(settings, clock, bounding)
+    unified = Unified(
+        UnifiedParts(
+            doors={door.provider: door for door in doors.values()},
+            caller_of=relay.caller,
+            outbound=outbound,
+            upstream=upstream,
+            meter=meter,
+            router=router,
+            limits=settings.limits,
+            clock=clock,
+            refusals=refusals,
+        )
+    )
     scrape = Scrape(
         settings.ledger,
         ledger,
         refusals,
+        router.circuits,
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
         cache=cache,
@@ -214,6 +235,7 @@ async def _app_around(
             notifier.start()
         yield GatewayApp(
             relay,
+            unified,
             scrape,
             Health(ledger),
             ReaderDoor(identity, wrong_keys, clock),

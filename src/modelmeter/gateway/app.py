@@ -13,6 +13,7 @@ from modelmeter.gateway.reader_door import ReaderDoor
 from modelmeter.gateway.refusals import send_error
 from modelmeter.gateway.relay import Relay
 from modelmeter.gateway.scrape import Scrape
+from modelmeter.gateway.unified import UNIFIED_PREFIX, Unified
 
 __all__ = ["GatewayApp", "Mount"]
 
@@ -37,6 +38,7 @@ class GatewayApp:
     def __init__(
         self,
         relay: Relay,
+        unified: Unified,
         scrape: Scrape,
         health: Health,
         readers: ReaderDoor,
@@ -46,6 +48,7 @@ class GatewayApp:
     ) -> None:
         self._close_timeout_seconds = close_timeout_seconds
         self._relay = relay
+        self._unified = unified
         self._scrape = scrape
         self.health = health
         self._readers = readers
@@ -62,7 +65,8 @@ class GatewayApp:
         client = ClientSide(scope, receive, send)
         own = self._own.get(path)
         if own is None:
-            await self._relay.serve(client)
+            door = self._unified if scope["raw_path"].startswith(UNIFIED_PREFIX) else self._relay
+            await door.serve(client)
             client.close_if_cut(self._close_timeout_seconds)
         elif scope["method"] in _READ_METHODS:
             await own(client)
