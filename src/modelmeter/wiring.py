@@ -12,6 +12,9 @@ from modelmeter.budgets.bound import DemandBound
 from modelmeter.budgets.budget import budget_of
 from modelmeter.budgets.definitions import sync_settings
 from modelmeter.budgets.desk import BudgetDesk
+from modelmeter.budgets.gates import Gates
+from modelmeter.budgets.throttling.desk import ThrottleDesk
+from modelmeter.budgets.throttling.throttle import throttle_of
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp
@@ -19,6 +22,7 @@ from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
 from modelmeter.gateway.outbound import Outbound
+from modelmeter.gateway.output_limits import OutputLimits
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
@@ -69,7 +73,10 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
             label_value_bytes_max=limits.label_value_bytes_max,
         ),
         version=settings.version,
-        reservations=BudgetDesk(refused_call),
+        reservations=Gates(
+            BudgetDesk(refused_call),
+            ThrottleDesk([throttle_of(one) for one in settings.throttles], refused_call),
+        ),
     )
     return Ledger(writer, wait_seconds=limits.ledger_wait_seconds)
 
@@ -93,12 +100,12 @@ def put_budgets(settings: Settings) -> None:
         connection.close()
 
 
-def desk_of(ledger: Ledger) -> BudgetDesk:
-    """The budgets of a ledger that `open_ledger` opened."""
-    desk = ledger.writer.reservations
-    if not isinstance(desk, BudgetDesk):
+def gates_of(ledger: Ledger) -> Gates:
+    """The budgets and throttles of a ledger that `open_ledger` opened."""
+    gates = ledger.writer.reservations
+    if not isinstance(gates, Gates):
         raise TypeError("this ledger was opened without budgets")
-    return desk
+    return gates
 
 
 @asynccontextmanager
@@ -118,9 +125,8 @@ async def gateway_app(
             upstream=upstream,
             admission=Admission(
                 Meter(ledger, pricer, clock),
-                desk_of(ledger),
-                DemandBound(pricer, dialect_for),
-                clock,
+                gates_of(ledger),
+                OutputLimits(DemandBound(pricer, dialect_for), clock, settings.budgeting),
                 settings.budgeting,
             ),
             ledger=ledger,

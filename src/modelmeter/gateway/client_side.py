@@ -37,6 +37,11 @@ class ClientSide:
         client = self.scope.get("client")
         return client[0] if client else ""
 
+    @property
+    def has_left(self) -> bool:
+        """The connection is lost; nobody reads an answer."""
+        return self._connection is not None and self._connection.is_lost
+
     async def read_body(self, *, bytes_max: int, timeout_seconds: float) -> bytes:
         """
         Take the request's whole body.

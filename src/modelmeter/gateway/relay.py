@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import ceil
 
 import msgspec
 
@@ -11,10 +12,12 @@ from modelmeter.errors import (
     LedgerError,
     LedgerUnavailableError,
     RefusedRequestError,
+    ThrottledError,
     UpstreamError,
 )
-from modelmeter.gateway.admission import Admission, Asked
+from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.asgi import Headers, header
+from modelmeter.gateway.asked import Asked
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
 from modelmeter.gateway.exchange import Exchange, UpstreamRequest
@@ -98,6 +101,15 @@ class Relay:
                 retry_after_seconds=error.retry_after_seconds,
             )
             await self._refuse(client, door, refusal, told=_stands(error))
+        except ThrottledError as error:
+            refusal = RefusedRequestError(
+                error.message,
+                code=error.code,
+                http_status=429,
+                retry_after_seconds=max(ceil(error.retry_after_seconds), 1),
+            )
+            told = [(b"x-modelmeter-throttle", error.throttle.encode())]
+            await self._refuse(client, door, refusal, told=told)
         except UpstreamError as error:
             refusal = RefusedRequestError(error.message, code="upstream_error", http_status=502)
             await self._refuse(client, door, refusal)
@@ -144,7 +156,10 @@ class Relay:
 
         try:
             admitted = await parts.admission.open(
-                Asked(door, path, body, facts, opening), send, began_ns=began_ns
+                Asked(door, path, body, facts, opening),
+                send,
+                began_ns=began_ns,
+                has_left=lambda: client.has_left,
             )
         except LedgerUnavailableError:
             if parts.passes_without_ledger and not parts.admission.may_stop(opening):

@@ -12,12 +12,14 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from modelmeter.errors import SettingsError
-from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings, wrong_names
+from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.lines import line_of
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.scope import wrong_names
+from modelmeter.settings.throttles import ThrottleSettings
 
 __all__ = ["Check", "Fault", "load_settings"]
 
@@ -63,7 +65,8 @@ def load_settings(
         faults += _faults_of(error)
     else:
         key_ids = {key.id for key in settings.keys}
-        faults += wrong_names(settings.budgets, providers=settings.providers, key_ids=key_ids)
+        for name, entries in (("budgets", settings.budgets), ("throttles", settings.throttles)):
+            faults += wrong_names(name, entries, providers=settings.providers, key_ids=key_ids)
         faults += check(settings) if check is not None else ()
     if settings is None or faults:
         raise SettingsError("\n".join(_describe(fault, path, text, variables) for fault in faults))
@@ -221,6 +224,7 @@ def _unknown_name(location: Sequence[str | int]) -> str:
         "limits": Limits,
         "notifications": NotificationSettings,
         "budgets": BudgetSettings,
+        "throttles": ThrottleSettings,
         "budgeting": BudgetingSettings,
     }
     nested = models.get(str(location[0])) if len(location) > 1 else None

@@ -20,6 +20,7 @@ from modelmeter.settings.budgets import BUDGETS_MAX, BudgetingSettings, BudgetSe
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.throttles import THROTTLES_MAX, ThrottleSettings
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
 
@@ -99,6 +100,7 @@ class Settings(_Table):
     teams: dict[Name, tuple[Glob, ...]] = Field(default_factory=dict)
     keys: tuple[KeySettings, ...] = ()
     budgets: Annotated[tuple[BudgetSettings, ...], Field(max_length=BUDGETS_MAX)] = ()
+    throttles: Annotated[tuple[ThrottleSettings, ...], Field(max_length=THROTTLES_MAX)] = ()
     budgeting: BudgetingSettings = BudgetingSettings()
     cache: CacheSettings = CacheSettings()
     limits: Limits = Limits()
