@@ -15,9 +15,13 @@ from modelmeter.budgets.desk import BudgetDesk
 from modelmeter.budgets.gates import Gates
 from modelmeter.budgets.throttling.desk import ThrottleDesk
 from modelmeter.budgets.throttling.throttle import throttle_of
+from modelmeter.cache import ResponseCache
+from modelmeter.cache.opening import open_store
+from modelmeter.cache.upkeep import CacheUpkeep
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.admission import Admission
-from modelmeter.gateway.app import GatewayApp
+from modelmeter.gateway.app import GatewayApp, Mount
+from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
@@ -35,8 +39,9 @@ from modelmeter.pricing import PriceBook
 from modelmeter.providers import dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.settings.model import Settings
+from modelmeter.web.mount import WEB_PATH_STARTS, WEB_PATHS, WebMount, WebParts
 
-__all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets"]
+__all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets", "response_cache"]
 
 logger = logging.getLogger(__name__)
 
@@ -113,18 +118,51 @@ async def gateway_app(
     settings: Settings, ledger: Ledger, pricer: PriceBook
 ) -> AsyncIterator[GatewayApp]:
     """The gateway over an open ledger, to be run inside this context."""
+    async with (
+        response_cache(settings, ledger) as cache,
+        _app_around(settings, ledger, pricer, cache) as app,
+    ):
+        yield app
+
+
+@asynccontextmanager
+async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[ResponseCache | None]:
+    """
+    The response cache of the configuration, in touch with the ledger; None: there is none.
+
+    Raises:
+        SettingsError: the client of the configured store is not installed.
+    """
+    if not settings.cache.enabled:
+        yield None
+        return
+    clock = SystemClock()
+    cache = ResponseCache(settings.cache, open_store(settings.cache, clock), clock)
+    try:
+        async with CacheUpkeep(cache, ledger, settings.ledger):
+            yield cache
+    finally:
+        await cache.close()
+
+
+@asynccontextmanager
+async def _app_around(
+    settings: Settings, ledger: Ledger, pricer: PriceBook, cache: ResponseCache | None
+) -> AsyncIterator[GatewayApp]:
     clock = SystemClock()
     identity = Identity(settings)
+    outbound = Outbound(identity)
     upstream = UpstreamClient(settings.limits)
+    meter = Meter(ledger, pricer, clock)
     refusals = RefusalCounts()
     relay = Relay(
         RelayParts(
             doors=doors_of(settings.providers),
             identity=identity,
-            outbound=Outbound(identity),
+            outbound=outbound,
             upstream=upstream,
             admission=Admission(
-                Meter(ledger, pricer, clock),
+                meter,
                 gates_of(ledger),
                 OutputLimits(DemandBound(pricer, dialect_for), clock, settings.budgeting),
                 settings.budgeting,
@@ -138,6 +176,14 @@ async def gateway_app(
                 peers_max=settings.limits.wrong_key_peers_max,
             ),
             passes_without_ledger=settings.budgeting.without_ledger == "allow",
+            cache=None
+            if cache is None
+            else CacheDesk(
+                cache,
+                meter,
+                outbound,
+                answer_timeout_seconds=settings.limits.upstream_idle_timeout_seconds,
+            ),
         )
     )
     scrape = Scrape(
@@ -146,7 +192,9 @@ async def gateway_app(
         refusals,
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
+        cache=cache,
     )
+    web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
     notifier = _notifier(settings, clock)
     try:
         if notifier is not None:
@@ -156,8 +204,10 @@ async def gateway_app(
             scrape,
             Health(ledger),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
+            mount=Mount(WEB_PATHS, WEB_PATH_STARTS, web, web.end_streams),
         )
     finally:
+        await web.close()
         scrape.close()
         await upstream.close()
         if notifier is not None:

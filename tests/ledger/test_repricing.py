@@ -25,9 +25,10 @@ from modelmeter.ledger.corrections import correction_deltas, newest_correction
 from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.explanation import Bill, explain
 from modelmeter.ledger.read_only import connect_reader
-from modelmeter.ledger.reader import CallFilter, GroupBy, Sums, latest_calls, report
+from modelmeter.ledger.reader import CallFilter, GroupBy, latest_calls, report
 from modelmeter.ledger.repricing import Wanted, plan, write
 from modelmeter.ledger.series_reader import read_series
+from modelmeter.ledger.sums import Sums
 from modelmeter.metrics import Exposition
 from modelmeter.pricing import PriceBook
 from modelmeter.record import (

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from modelmeter.cli import app
-from modelmeter.ledger import reader
-from modelmeter.ledger.reader import GroupBy, Sums, report
+from modelmeter.ledger.reader import GroupBy, report
 from modelmeter.ledger.schema import migrate
+from modelmeter.ledger.sums import Sums
 from modelmeter.record import usd_text
 
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
@@ -295,13 +295,3 @@ def test_the_hour_that_comes_twice_is_two_hours() -> None:
         "2026-10-25T02:00:00+02:00",
         "2026-10-25T02:00:00+01:00",
     ]
-
-
-def test_reports_use_the_index_on_time() -> None:
-    connection = sqlite3.connect(":memory:")
-    fill(connection, [])
-
-    for statement in (*reader._BY_NAME.values(), reader._BY_QUARTER):
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", (0, 1)).fetchall()
-        assert any("entry_started_at" in str(step) for step in plan)
-    connection.close()

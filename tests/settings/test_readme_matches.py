@@ -18,10 +18,12 @@ from modelmeter.metrics.names import (
     METRICS,
 )
 from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
+from modelmeter.settings.cache import CacheRule, CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.throttles import ThrottleSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -47,10 +49,13 @@ SETTINGS = {
         Settings,
         Limits,
         ProviderSettings,
+        CacheSettings,
+        CacheRule,
         KeySettings,
         BudgetSettings,
         BudgetingSettings,
         NotificationSettings,
+        ThrottleSettings,
     )
     for name in table.model_fields
 }
@@ -104,7 +109,17 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
 
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
-    untold = {"version", "health_listen", "providers", "teams", "keys", "budgets", "notifications"}
+    untold = {
+        "throttles",
+        "version",
+        "health_listen",
+        "providers",
+        "teams",
+        "keys",
+        "budgets",
+        "notifications",
+        "cache",
+    }
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 
 

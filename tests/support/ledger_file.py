@@ -3,6 +3,8 @@
 import sqlite3
 from pathlib import Path
 
+from modelmeter.ledger.rollup import LEVELS_SECONDS
+
 __all__ = ["check_ledger", "query"]
 
 PICO = 10**12
@@ -16,6 +18,17 @@ SELECT count(*), coalesce(sum(cost_pico_usd), 0), coalesce(sum(error_type IS NOT
                     + tokens_image_output), 0)
 FROM entry
 """
+_ROLLED_UP = """
+SELECT coalesce(sum(calls), 0), coalesce(sum(cost_usd), 0) * 1000000000000
+    + coalesce(sum(cost_pico), 0), coalesce(sum(tokens), 0) FROM {table}
+WHERE level_seconds = ?
+"""
+_COVERED = """
+SELECT count(*), coalesce(sum(cost_pico_usd), 0), coalesce(sum(tokens_input + tokens_cache_read
+    + tokens_cache_write_5m + tokens_cache_write_1h + tokens_output + tokens_reasoning
+    + tokens_audio_input + tokens_audio_output + tokens_image_input + tokens_image_output), 0)
+FROM entry WHERE seq <= (SELECT upto_seq FROM rollup_state)
+"""
 
 
 def query(path: Path, statement: str) -> list[tuple[object, ...]]:
@@ -28,7 +41,7 @@ def query(path: Path, statement: str) -> list[tuple[object, ...]]:
 
 
 def check_ledger(path: Path) -> None:
-    """What must hold of every ledger at any time: sound, and its series are its entries' sums."""
+    """What must hold of every ledger at any time: sound, and all sums are those of its entries."""
     connection = sqlite3.connect(path)
     try:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -44,5 +57,10 @@ def check_ledger(path: Path) -> None:
             total("errors") // PICO,
             total("tokens") // PICO,
         ) == entries
+        covered = connection.execute(_COVERED).fetchall()
+        for table in ("rollup", "rollup_total"):
+            statement = _ROLLED_UP.format(table=table)
+            for level in LEVELS_SECONDS:
+                assert connection.execute(statement, (level,)).fetchall() == covered
     finally:
         connection.close()

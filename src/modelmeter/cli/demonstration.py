@@ -73,7 +73,13 @@ class Demonstration:
                 async with gateway_app(settings, ledger, pricer) as app:
                     stop_server = asyncio.Event()
                     serving = asyncio.create_task(
-                        run_server(app, listener, settings.limits, stop=stop_server)
+                        run_server(
+                            app,
+                            listener,
+                            settings.limits,
+                            stop=stop_server,
+                            end_streams=app.end_streams,
+                        )
                     )
                     await self._show(f"http://127.0.0.1:{port}", stop, seconds, began)
                     stop_server.set()

@@ -45,7 +45,7 @@ def explain(
 def _json(found: "Explanation") -> str:
     import msgspec
 
-    from modelmeter.cli.price_lines import line_fields
+    from modelmeter.pricing.rates import line_fields
     from modelmeter.record import usd_text
 
     call = msgspec.to_builtins(found)

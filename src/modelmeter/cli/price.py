@@ -1,5 +1,6 @@
 """``modelmeter price``: what tokens of a model cost, line by line."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["price"]
 
 _PROVIDERS = ("openai", "anthropic", "genai", "bedrock")
+_COUNT_DIGITS_MAX = 12
+_PER_MONTH = {"month": 1, "day": 30, "hour": 30 * 24, "minute": 30 * 24 * 60}
+"""How often each unit comes in a month of 30 days."""
 
 
 def price(
-    models: Annotated[list[str], typer.Argument(help="One or more models, cheapest shown first.")],
+    models: Annotated[
+        list[str] | None, typer.Argument(help="One or more models, cheapest shown first.")
+    ] = None,
     input_tokens: Annotated[int, typer.Option("--input", min=0, help="With cached ones.")] = 0,
     cached: Annotated[int, typer.Option(min=0, help="Of the input, read from a cache.")] = 0,
     output: Annotated[int, typer.Option(min=0, help="With reasoning.")] = 0,
@@ -27,25 +33,65 @@ def price(
     at: Annotated[str | None, typer.Option(help="Day or ISO time of the call; else now.")] = None,
     tier: Annotated[str | None, typer.Option(help="batch, flex, priority, fast.")] = None,
     region: Annotated[str | None, typer.Option(help="Where it is served.")] = None,
+    per_month: Annotated[
+        str | None, typer.Option(help="Estimate a month of so many such calls: 2000/day.")
+    ] = None,
+    jsonl: Annotated[
+        Path | None,
+        typer.Option(help="Price a file of usages instead, one JSON object a line; - is stdin."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs; exact decimals.")] = False,
+    config: Annotated[Path | None, typer.Option(help="The configuration's file.")] = None,
 ) -> None:
-    """Show what a call costs: its tokens, the rates, their source and date."""
-    from modelmeter.errors import SettingsError
-    from modelmeter.pricing import PriceBook
-    from modelmeter.record import TokenCounts
+    """
+    Show what a call costs: its tokens, the rates, their source and date.
 
+    With --jsonl: each line names provider, api, model, when, tier, region, http_status and
+    raw_usage or raw_response, as the provider returned it; the result is one line each.
+    """
+    from modelmeter.cli.ledger_option import settings_of
+    from modelmeter.errors import SettingsError
+    from modelmeter.pricing.usage_line import provider_name
+    from modelmeter.record import TokenCounts
+    from modelmeter.wiring import price_book
+
+    if (jsonl is None) == (not models):
+        raise SettingsError("name one or more models, or a file with --jsonl")
+    calls = None if per_month is None else _calls_per_month(per_month)
     if cached > input_tokens:
         raise SettingsError("--cached is a part of --input and cannot be more")
+    book = price_book(settings_of(config))
+    if jsonl is not None:
+        from modelmeter.cli.price_jsonl import price_file
+
+        price_file(jsonl, book)
+        return
     tokens = TokenCounts(input=input_tokens - cached, cache_read=cached, output=output)
     moment = _moment(at)
-    book = PriceBook()
-    providers = (provider,) if provider else _PROVIDERS
-    found = [_priced(book, name, providers, tokens, moment, (tier, region)) for name in models]
+    providers = (provider_name(provider),) if provider else _PROVIDERS
+    found = [
+        _priced(book, name, providers, tokens, moment, (tier, region)) for name in models or ()
+    ]
     found.sort(key=lambda one: (one[1].price_source is None, one[1].cost))
     if as_json:
-        _print_json(found)
+        _print_json(found, calls)
     else:
-        _print_tables(found)
+        _print_tables(found, calls)
+
+
+def _calls_per_month(text: str) -> int:
+    """
+    The calls of a month of 30 days.
+
+    Raises:
+        SettingsError: it is not such as ``2000/day``.
+    """
+    from modelmeter.errors import SettingsError
+
+    count, _, unit = text.partition("/")
+    if not count.isdecimal() or len(count) > _COUNT_DIGITS_MAX or unit not in _PER_MONTH:
+        raise SettingsError(f"no such rate {text!r}: give 2000/day, or a/{', a/'.join(_PER_MONTH)}")
+    return int(count) * _PER_MONTH[unit]
 
 
 def _moment(at: str | None) -> "datetime":
@@ -79,14 +125,14 @@ def _priced(
     return model, quote.price(tokens), quote.lines(tokens)
 
 
-def _print_json(found: "list[tuple[str, Price, list[PriceLine]]]") -> None:
+def _print_json(found: "list[tuple[str, Price, list[PriceLine]]]", calls: int | None) -> None:
     import msgspec
 
-    from modelmeter.cli.price_lines import line_fields
+    from modelmeter.pricing.rates import line_fields
     from modelmeter.record import usd_text
 
     for model, cost, lines in found:
-        row = {
+        row: dict[str, object] = {
             "model": model,
             "state": cost.state,
             "cost_usd": None if cost.price_source is None else usd_text(cost.cost),
@@ -95,13 +141,16 @@ def _print_json(found: "list[tuple[str, Price, list[PriceLine]]]") -> None:
             "source": cost.price_source,
             "reason": cost.note,
         }
+        if calls is not None:
+            row["calls_per_month"] = calls
+            row["month_usd"] = None if cost.price_source is None else usd_text(calls * cost.cost)
         typer.echo(msgspec.json.encode(row).decode())
 
 
-def _print_tables(found: "list[tuple[str, Price, list[PriceLine]]]") -> None:
+def _print_tables(found: "list[tuple[str, Price, list[PriceLine]]]", calls: int | None) -> None:
     from rich.console import Console
 
-    from modelmeter.cli.figures import inert
+    from modelmeter.cli.figures import inert, money_text
     from modelmeter.cli.price_lines import lines_table
     from modelmeter.record import usd_text
 
@@ -111,6 +160,9 @@ def _print_tables(found: "list[tuple[str, Price, list[PriceLine]]]") -> None:
             console.print(f"{inert(model)}: {cost.note}", markup=False)
             continue
         console.print(lines_table(inert(model), lines, usd_text(cost.cost)))
+        if calls is not None:
+            month = money_text(calls * cost.cost)
+            console.print(f"{calls:,} such calls, a month of 30 days: {month}")
         for text in (cost.price_source, cost.note):
             if text:
                 console.print(text, markup=False, soft_wrap=True)

@@ -1,29 +1,12 @@
-"""Price lines, as a table for people and as fields for programs."""
+"""Price lines, as a table for people."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 from rich.table import Table
 
-from modelmeter.pricing.rates import PriceLine
+from modelmeter.pricing.rates import PriceLine, decimal_text
 
-__all__ = ["decimal_text", "line_fields", "lines_table"]
-
-
-def decimal_text(value: Decimal) -> str:
-    """Exact, without an exponent and without zeros at the end."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def line_fields(line: PriceLine) -> dict[str, object]:
-    """For JSON."""
-    return {
-        "kind": line.kind,
-        "tokens": line.tokens,
-        "usd_per_million": decimal_text(line.usd_per_million),
-        "usd": decimal_text(line.usd),
-    }
+__all__ = ["lines_table"]
 
 
 def lines_table(title: str, lines: Iterable[PriceLine], total_usd: str) -> Table:

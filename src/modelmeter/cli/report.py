@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from modelmeter.ledger.reader import Report, Sums
+    from modelmeter.ledger.reader import Report
+    from modelmeter.ledger.sums import Sums
 
 __all__ = ["print_report", "report"]
 

@@ -69,7 +69,13 @@ async def _run(settings: Settings, listener: socket, health: socket | None) -> N
             gateway_app(settings, ledger, pricer) as app,
             _serving_health(app.health, health, settings),
         ):
-            await run_server(app, listener, settings.limits, on_ready=say_ready)
+            await run_server(
+                app,
+                listener,
+                settings.limits,
+                on_ready=say_ready,
+                end_streams=app.end_streams,
+            )
     finally:
         await asyncio.to_thread(ledger.writer.close)
 

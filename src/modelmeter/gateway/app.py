@@ -1,6 +1,9 @@
 """The gateway as an ASGI application: its own few paths, and the relay for all others."""
 
 import logging
+from collections.abc import Awaitable, Callable
+
+import msgspec
 
 from modelmeter.errors import LedgerError
 from modelmeter.gateway.asgi import Receive, Scope, Send, header
@@ -9,29 +12,51 @@ from modelmeter.gateway.health import Health, answer_json
 from modelmeter.gateway.relay import Relay
 from modelmeter.gateway.scrape import Scrape
 
-__all__ = ["GatewayApp"]
+__all__ = ["GatewayApp", "Mount"]
 
 logger = logging.getLogger(__name__)
 
 _READ_METHODS = frozenset({"GET", "HEAD"})
 
 
+class Mount(msgspec.Struct, frozen=True):
+    """Another application, for some raw paths and those that begin in certain ways."""
+
+    paths: frozenset[bytes]
+    starts: tuple[bytes, ...]
+    app: Callable[[Scope, Receive, Send], Awaitable[None]]
+    end_streams: Callable[[], Awaitable[None]]
+    """Has its endless answers end, so that the server can stop."""
+
+
 class GatewayApp:
-    """Routes by the exact path as it came; what no route names goes to the relay."""
+    """Routes by the path as it came; what no route names goes to the relay."""
 
     def __init__(
-        self, relay: Relay, scrape: Scrape, health: Health, *, close_timeout_seconds: float
+        self,
+        relay: Relay,
+        scrape: Scrape,
+        health: Health,
+        *,
+        close_timeout_seconds: float,
+        mount: Mount | None = None,
     ) -> None:
         self._close_timeout_seconds = close_timeout_seconds
         self._relay = relay
         self._scrape = scrape
         self.health = health
+        self._mount = mount
         self._own = {b"/metrics": self._metrics, **health.paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI request."""
+        path = scope["raw_path"]
+        mount = self._mount
+        if mount is not None and (path in mount.paths or path.startswith(mount.starts)):
+            await mount.app(scope, receive, send)
+            return
         client = ClientSide(scope, receive, send)
-        own = self._own.get(scope["raw_path"])
+        own = self._own.get(path)
         if own is None:
             await self._relay.serve(client)
             client.close_if_cut(self._close_timeout_seconds)
@@ -39,6 +64,11 @@ class GatewayApp:
             await own(client)
         else:
             await answer_json(client, 405, {"error": {"code": "method_not_allowed"}})
+
+    async def end_streams(self) -> None:
+        """Have answers end that would go on for ever."""
+        if self._mount is not None:
+            await self._mount.end_streams()
 
     async def _metrics(self, client: ClientSide) -> None:
         accept = (header(client.headers, b"accept") or b"").decode("latin-1")

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 
 import uvicorn
 
@@ -18,6 +18,8 @@ __all__ = ["bind", "run_server"]
 
 logger = logging.getLogger(__name__)
 
+EndStreams = Callable[[], Awaitable[None]]
+
 _BACKLOG = 2048
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -26,9 +28,15 @@ class _Server(uvicorn.Server):
     """uvicorn's server, stopped by us: its own handlers would end the process by the signal."""
 
     def __init__(
-        self, config: uvicorn.Config, on_ready: Callable[[], None] | None, *, takes_signals: bool
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[], None] | None,
+        end_streams: EndStreams | None,
+        *,
+        takes_signals: bool,
     ) -> None:
         super().__init__(config)
+        self._end_streams = end_streams
         self._on_ready = on_ready
         self._signals = _STOP_SIGNALS if takes_signals else ()
 
@@ -36,6 +44,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self._on_ready is not None:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._end_streams is not None:
+            await self._end_streams()
+        await super().shutdown(sockets)
 
     async def stop_when(self, stop: asyncio.Event) -> None:
         """Begin the end as soon as ``stop`` is set."""
@@ -92,8 +105,13 @@ async def run_server(
     *,
     on_ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
+    end_streams: EndStreams | None = None,
 ) -> None:
-    """Serve until ``stop`` is set, without it until a signal; then let running calls end."""
+    """
+    Serve until ``stop`` is set, without it until a signal; then let running calls end.
+
+    ``end_streams`` has answers end that would go on for ever.
+    """
     config = uvicorn.Config(
         app,
         http=guarded_protocol(limits),
@@ -106,7 +124,7 @@ async def run_server(
         timeout_keep_alive=int(limits.keep_alive_seconds),
         timeout_graceful_shutdown=int(limits.shutdown_drain_seconds),
     )
-    server = _Server(config, on_ready, takes_signals=stop is None)
+    server = _Server(config, on_ready, end_streams, takes_signals=stop is None)
     stopping = asyncio.create_task(server.stop_when(stop)) if stop is not None else None
     try:
         await server.serve(sockets=[listener])

@@ -10,14 +10,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from modelmeter.ledger.corrections import lay_over
-from modelmeter.record import PICO_PER_USD
+from modelmeter.ledger.rollup import QUARTER_SECONDS
+from modelmeter.ledger.sums import SUM_FACTS, Sums
+from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts
 
 __all__ = [
     "CallFilter",
     "GroupBy",
     "Report",
     "ReportRow",
-    "Sums",
     "calls_between",
     "latest_calls",
     "newest_seq",
@@ -25,47 +26,9 @@ __all__ = [
 ]
 
 _NS = 1_000_000_000
-_QUARTER_NS = 15 * 60 * _NS
-
-# Costs are summed in two parts: SQLite's integers end at 9.2 million USD in pico-dollars.
-_SUMS = """
-    count(*),
-    sum(status IN ('error', 'timeout', 'blocked', 'unknown')),
-    sum(cached),
-    sum(tokens_input + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h
-        + tokens_output + tokens_reasoning + tokens_audio_input + tokens_audio_output
-        + tokens_image_input + tokens_image_output),
-    sum(cost_pico_usd / 1000000000000),
-    sum(cost_pico_usd % 1000000000000),
-    sum(cost_state = 'unpriced')
-"""
-_SELECT = f"""
-SELECT {{group}}, {_SUMS} FROM entry
-WHERE started_at_ns >= ? AND started_at_ns < ? GROUP BY 1
-"""  # noqa: S608 - column lists from the constants above
-_COLUMNS = {
-    "team": "team",
-    "agent": "agent_id",
-    "model": "model",
-    "provider": "provider",
-    "tenant": "tenant_id",
-}
-_BY_NAME = {name: _SELECT.format(group=column) for name, column in _COLUMNS.items()}
-# Every time zone's offset is a multiple of a quarter of an hour.
-_BY_QUARTER = _SELECT.format(group=f"started_at_ns / {_QUARTER_NS}")
-# What was learned later of the entries of a span, to add to their own sums.
-_SELECT_CORRECTIONS = """
-SELECT {group}, 0, 0, 0, 0,
-    sum(c.cost_delta_pico_usd / 1000000000000),
-    sum(c.cost_delta_pico_usd % 1000000000000),
-    sum(c.unpriced_delta)
-FROM correction c JOIN entry e ON e.seq = c.entry_seq
-WHERE c.started_at_ns >= ? AND c.started_at_ns < ? GROUP BY 1
-"""
-_CORRECTIONS_BY_NAME = {
-    name: _SELECT_CORRECTIONS.format(group=f"e.{column}") for name, column in _COLUMNS.items()
-}
-_CORRECTIONS_BY_QUARTER = _SELECT_CORRECTIONS.format(group=f"c.started_at_ns / {_QUARTER_NS}")
+_HOUR_SECONDS = 3600
+_OFFSET_KEPT_SECONDS = 14 * 86_400
+"""A zone's offset from UTC is looked at so often; it holds for longer."""
 
 _WANTED = """
 SELECT * FROM entry
@@ -96,24 +59,8 @@ class GroupBy(StrEnum):
     MONTH = "month"
 
 
-class Sums(msgspec.Struct):
-    """What some calls add up to; cost in pico-dollars."""
-
-    calls: int = 0
-    errors: int = 0
-    cached: int = 0
-    tokens: int = 0
-    cost: int = 0
-    unpriced_calls: int = 0
-
-    def add(self, other: "Sums") -> None:
-        """Add other calls."""
-        self.calls += other.calls
-        self.errors += other.errors
-        self.cached += other.cached
-        self.tokens += other.tokens
-        self.cost += other.cost
-        self.unpriced_calls += other.unpriced_calls
+_ALL = UsageFilter()
+_BY_TIME = frozenset({GroupBy.HOUR, GroupBy.DAY, GroupBy.WEEK, GroupBy.MONTH})
 
 
 class ReportRow(msgspec.Struct, frozen=True):
@@ -148,24 +95,23 @@ def report(
     end: datetime,
     by: GroupBy,
     time_zone: ZoneInfo,
+    wanted: UsageFilter = _ALL,
 ) -> Report:
     """
-    Sum the calls that began from ``start`` up to before ``end``.
+    Sum the calls that began from ``start`` up to before ``end``, of those that are ``wanted``.
 
     Groups by name come dearest first, groups by time in their order.
 
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    span = (_ns(start), _ns(end))
-    if by.value in _COLUMNS:
-        statements = (_BY_NAME[by.value], _CORRECTIONS_BY_NAME[by.value])
-        found = _groups(connection, statements, span)
-        groups = [(str(name), sums) for name, sums in found.items()]
-        groups.sort(key=lambda group: (-group[1].cost, group[0]))
+    span = Span(_ns(start), _ns(end))
+    if by in _BY_TIME:
+        groups = _fold(_short_steps(connection, span, wanted, by, time_zone), by, time_zone)
     else:
-        quarters = _groups(connection, (_BY_QUARTER, _CORRECTIONS_BY_QUARTER), span)
-        groups = _fold(quarters.items(), by, time_zone)
+        rows = facts(connection, span, wanted, SUM_FACTS, by=Dimension(by.value))
+        groups = [(name, Sums.of(sums)) for name, _, sums in rows]
+        groups.sort(key=lambda group: (-group[1].cost, group[0]))
     total = Sums()
     for _, sums in groups:
         total.add(sums)
@@ -228,32 +174,32 @@ def _calls(
     return lay_over(connection, (dict(zip(names, row, strict=True)) for row in cursor))
 
 
-def _groups(
-    connection: sqlite3.Connection, statements: Iterable[str], span: tuple[int, int]
-) -> dict[object, Sums]:
-    """The sums by group over what each statement finds, all of one moment of the ledger."""
-    groups: defaultdict[object, Sums] = defaultdict(Sums)
-    connection.execute("BEGIN")
-    try:
-        for statement in statements:
-            for name, calls, errors, cached, tokens, usd, pico, unpriced in connection.execute(
-                statement, span
-            ):
-                cost = usd * PICO_PER_USD + pico
-                groups[name].add(Sums(calls, errors, cached, tokens, cost, unpriced))
-    finally:
-        connection.execute("ROLLBACK")
-    return groups
+def _short_steps(
+    connection: sqlite3.Connection,
+    span: Span,
+    wanted: UsageFilter,
+    by: GroupBy,
+    time_zone: ZoneInfo,
+) -> list[tuple[int, Sums]]:
+    """The sums of short steps, none of which crosses a border of ``by`` in the time zone."""
+    # Where no offset of the zone holds a part of an hour, whole hours will do.
+    moments = [*range(span.start_ns // _NS, span.end_ns // _NS, _OFFSET_KEPT_SECONDS)]
+    moments.append(span.end_ns // _NS)
+    offsets = (datetime.fromtimestamp(moment, time_zone).utcoffset() for moment in moments)
+    halved = any(offset is None or offset.seconds % _HOUR_SECONDS for offset in offsets)
+    step = QUARTER_SECONDS if halved or by is GroupBy.HOUR else _HOUR_SECONDS
+    rows = facts(connection, span, wanted, SUM_FACTS, step_seconds=step)
+    return [(at, Sums.of(sums)) for _, at, sums in rows]
 
 
 def _fold(
-    quarters: Iterable[tuple[object, Sums]], by: GroupBy, time_zone: ZoneInfo
+    steps: Iterable[tuple[int, Sums]], by: GroupBy, time_zone: ZoneInfo
 ) -> list[tuple[str, Sums]]:
-    """Quarter-hours of UTC into hours, days, weeks or months of a time zone."""
+    """Short steps of UTC into hours, days, weeks or months of a time zone."""
     # By the instant in UTC: the two hours that share a name in autumn are equal in their zone.
     folded: defaultdict[datetime, Sums] = defaultdict(Sums)
-    for quarter, sums in quarters:
-        moment = datetime.fromtimestamp(int(str(quarter)) * _QUARTER_NS // _NS, UTC)
+    for start_seconds, sums in steps:
+        moment = datetime.fromtimestamp(start_seconds, UTC)
         folded[_start_of(moment.astimezone(time_zone), by).astimezone(UTC)].add(sums)
     return [(start.astimezone(time_zone).isoformat(), folded[start]) for start in sorted(folded)]
 

@@ -1,14 +1,23 @@
 """Spans of time as people name them, in a time zone."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from modelmeter.errors import SettingsError
 
-__all__ = ["window"]
+__all__ = ["period_before", "window"]
 
-_ACCEPTED = "today, yesterday, week, month, 24h, 7d, 30d, or FROM..TO (dates or ISO times)"
-_ROLLING = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+_ROLLING = {
+    "15m": timedelta(minutes=15),
+    "1h": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+    "90d": timedelta(days=90),
+}
+_CALENDAR = ("today", "yesterday", "week", "month")
+_ACCEPTED = f"{', '.join((*_CALENDAR, *_ROLLING))}, or FROM..TO (dates or ISO times)"
 
 
 def window(text: str, now: datetime, time_zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -40,6 +49,31 @@ def window(text: str, now: datetime, time_zone: ZoneInfo) -> tuple[datetime, dat
     if end_of_span <= start:
         raise SettingsError(f"the window {text!r} ends before it begins")
     return start, end_of_span
+
+
+def period_before(
+    text: str, start: datetime, end: datetime, now: datetime
+) -> tuple[datetime, datetime]:
+    """
+    What to compare a window with: the day, week or month before it, else a span of its length.
+
+    As much of it as has passed of the window itself, so that a morning is compared with a morning.
+    """
+    passed = max(min(end, now) - start, timedelta())
+    if text in ("today", "yesterday"):
+        before = start - timedelta(days=1)
+    elif text == "week":
+        before = start - timedelta(days=7)
+    elif text == "month":
+        before = (start - timedelta(days=1)).replace(day=1)
+    else:
+        before = _later(start, -passed)
+    return before, min(_later(before, passed), start)
+
+
+def _later(moment: datetime, by: timedelta) -> datetime:
+    """Elapsed time, not the clock on the wall: a day with 25 hours is as long as it is."""
+    return (moment.astimezone(UTC) + by).astimezone(moment.tzinfo)
 
 
 def _moment(text: str, time_zone: ZoneInfo, *, ends: bool) -> datetime:

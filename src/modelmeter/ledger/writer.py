@@ -17,6 +17,7 @@ from modelmeter.ledger.labels import LabelBook
 from modelmeter.ledger.owner import Owner
 from modelmeter.ledger.recovery import recover
 from modelmeter.ledger.reservations import Opening, Refused, Reservations
+from modelmeter.ledger.rollup_pace import RollupPace
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.ledger.transaction import (
     Batch,
@@ -110,6 +111,7 @@ class LedgerWriter:
         try:
             self._owner = Owner(path)
             self._tally = self._new_tally()
+            self._rollups = RollupPace(self._connection)
             if version is not None:
                 add_deployment(self._connection, version, clock.time_ns())
             self._refresh()
@@ -165,12 +167,13 @@ class LedgerWriter:
                 self._retry()
             if time.monotonic() - self._recovered_at >= RECOVERY_SECONDS:
                 self._recover_if_possible()
+            self._rollups.take_turn()
 
     def _next_items(self) -> tuple[list[tuple[Work, Waiter | None]], bool]:
         """Wait for work; take all there is, up to the batch's bound. False: it is the last."""
         items: list[tuple[Work, Waiter | None]] = []
         try:
-            item = self._queue.get(timeout=RETRY_SECONDS if self._unsettled else REFRESH_SECONDS)
+            item = self._queue.get(timeout=self._wait_seconds())
             while True:
                 if item is None:
                     return items, False
@@ -180,6 +183,11 @@ class LedgerWriter:
                 item = self._queue.get_nowait()
         except queue.Empty:
             return items, True
+
+    def _wait_seconds(self) -> float:
+        if self._rollups.is_behind:
+            return 0.0
+        return RETRY_SECONDS if self._unsettled else REFRESH_SECONDS
 
     def _commit(self, items: list[tuple[Work, Waiter | None]]) -> None:
         batch = Batch()
@@ -212,6 +220,7 @@ class LedgerWriter:
             self._tally = self._new_tally()
             raise
         self.commits += 1
+        self._rollups.committed(len(batch.settlements) + len(batch.records))
         return refused
 
     def _commit_without_conflicts(self, items: list[tuple[Work, Waiter | None]]) -> None:

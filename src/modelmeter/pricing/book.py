@@ -97,7 +97,7 @@ class PriceBook:
     ) -> Quote:
         """The price of a model at a time; see `price` for the arguments."""
         day, ns_of_day = divmod(at_ns, _NS_PER_DAY)
-        region = region or self._regions.get(provider)
+        region = _region_of(model, region or self._regions.get(provider))
         key = (provider, model, model_answered, service_tier, region, day)
         quotes = self._memo.get(key)
         if quotes is None:
@@ -145,7 +145,6 @@ class PriceBook:
             return _unknown(f"no price is known for model {answered or requested!r}", terms)
         service_tier, region = terms
         tier = catalogue_tier(service_tier)
-        region = region or _region_of(requested)
         starts_ns = listing.day_cuts_ns()
         return DayQuotes(
             starts_ns=starts_ns,
@@ -178,8 +177,12 @@ def _unknown(note: str, terms: tuple[str | None, str | None]) -> DayQuotes:
     return DayQuotes(starts_ns=(0,), quotes=(quote,))
 
 
-def _region_of(model: str) -> str | None:
-    return next((start for prefix, start in _GEOGRAPHIC.items() if model.startswith(prefix)), None)
+def _region_of(model: str, region: str | None) -> str | None:
+    """The region that served a model; its inference profile's geography is never wrong."""
+    for prefix, start in _GEOGRAPHIC.items():
+        if model.startswith(prefix):
+            return region if region is not None and region.startswith(start) else start
+    return region
 
 
 def _quote(

@@ -13,7 +13,7 @@ from modelmeter.record import NO_TOOLS, PICO_PER_USD, PicoUsd, TokenCounts, Tool
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
 
-__all__ = ["FREE", "PriceLine", "Rates", "compile_rates"]
+__all__ = ["FREE", "PriceLine", "Rates", "compile_rates", "decimal_text", "line_fields"]
 
 _KINDS = TokenCounts.__struct_fields__
 _KIND_PRICES = {
@@ -101,6 +101,8 @@ class Rates(msgspec.Struct, frozen=True):
 
     def charge_tools(self, tools: ToolCalls) -> tuple[int, tuple[str, ...]]:
         """What the uses of tools cost, in pico-dollars, and which of them have no price."""
+        if tools == NO_TOOLS:
+            return 0, ()
         fees = dict(self.tool_fees)
         used = [(tool, count) for tool, count in asdict(tools).items() if count]
         cost = sum(count * fees.get(tool, 0) for tool, count in used)
@@ -117,6 +119,8 @@ class Rates(msgspec.Struct, frozen=True):
         ]
         if self.call_fee:
             lines.append(_line("call", 1, self.call_fee / unit))
+        if tools == NO_TOOLS:
+            return lines
         fees = dict(self.tool_fees)
         return lines + [
             _line(tool, count, Decimal(fees[tool]))
@@ -143,6 +147,22 @@ class PriceLine(msgspec.Struct, frozen=True):
     """Or uses."""
     usd_per_million: Decimal
     usd: Decimal
+
+
+def decimal_text(value: Decimal) -> str:
+    """Exact, without an exponent and without zeros at the end."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def line_fields(line: PriceLine) -> dict[str, object]:
+    """For JSON."""
+    return {
+        "kind": line.kind,
+        "tokens": line.tokens,
+        "usd_per_million": decimal_text(line.usd_per_million),
+        "usd": decimal_text(line.usd),
+    }
 
 
 FREE = Rates(bands=((_ALWAYS, (0,) * len(_KINDS)),))

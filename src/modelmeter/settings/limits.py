@@ -70,3 +70,11 @@ class Limits(BaseModel):
     """Distinct values of a metric's label; further ones are shown as ``other``."""
     label_value_bytes_max: Bytes = 128
     """A label's value; a longer one is shown as ``other``."""
+    query_timeout_seconds: Seconds = 5
+    """One answer of the JSON API from the ledger; then 503."""
+    queries_at_once_max: Count = 2
+    """Answers of the JSON API that are read from the ledger at the same time."""
+    queries_waiting_max: Count = 100
+    """Answers of the JSON API that are read or wait for their turn; further ones are 503."""
+    viewers_max: Count = 200
+    """Viewers who follow the figures at once; further ones are answered with 503."""

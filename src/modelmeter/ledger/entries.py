@@ -1,0 +1,129 @@
+"""Entries themselves, newest first, page by page; and one of them with its other attempts."""
+
+import sqlite3
+
+import msgspec
+
+from modelmeter.ledger.usage import Span, UsageFilter
+
+__all__ = ["EntryFilter", "Place", "entries_page", "entry_by_id", "other_attempts"]
+
+Row = dict[str, object]
+Place = tuple[int, int]
+"""Where an entry stands: the time it began in nanoseconds since 1970, and its ``seq``."""
+
+_NS = 1_000_000_000
+_ATTEMPTS_WITHIN_NS = 900 * _NS
+"""Attempts of one request begin this close to each other; an index on them is spared."""
+_ATTEMPTS_MAX = 100
+
+_PAGE = """
+SELECT * FROM entry
+WHERE started_at_ns >= :start_ns AND started_at_ns < :end_ns
+  AND started_at_ns <= :place_ns AND (started_at_ns < :place_ns OR seq < :place_seq)
+  AND (:agent IS NULL OR agent_id IN (SELECT value FROM json_each(:agent)))
+  AND (:team IS NULL OR team IN (SELECT value FROM json_each(:team)))
+  AND (:model IS NULL OR model IN (SELECT value FROM json_each(:model)))
+  AND (:provider IS NULL OR provider IN (SELECT value FROM json_each(:provider)))
+  AND (:tenant IS NULL OR tenant_id IN (SELECT value FROM json_each(:tenant)))
+  AND (:status IS NULL OR status IN (SELECT value FROM json_each(:status)))
+  AND (:error_type IS NULL OR error_type IN (SELECT value FROM json_each(:error_type)))
+ORDER BY started_at_ns DESC, seq DESC LIMIT :limit
+"""
+_ONE = """
+SELECT * FROM entry
+WHERE id = :id AND (:tenant IS NULL OR tenant_id IN (SELECT value FROM json_each(:tenant)))
+"""
+_ATTEMPTS = """
+SELECT * FROM entry
+WHERE started_at_ns >= :start_ns AND started_at_ns < :end_ns
+  AND request_id = :request_id AND tenant_id = :tenant_id AND id <> :id
+ORDER BY started_at_ns, seq LIMIT :limit
+"""
+
+_SEQ_MAX = 2**63 - 1
+
+
+class EntryFilter(msgspec.Struct, frozen=True):
+    """How the entries ended; an empty tuple: in any way."""
+
+    status: tuple[str, ...] = ()
+    error_type: tuple[str, ...] = ()
+
+
+def entries_page(
+    connection: sqlite3.Connection,
+    span: Span,
+    wanted: UsageFilter,
+    ended: EntryFilter,
+    *,
+    before: Place | None,
+    limit: int,
+) -> list[Row]:
+    """
+    Entries by column name, those that began last first, from behind a place on.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    place_ns, place_seq = before or (span.end_ns, _SEQ_MAX)
+    filters = {**msgspec.structs.asdict(wanted), **msgspec.structs.asdict(ended)}
+    return _rows(
+        connection,
+        _PAGE,
+        {
+            **{name: _text(values) for name, values in filters.items()},
+            "start_ns": span.start_ns,
+            "end_ns": span.end_ns,
+            "place_ns": place_ns,
+            "place_seq": place_seq,
+            "limit": limit,
+        },
+    )
+
+
+def entry_by_id(
+    connection: sqlite3.Connection, call_id: str, tenants: tuple[str, ...]
+) -> Row | None:
+    """
+    One entry by column name, of one of some tenants; none given: of any.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    rows = _rows(connection, _ONE, {"id": call_id, "tenant": _text(tenants)})
+    return rows[0] if rows else None
+
+
+def other_attempts(connection: sqlite3.Connection, row: Row) -> list[Row]:
+    """
+    The other attempts of an entry's request, oldest first.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    started_at_ns = int(str(row["started_at_ns"]))
+    return _rows(
+        connection,
+        _ATTEMPTS,
+        {
+            "id": row["id"],
+            "request_id": row["request_id"],
+            "tenant_id": row["tenant_id"],
+            "start_ns": started_at_ns - _ATTEMPTS_WITHIN_NS,
+            "end_ns": started_at_ns + _ATTEMPTS_WITHIN_NS,
+            "limit": _ATTEMPTS_MAX,
+        },
+    )
+
+
+def _rows(
+    connection: sqlite3.Connection, statement: str, parameters: dict[str, object]
+) -> list[Row]:
+    cursor = connection.execute(statement, parameters)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _text(values: tuple[str, ...]) -> str | None:
+    return msgspec.json.encode(values).decode() if values else None

@@ -1,0 +1,88 @@
+"""What one entry adds to every sum over entries: the additive facts, by name."""
+
+from typing import Final
+
+from modelmeter.ledger.series import DURATION_EDGES_SECONDS, FIRST_TOKEN_EDGES_SECONDS
+from modelmeter.record import Status, TokenCounts
+
+__all__ = [
+    "CORRECTION_FACTS",
+    "DURATION_FACTS",
+    "ENTRY_FACTS",
+    "ERROR_STATUSES",
+    "FACTS",
+    "FIRST_TOKEN_FACTS",
+    "STATUS_FACTS",
+    "TOKEN_FACTS",
+]
+
+_NS = 1_000_000_000
+
+ERROR_STATUSES: Final = (Status.ERROR, Status.TIMEOUT, Status.BLOCKED, Status.UNKNOWN)
+"""What counts as an error; a call that its caller cancelled is none."""
+
+STATUS_FACTS: Final = {status: f"status_{status}" for status in Status}
+TOKEN_FACTS: Final = {kind: f"tokens_{kind}" for kind in TokenCounts.__struct_fields__}
+DURATION_FACTS: Final = tuple(
+    f"duration_{place}" for place in range(len(DURATION_EDGES_SECONDS) + 1)
+)
+"""How many calls fell into each bucket of the durations' histogram; the last is above all edges."""
+FIRST_TOKEN_FACTS: Final = tuple(
+    f"first_token_{place}" for place in range(len(FIRST_TOKEN_EDGES_SECONDS) + 1)
+)
+
+# As in the series behind the metrics: where no upstream was waited for, there is no duration.
+_HAS_DURATION = "status NOT IN ('unknown', 'blocked')"
+
+
+def _bucket(value: str, edges: tuple[float, ...], place: int, condition: str) -> str:
+    """A histogram's bucket holds what is above the edge before it, up to and with its own."""
+    parts = [condition]
+    if place > 0:
+        parts.append(f"{value} > {int(edges[place - 1] * _NS)}")
+    if place < len(edges):
+        parts.append(f"{value} <= {int(edges[place] * _NS)}")
+    return f"({' AND '.join(parts)})"
+
+
+ENTRY_FACTS: Final = {
+    "calls": "1",
+    **{fact: f"(status = '{status}')" for status, fact in STATUS_FACTS.items()},
+    "cached": "cached",
+    "cache_missed": "(cache_miss IS NOT NULL)",
+    "unpriced": "(cost_state = 'unpriced')",
+    "tokens": " + ".join(TOKEN_FACTS.values()),
+    **{fact: fact for fact in TOKEN_FACTS.values()},
+    # Two parts each: SQLite's integers end at 9.2 million USD in pico-dollars.
+    "cost_usd": "cost_pico_usd / 1000000000000",
+    "cost_pico": "cost_pico_usd % 1000000000000",
+    "saved_usd": "cost_saved_pico_usd / 1000000000000",
+    "saved_pico": "cost_saved_pico_usd % 1000000000000",
+    "duration_ns": f"CASE WHEN {_HAS_DURATION} THEN duration_ns ELSE 0 END",
+    "first_token_ns": "coalesce(time_to_first_token_ns, 0)",
+    **{
+        fact: _bucket("duration_ns", DURATION_EDGES_SECONDS, place, _HAS_DURATION)
+        for place, fact in enumerate(DURATION_FACTS)
+    },
+    **{
+        fact: _bucket(
+            "time_to_first_token_ns",
+            FIRST_TOKEN_EDGES_SECONDS,
+            place,
+            "time_to_first_token_ns IS NOT NULL",
+        )
+        for place, fact in enumerate(FIRST_TOKEN_FACTS)
+    },
+}
+"""Each fact, and the SQL that reads it off a row of ``entry``."""
+
+FACTS: Final = tuple(ENTRY_FACTS)
+
+CORRECTION_FACTS: Final = {
+    "unpriced": "unpriced_delta",
+    "cost_usd": "cost_delta_pico_usd / 1000000000000",
+    "cost_pico": "cost_delta_pico_usd % 1000000000000",
+    "saved_usd": "cost_saved_delta_pico_usd / 1000000000000",
+    "saved_pico": "cost_saved_delta_pico_usd % 1000000000000",
+}
+"""The facts that a correction changes, and the SQL that reads off ``correction`` by how much."""

@@ -1,0 +1,1 @@
+"""The JSON API over the ledger, and the page made of it."""

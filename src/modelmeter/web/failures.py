@@ -1,0 +1,52 @@
+"""Every error of the API in one shape: a code for programs, a message for people."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from modelmeter.errors import RefusedRequestError
+
+__all__ = ["error_response", "handle_failures"]
+
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+
+def error_response(
+    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """An error in the one shape."""
+    body = {"error": {"code": code, "message": message}}
+    return JSONResponse(body, status, headers)
+
+
+def handle_failures(app: FastAPI) -> None:
+    """Answer with the one shape wherever the API says no."""
+    app.add_exception_handler(RefusedRequestError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RefusedRequestError):
+        raise error
+    seconds = error.retry_after_seconds
+    headers = None if seconds is None else {"retry-after": str(seconds)}
+    return error_response(error.http_status, error.refusal_code, error.message, headers)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:])
+    return error_response(400, "invalid_parameter", f"{where}: {first['msg']}")
+
+
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = _CODES.get(error.status_code, "http_error")
+    return error_response(error.status_code, code, error.detail, error.headers)
