@@ -11,6 +11,7 @@ from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.health import Health, answer_json
 from modelmeter.gateway.relay import Relay
 from modelmeter.gateway.scrape import Scrape
+from modelmeter.gateway.unified import UNIFIED_PREFIX, Unified
 
 __all__ = ["GatewayApp", "Mount"]
 
@@ -35,6 +36,7 @@ class GatewayApp:
     def __init__(
         self,
         relay: Relay,
+        unified: Unified,
         scrape: Scrape,
         health: Health,
         *,
@@ -43,6 +45,7 @@ class GatewayApp:
     ) -> None:
         self._close_timeout_seconds = close_timeout_seconds
         self._relay = relay
+        self._unified = unified
         self._scrape = scrape
         self.health = health
         self._mount = mount
@@ -58,7 +61,8 @@ class GatewayApp:
         client = ClientSide(scope, receive, send)
         own = self._own.get(path)
         if own is None:
-            await self._relay.serve(client)
+            door = self._unified if scope["raw_path"].startswith(UNIFIED_PREFIX) else self._relay
+            await door.serve(client)
             client.close_if_cut(self._close_timeout_seconds)
         elif scope["method"] in _READ_METHODS:
             await own(client)

@@ -3,9 +3,9 @@
 import asyncio
 
 from modelmeter.cache import CacheRequest, CacheTurn, KeyParts, ResponseCache, Stored
+from modelmeter.gateway.admission import Asked
 from modelmeter.gateway.answer_keeper import CACHE_HEADER
 from modelmeter.gateway.asgi import header
-from modelmeter.gateway.asked import Asked
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.refusals import CALL_ID_HEADER

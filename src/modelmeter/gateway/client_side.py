@@ -37,10 +37,15 @@ class ClientSide:
         client = self.scope.get("client")
         return client[0] if client else ""
 
-    @property
-    def has_left(self) -> bool:
-        """The connection is lost; nobody reads an answer."""
-        return self._connection is not None and self._connection.is_lost
+    def require_there(self) -> None:
+        """
+        Check that somebody still waits for an answer.
+
+        Raises:
+            ClientGoneError: the connection is lost.
+        """
+        if self._connection is not None and self._connection.is_lost:
+            raise ClientGoneError
 
     async def read_body(self, *, bytes_max: int, timeout_seconds: float) -> bytes:
         """

@@ -16,10 +16,9 @@ from modelmeter.errors import (
     ThrottledError,
     UpstreamError,
 )
-from modelmeter.gateway.admission import Admission, Admitted
+from modelmeter.gateway.admission import Admission, Admitted, Asked
 from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
-from modelmeter.gateway.asked import Asked
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
@@ -37,7 +36,17 @@ from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import clean_identifier
 
-__all__ = ["Relay", "RelayParts"]
+__all__ = ["REFUSED", "Relay", "RelayParts", "refusal_of", "require_json"]
+
+REFUSED = (
+    asyncio.CancelledError,
+    RefusedRequestError,
+    BudgetExceededError,
+    ThrottledError,
+    UpstreamError,
+    LedgerError,
+)
+"""How a request may end without an answer of its upstream."""
 
 KNOWN_PATHS_MAX = 1024
 """Paths whose doors are remembered; then the memory starts anew."""
@@ -87,45 +96,9 @@ class Relay:
             await self._serve(client, door, path)
         except ClientGoneError:
             return
-        except asyncio.CancelledError:
-            # Only the server's stop cancels a request, and this is where its task ends.
-            refusal = RefusedRequestError(
-                "the gateway is stopping; try again in a moment",
-                code="stopping",
-                http_status=503,
-                retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
-            )
-            await self._refuse(client, door, refusal)
-        except RefusedRequestError as error:
-            await self._refuse(client, door, error)
-        except BudgetExceededError as error:
-            refusal = RefusedRequestError(
-                error.message,
-                code=error.code,
-                http_status=429,
-                retry_after_seconds=error.retry_after_seconds,
-            )
-            await self._refuse(client, door, refusal, told=_stands(error))
-        except ThrottledError as error:
-            refusal = RefusedRequestError(
-                error.message,
-                code=error.code,
-                http_status=429,
-                retry_after_seconds=max(ceil(error.retry_after_seconds), 1),
-            )
-            told = [(b"x-modelmeter-throttle", error.throttle.encode())]
+        except REFUSED as error:
+            refusal, told = refusal_of(error)
             await self._refuse(client, door, refusal, told=told)
-        except UpstreamError as error:
-            refusal = RefusedRequestError(error.message, code="upstream_error", http_status=502)
-            await self._refuse(client, door, refusal)
-        except LedgerError as error:
-            refusal = RefusedRequestError(
-                str(error),
-                code=error.code,
-                http_status=503,
-                retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
-            )
-            await self._refuse(client, door, refusal)
 
     def _door(self, raw_path: bytes) -> tuple[Door, str]:
         found = self._known_paths.get(raw_path)
@@ -141,7 +114,7 @@ class Relay:
     async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
-        caller = self._caller(client, began_ns)
+        caller = self.caller(client, began_ns)
         method = client.scope["method"]
         operation = door.dialect.operation(method, path)
         body = await client.read_body(
@@ -152,7 +125,7 @@ class Relay:
             request = await parts.outbound.request(client, door, path, body)
             await pass_through(client, parts.upstream, request, door, parts.limits, parts.ledger)
             return
-        _require_json(client)
+        require_json(client)
         facts = door.dialect.read_request(operation, path, body)
         opening = _opening(client, door, caller, facts, len(body))
         asked = Asked(door, path, body, facts, opening)
@@ -181,7 +154,7 @@ class Relay:
 
         try:
             admitted = await parts.admission.open(
-                asked, send, began_ns=began_ns, has_left=lambda: client.has_left
+                asked, send, began_ns=began_ns, still_wanted=client.require_there
             )
         except LedgerUnavailableError:
             if parts.passes_without_ledger and not parts.admission.may_stop(asked.opening):
@@ -224,7 +197,13 @@ class Relay:
         finally:
             await keeper.conclude(succeeded=succeeded)
 
-    def _caller(self, client: ClientSide, now_ns: int) -> Caller:
+    def caller(self, client: ClientSide, now_ns: int) -> Caller:
+        """
+        Who makes a request.
+
+        Raises:
+            RefusedRequestError: it may not be made.
+        """
         try:
             return self._parts.identity.identify(client.headers, datetime.now(UTC))
         except RefusedRequestError as error:
@@ -291,7 +270,53 @@ def _attempt(retries: bytes | None) -> int:
     return min(int(retries), _ATTEMPTS_MAX)
 
 
-def _require_json(client: ClientSide) -> None:
+def refusal_of(error: BaseException) -> tuple[RefusedRequestError, Headers | None]:
+    """What one of `REFUSED` is answered as, and what else its caller is told."""
+    if isinstance(error, RefusedRequestError):
+        return error, None
+    if isinstance(error, BudgetExceededError):
+        refusal = RefusedRequestError(
+            error.message,
+            code=error.code,
+            http_status=429,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+        return refusal, _stands(error)
+    if isinstance(error, ThrottledError):
+        refusal = RefusedRequestError(
+            error.message,
+            code=error.code,
+            http_status=429,
+            retry_after_seconds=max(ceil(error.retry_after_seconds), 1),
+        )
+        return refusal, [(b"x-modelmeter-throttle", error.throttle.encode())]
+    if isinstance(error, UpstreamError):
+        return RefusedRequestError(error.message, code="upstream_error", http_status=502), None
+    if isinstance(error, LedgerError):
+        refusal = RefusedRequestError(
+            str(error),
+            code=error.code,
+            http_status=503,
+            retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
+        )
+        return refusal, None
+    # Only the server's stop cancels a request, and this is where its task ends.
+    refusal = RefusedRequestError(
+        "the gateway is stopping; try again in a moment",
+        code="stopping",
+        http_status=503,
+        retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
+    )
+    return refusal, None
+
+
+def require_json(client: ClientSide) -> None:
+    """
+    Check what the request says of its body.
+
+    Raises:
+        RefusedRequestError: it is no JSON (415).
+    """
     content_type = header(client.headers, b"content-type")
     if content_type is None or content_type.split(b";")[0].strip().lower().endswith(b"json"):
         return

@@ -5,16 +5,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from modelmeter.errors import ThrottledError
-from modelmeter.gateway.client_side import ClientGoneError
-from modelmeter.meter import OpenCall
+from modelmeter.meter.meter import OpenCall
 
-__all__ = ["QUEUE_POLL_SECONDS", "ThrottleQueue"]
+__all__ = ["TURN_POLL_SECONDS", "Turns"]
 
-QUEUE_POLL_SECONDS = 0.2
+TURN_POLL_SECONDS = 0.2
 """How often a waiting call asks again: another process' calls make room as well."""
 
 
-class ThrottleQueue:
+class Turns:
     """
     Asks again for a call that was refused, as long and for as many as its throttle has it.
 
@@ -25,14 +24,15 @@ class ThrottleQueue:
         self._waiting: Counter[str] = Counter()
 
     async def open(
-        self, attempt: Callable[[bool], Awaitable[OpenCall]], has_left: Callable[[], bool]
+        self, attempt: Callable[[bool], Awaitable[OpenCall]], still_wanted: Callable[[], None]
     ) -> OpenCall:
         """
         The call, once ``attempt`` has opened it; told True, it leaves no trace of a refusal.
 
+        ``still_wanted`` raises if the caller has left.
+
         Raises:
             ThrottledError: its deadline is over, or too many wait already.
-            ClientGoneError: the caller left while it waited.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -44,13 +44,12 @@ class ThrottleQueue:
                 if left <= 0 or self._waiting[error.throttle] >= error.queue_max:
                     break
                 await self._wait(error, left)
-            if has_left():
-                raise ClientGoneError
+            still_wanted()
         return await attempt(False)
 
     async def _wait(self, error: ThrottledError, left: float) -> None:
         self._waiting[error.throttle] += 1
         try:
-            await asyncio.sleep(min(error.retry_after_seconds, QUEUE_POLL_SECONDS, left))
+            await asyncio.sleep(min(error.retry_after_seconds, TURN_POLL_SECONDS, left))
         finally:
             self._waiting[error.throttle] -= 1
