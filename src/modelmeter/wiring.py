@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from modelmeter.alerts.channels import channels_of
@@ -26,14 +26,17 @@ from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.ledger.database import connect_writer
-from modelmeter.meter import Meter, Pricer, lost_call, refused_call
+from modelmeter.meter import Knows, Meter, Pricer, lost_call, refused_call
 from modelmeter.pricing import PriceBook
+from modelmeter.pricing.override_checks import unmatched_overrides
+from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
+from modelmeter.settings.load import Fault
 from modelmeter.settings.model import Settings
 from modelmeter.web.mount import WEB_PATHS, WebMount, WebParts
 
-__all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets"]
+__all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets", "wrong_overrides"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +47,16 @@ def price_book(settings: Settings) -> PriceBook:
     return PriceBook(
         {name: provider.kind for name, provider in providers.items()},
         {name: provider.region for name, provider in providers.items() if provider.region},
+        Overrides(settings.prices),
     )
+
+
+def wrong_overrides(settings: Settings) -> Iterable[Fault]:
+    """Prices in the configuration that can never match; to be passed to `load_settings`."""
+    prices = settings.prices
+    if not (prices.models or prices.discounts or prices.deployments or prices.tool_fees):
+        return ()
+    return unmatched_overrides(prices, price_book(settings))
 
 
 def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
@@ -102,6 +114,10 @@ def desk_of(ledger: Ledger) -> BudgetDesk:
     return desk
 
 
+def _refusal_of_unknown(settings: Settings, pricer: PriceBook) -> Knows | None:
+    return pricer.knows if settings.prices.unknown_models == "refuse" else None
+
+
 @asynccontextmanager
 async def gateway_app(
     settings: Settings, ledger: Ledger, pricer: PriceBook
@@ -118,7 +134,7 @@ async def gateway_app(
             outbound=Outbound(identity),
             upstream=upstream,
             admission=Admission(
-                Meter(ledger, pricer, clock),
+                Meter(ledger, pricer, clock, knows=_refusal_of_unknown(settings, pricer)),
                 desk_of(ledger),
                 DemandBound(pricer, dialect_for),
                 clock,

@@ -20,6 +20,7 @@ from modelmeter.settings.budgets import BUDGETS_MAX, BudgetingSettings, BudgetSe
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.prices import PriceSettings
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
 
@@ -102,6 +103,7 @@ class Settings(_Table):
     budgeting: BudgetingSettings = BudgetingSettings()
     cache: CacheSettings = CacheSettings()
     limits: Limits = Limits()
+    prices: PriceSettings = PriceSettings()
     notifications: NotificationSettings = NotificationSettings()
 
     @property
