@@ -23,7 +23,9 @@ demo: .venv/.synced  ## run simulated providers, the gateway and a dozen agents 
 servers: tests/dashboards/grafana_types/node_modules/.synced
 	@missing=""; \
 	command -v promtool >/dev/null || missing="$$missing prometheus"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v amtool >/dev/null || missing="$$missing prometheus-alertmanager"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	test -z "$$missing" || { $(INSTALL) $$missing >/dev/null; }
 
 tests/dashboards/grafana_types/node_modules/.synced: tests/dashboards/grafana_types/package-lock.json
@@ -31,9 +33,11 @@ tests/dashboards/grafana_types/node_modules/.synced: tests/dashboards/grafana_ty
 	npm ci --silent --prefix $(dir $<)
 	@touch $@
 
-generated: .venv/.synced  ## write the committed dashboards anew
+generated: .venv/.synced  ## write the committed dashboards and rules anew
 	$(RUN)/modelmeter dashboard > src/modelmeter/dashboards/llm_usage_dashboard.json
 	$(RUN)/modelmeter dashboard --shape bare > deploy/grafana/dashboards/llm_usage_dashboard.json
+	$(RUN)/modelmeter dashboard rules > deploy/prometheus_rules.yml
+	$(RUN)/modelmeter dashboard rules --kubernetes > deploy/kubernetes/prometheus_rule.yaml
 
 lint: .venv/.synced  ## linter, format, strict types, floors of the house
 	$(RUN)/ruff check .

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 
 from modelmeter.alerts.channels import channels_of
@@ -12,9 +12,14 @@ from modelmeter.budgets.bound import DemandBound
 from modelmeter.budgets.budget import budget_of
 from modelmeter.budgets.definitions import sync_settings
 from modelmeter.budgets.desk import BudgetDesk
+from modelmeter.budgets.models import unknown_models
+from modelmeter.cache import ResponseCache
+from modelmeter.cache.opening import open_store
+from modelmeter.cache.upkeep import CacheUpkeep
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp, Mount
+from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
@@ -22,21 +27,33 @@ from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
+from modelmeter.gateway.unified import Unified, UnifiedParts
 from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.ledger.database import connect_writer
 from modelmeter.meter import Knows, Meter, Pricer, lost_call, refused_call
+from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
 from modelmeter.pricing.override_checks import unmatched_overrides
 from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
+from modelmeter.service.router import Router
 from modelmeter.settings.load import Fault
 from modelmeter.settings.model import Settings
-from modelmeter.web.mount import WEB_PATHS, WebMount, WebParts
+from modelmeter.web.mount import WEB_PATH_STARTS, WEB_PATHS, WebMount, WebParts
 
-__all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets", "wrong_overrides"]
+__all__ = [
+    "bounding_of",
+    "faults_of_settings",
+    "gateway_app",
+    "open_ledger",
+    "price_book",
+    "put_budgets",
+    "response_cache",
+    "wrong_overrides",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +104,15 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
     return Ledger(writer, wait_seconds=limits.ledger_wait_seconds)
 
 
+def faults_of_settings(settings: Settings) -> Iterator[Fault]:
+    """Places in the configuration that name models nobody has a price for."""
+    yield from wrong_overrides(settings)
+    if settings.budgets:
+        now_ns = SystemClock().time_ns()
+        prices = price_book(settings)
+        yield from unknown_models(settings.budgets, settings.providers, prices, now_ns)
+
+
 def put_budgets(settings: Settings) -> None:
     """
     Make the budgets of the configuration those of its ledger, before a gateway opens it.
@@ -118,28 +144,63 @@ def _refusal_of_unknown(settings: Settings, pricer: PriceBook) -> Knows | None:
     return pricer.knows if settings.prices.unknown_models == "refuse" else None
 
 
+def bounding_of(settings: Settings, ledger: Ledger, pricer: PriceBook, clock: Clock) -> Bounding:
+    """What bounds the cost of calls for the budgets of a ledger that `open_ledger` opened."""
+    bound = DemandBound(pricer, dialect_for)
+    return Bounding(desk_of(ledger), bound, clock, settings.budgeting)
+
+
 @asynccontextmanager
 async def gateway_app(
     settings: Settings, ledger: Ledger, pricer: PriceBook
 ) -> AsyncIterator[GatewayApp]:
     """The gateway over an open ledger, to be run inside this context."""
+    async with (
+        response_cache(settings, ledger) as cache,
+        _app_around(settings, ledger, pricer, cache) as app,
+    ):
+        yield app
+
+
+@asynccontextmanager
+async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[ResponseCache | None]:
+    """
+    The response cache of the configuration, in touch with the ledger; None: there is none.
+
+    Raises:
+        SettingsError: the client of the configured store is not installed.
+    """
+    if not settings.cache.enabled:
+        yield None
+        return
+    clock = SystemClock()
+    cache = ResponseCache(settings.cache, open_store(settings.cache, clock), clock)
+    try:
+        async with CacheUpkeep(cache, ledger, settings.ledger):
+            yield cache
+    finally:
+        await cache.close()
+
+
+@asynccontextmanager
+async def _app_around(
+    settings: Settings, ledger: Ledger, pricer: PriceBook, cache: ResponseCache | None
+) -> AsyncIterator[GatewayApp]:
     clock = SystemClock()
     identity = Identity(settings)
+    outbound = Outbound(identity)
     upstream = UpstreamClient(settings.limits)
+    meter = Meter(ledger, pricer, clock, knows=_refusal_of_unknown(settings, pricer))
     refusals = RefusalCounts()
+    doors = doors_of(settings.providers)
+    bounding = bounding_of(settings, ledger, pricer, clock)
     relay = Relay(
         RelayParts(
-            doors=doors_of(settings.providers),
+            doors=doors,
             identity=identity,
-            outbound=Outbound(identity),
+            outbound=outbound,
             upstream=upstream,
-            admission=Admission(
-                Meter(ledger, pricer, clock, knows=_refusal_of_unknown(settings, pricer)),
-                desk_of(ledger),
-                DemandBound(pricer, dialect_for),
-                clock,
-                settings.budgeting,
-            ),
+            admission=Admission(meter, bounding),
             ledger=ledger,
             limits=settings.limits,
             clock=clock,
@@ -149,14 +210,38 @@ async def gateway_app(
                 peers_max=settings.limits.wrong_key_peers_max,
             ),
             passes_without_ledger=settings.budgeting.without_ledger == "allow",
+            cache=None
+            if cache is None
+            else CacheDesk(
+                cache,
+                meter,
+                outbound,
+                answer_timeout_seconds=settings.limits.upstream_idle_timeout_seconds,
+            ),
+        )
+    )
+    router = Router(settings, clock, bounding)
+    unified = Unified(
+        UnifiedParts(
+            doors={door.provider: door for door in doors.values()},
+            caller_of=relay.caller,
+            outbound=outbound,
+            upstream=upstream,
+            meter=meter,
+            router=router,
+            limits=settings.limits,
+            clock=clock,
+            refusals=refusals,
         )
     )
     scrape = Scrape(
         settings.ledger,
         ledger,
         refusals,
+        router.circuits,
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
+        cache=cache,
     )
     web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
     notifier = _notifier(settings, clock)
@@ -165,10 +250,11 @@ async def gateway_app(
             notifier.start()
         yield GatewayApp(
             relay,
+            unified,
             scrape,
             Health(ledger),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
-            mount=Mount(WEB_PATHS, web, web.end_streams),
+            mount=Mount(WEB_PATHS, WEB_PATH_STARTS, web, web.end_streams),
         )
     finally:
         await web.close()

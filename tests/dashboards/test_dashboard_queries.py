@@ -1,45 +1,21 @@
 """Every query names metrics and labels that exist, and is filtered by all that it can be."""
 
 import json
-from typing import Final
 
 import promql_parser
 import pytest
 from dashboard_queries import Target, expand, labels_of, selectors, targets
+from known_metrics import KNOWN, family
 
 from modelmeter.dashboards.dashboard import dashboard_json
 from modelmeter.dashboards.promql import VARIABLES
 from modelmeter.dashboards.variables import BUDGET_ALERTS, DEPLOYMENTS
-from modelmeter.metrics.names import ACTIVE_REQUESTS, BUILD_INFO, CACHE_BYTES, CACHE_SIZE, METRICS
 from modelmeter.metrics.panels import PANELS
 
 TARGETS = targets(json.loads(json.dumps(dashboard_json())))
 BY_PANEL = {panel.title: panel for panel in PANELS}
 
-KNOWN: Final[dict[str, set[str]]] = {
-    **{
-        metric.name: set(metric.labels)
-        for metric in (*METRICS, ACTIVE_REQUESTS, CACHE_BYTES, CACHE_SIZE, BUILD_INFO)
-    },
-    "llm_budget_limit_usd": {"budget"},
-    "llm_budget_spent_usd": {"budget"},
-    "llm_budget_reserved_usd": {"budget"},
-    "llm_budget_blocked_total": {"budget"},
-    "llm_throttled_total": {"agent_id"},
-    "llm_circuit_open": {"provider"},
-    "modelmeter_ledger_queue_length": set(),
-    "modelmeter_ledger_failures_total": set(),
-    "modelmeter_refused_requests_total": {"code"},
-}
-"""Each metric and its labels."""
-HISTOGRAMS = {metric.name for metric in METRICS if metric.type == "histogram"}
 OF_PROMETHEUS = {"ALERTS": {"alertname", "alertstate", "budget", "threshold"}}
-
-
-def family(name: str) -> str:
-    """The metric that a histogram's series belongs to."""
-    head, _, tail = name.rpartition("_")
-    return head if tail in ("bucket", "count", "sum") and head in HISTOGRAMS else name
 
 
 def ids(target: Target) -> str:

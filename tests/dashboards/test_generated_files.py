@@ -24,17 +24,22 @@ UNIT_WORDS: dict[Unit, str] = {
 
 
 @pytest.mark.parametrize(
-    ("file", "shape"),
+    ("file", "command"),
     [
-        (FOLDER / "llm_usage_dashboard.json", "any"),
-        (ROOT / "deploy/grafana/dashboards/llm_usage_dashboard.json", "bare"),
+        ("src/modelmeter/dashboards/llm_usage_dashboard.json", ["dashboard"]),
+        (
+            "deploy/grafana/dashboards/llm_usage_dashboard.json",
+            ["dashboard", "--shape", "bare"],
+        ),
+        ("deploy/prometheus_rules.yml", ["dashboard", "rules"]),
+        ("deploy/kubernetes/prometheus_rule.yaml", ["dashboard", "rules", "--kubernetes"]),
     ],
 )
-def test_the_committed_dashboard_is_the_generated_one(file: Path, shape: str) -> None:
-    printed = CliRunner().invoke(app, ["dashboard", "--shape", shape])
+def test_the_committed_file_is_the_generated_one(file: str, command: list[str]) -> None:
+    printed = CliRunner().invoke(app, command)
 
     assert printed.exit_code == 0
-    assert file.read_text() == printed.output
+    assert (ROOT / file).read_text() == printed.output
 
 
 def test_the_shipped_shape_is_right_for_each_of_grafanas_doors() -> None:

@@ -14,14 +14,17 @@ from modelmeter.metrics.names import (
     BUILD_INFO,
     CACHE_BYTES,
     CACHE_SIZE,
+    CIRCUIT_OPEN,
     COST_OVERSTATED,
     METRICS,
 )
 from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
+from modelmeter.settings.cache import CacheRule, CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.routing import RouteSettings, RoutingSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -37,6 +40,7 @@ SHOWN = {
         ACTIVE_REQUESTS,
         CACHE_BYTES,
         CACHE_SIZE,
+        CIRCUIT_OPEN,
         COST_OVERSTATED,
         BUILD_INFO,
     )
@@ -47,10 +51,14 @@ SETTINGS = {
         Settings,
         Limits,
         ProviderSettings,
+        CacheSettings,
+        CacheRule,
         KeySettings,
         BudgetSettings,
         BudgetingSettings,
         NotificationSettings,
+        RouteSettings,
+        RoutingSettings,
     )
     for name in table.model_fields
 }
@@ -104,7 +112,17 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
 
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
-    untold = {"version", "health_listen", "providers", "teams", "keys", "budgets", "notifications"}
+    untold = {
+        "version",
+        "health_listen",
+        "providers",
+        "teams",
+        "keys",
+        "budgets",
+        "notifications",
+        "cache",
+        "routes",
+    }
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 
 

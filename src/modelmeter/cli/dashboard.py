@@ -44,3 +44,19 @@ def dashboard(
         raise SettingsError(f"no such shape {shape!r}: give {', '.join(SHAPES)}")
     options = DashboardOptions(daily_usd=daily_usd, page_url=page_url, runbooks_url=runbooks_url)
     typer.echo(as_text(SHAPES[shape](dashboard_json(options))), nl=False)
+
+
+@app.command()
+def rules(
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="As a PrometheusRule for the operator.")
+    ] = False,
+    runbooks_url: Annotated[
+        str, typer.Option("--runbooks-url", help="Where docs/runbooks is published.")
+    ] = "",
+) -> None:
+    """Print the recording and alert rules for Prometheus."""
+    from modelmeter.dashboards.rules import kubernetes_rules, rules_text
+
+    text = rules_text(runbooks_url)
+    typer.echo(kubernetes_rules(text) if kubernetes else text, nl=False)

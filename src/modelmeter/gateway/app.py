@@ -11,6 +11,7 @@ from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.health import Health, answer_json
 from modelmeter.gateway.relay import Relay
 from modelmeter.gateway.scrape import Scrape
+from modelmeter.gateway.unified import UNIFIED_PREFIX, Unified
 
 __all__ = ["GatewayApp", "Mount"]
 
@@ -20,8 +21,9 @@ _READ_METHODS = frozenset({"GET", "HEAD"})
 
 
 class Mount(msgspec.Struct, frozen=True):
-    """Another application, for the raw paths that begin in certain ways."""
+    """Another application, for some raw paths and those that begin in certain ways."""
 
+    paths: frozenset[bytes]
     starts: tuple[bytes, ...]
     app: Callable[[Scope, Receive, Send], Awaitable[None]]
     end_streams: Callable[[], Awaitable[None]]
@@ -34,6 +36,7 @@ class GatewayApp:
     def __init__(
         self,
         relay: Relay,
+        unified: Unified,
         scrape: Scrape,
         health: Health,
         *,
@@ -42,22 +45,24 @@ class GatewayApp:
     ) -> None:
         self._close_timeout_seconds = close_timeout_seconds
         self._relay = relay
+        self._unified = unified
         self._scrape = scrape
         self.health = health
         self._mount = mount
-        self._mounted = () if mount is None else mount.starts
         self._own = {b"/metrics": self._metrics, **health.paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI request."""
         path = scope["raw_path"]
-        if self._mount is not None and path.startswith(self._mounted):
-            await self._mount.app(scope, receive, send)
+        mount = self._mount
+        if mount is not None and (path in mount.paths or path.startswith(mount.starts)):
+            await mount.app(scope, receive, send)
             return
         client = ClientSide(scope, receive, send)
         own = self._own.get(path)
         if own is None:
-            await self._relay.serve(client)
+            door = self._unified if scope["raw_path"].startswith(UNIFIED_PREFIX) else self._relay
+            await door.serve(client)
             client.close_if_cut(self._close_timeout_seconds)
         elif scope["method"] in _READ_METHODS:
             await own(client)

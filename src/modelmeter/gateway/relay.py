@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from modelmeter.cache import CacheTurn
 from modelmeter.errors import (
     BudgetExceededError,
     LedgerError,
@@ -13,8 +14,10 @@ from modelmeter.errors import (
     RefusedRequestError,
     UpstreamError,
 )
-from modelmeter.gateway.admission import Admission, Asked
+from modelmeter.gateway.admission import Admission, Admitted, Asked
+from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
+from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
 from modelmeter.gateway.exchange import Exchange, UpstreamRequest
@@ -31,7 +34,16 @@ from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import clean_identifier
 
-__all__ = ["Relay", "RelayParts"]
+__all__ = ["REFUSED", "Relay", "RelayParts", "refusal_of", "require_json"]
+
+REFUSED = (
+    asyncio.CancelledError,
+    RefusedRequestError,
+    BudgetExceededError,
+    UpstreamError,
+    LedgerError,
+)
+"""How a request may end without an answer of its upstream."""
 
 KNOWN_PATHS_MAX = 1024
 """Paths whose doors are remembered; then the memory starts anew."""
@@ -62,6 +74,8 @@ class RelayParts(msgspec.Struct, frozen=True):
     wrong_keys: WrongKeys
     passes_without_ledger: bool
     """Calls that no budget can stop are passed on unmetered while the ledger cannot commit."""
+    cache: CacheDesk | None = None
+    """None: no caching is configured."""
 
 
 class Relay:
@@ -79,36 +93,9 @@ class Relay:
             await self._serve(client, door, path)
         except ClientGoneError:
             return
-        except asyncio.CancelledError:
-            # Only the server's stop cancels a request, and this is where its task ends.
-            refusal = RefusedRequestError(
-                "the gateway is stopping; try again in a moment",
-                code="stopping",
-                http_status=503,
-                retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
-            )
-            await self._refuse(client, door, refusal)
-        except RefusedRequestError as error:
-            await self._refuse(client, door, error)
-        except BudgetExceededError as error:
-            refusal = RefusedRequestError(
-                error.message,
-                code=error.code,
-                http_status=429,
-                retry_after_seconds=error.retry_after_seconds,
-            )
-            await self._refuse(client, door, refusal, told=_stands(error))
-        except UpstreamError as error:
-            refusal = RefusedRequestError(error.message, code="upstream_error", http_status=502)
-            await self._refuse(client, door, refusal)
-        except LedgerError as error:
-            refusal = RefusedRequestError(
-                str(error),
-                code=error.code,
-                http_status=503,
-                retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
-            )
-            await self._refuse(client, door, refusal)
+        except REFUSED as error:
+            refusal, told = refusal_of(error)
+            await self._refuse(client, door, refusal, told=told)
 
     def _door(self, raw_path: bytes) -> tuple[Door, str]:
         found = self._known_paths.get(raw_path)
@@ -124,7 +111,7 @@ class Relay:
     async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
-        caller = self._caller(client, began_ns)
+        caller = self.caller(client, began_ns)
         method = client.scope["method"]
         operation = door.dialect.operation(method, path)
         body = await client.read_body(
@@ -135,38 +122,83 @@ class Relay:
             request = await parts.outbound.request(client, door, path, body)
             await pass_through(client, parts.upstream, request, door, parts.limits, parts.ledger)
             return
-        _require_json(client)
+        require_json(client)
         facts = door.dialect.read_request(operation, path, body)
         opening = _opening(client, door, caller, facts, len(body))
+        asked = Asked(door, path, body, facts, opening)
+        turn = None
+        if parts.cache is not None:
+            turn = await parts.cache.turn(client, asked)
+        if turn is None:
+            await self._make(client, asked, began_ns)
+        elif parts.cache is not None and turn.stored is not None:
+            await parts.cache.answer(client, opening, turn.stored, began_ns=began_ns)
+        else:
+            await self._make_and_keep(client, asked, began_ns, turn)
+
+    async def _make(
+        self,
+        client: ClientSide,
+        asked: Asked,
+        began_ns: int,
+        keeper: AnswerKeeper | None = None,
+    ) -> Admitted | None:
+        """Make a call and relay its answer; None: it was passed on unmetered."""
+        parts = self._parts
 
         async def send(path: str, body: bytes) -> UpstreamRequest:
-            return await parts.outbound.request(client, door, path, body)
+            return await parts.outbound.request(client, asked.door, path, body)
 
         try:
-            admitted = await parts.admission.open(
-                Asked(door, path, body, facts, opening), send, began_ns=began_ns
-            )
+            admitted = await parts.admission.open(asked, send, began_ns=began_ns)
         except LedgerUnavailableError:
-            if parts.passes_without_ledger and not parts.admission.may_stop(opening):
+            if parts.passes_without_ledger and not parts.admission.may_stop(asked.opening):
                 parts.refusals.unmetered += 1
-                request = await send(path, body)
+                request = await send(asked.path, asked.body)
                 await pass_through(
-                    client, parts.upstream, request, door, parts.limits, parts.ledger
+                    client, parts.upstream, request, asked.door, parts.limits, parts.ledger
                 )
-                return
+                return None
             raise
         exchange = Exchange(
             client,
             parts.upstream,
             admitted.call,
             admitted.facts,
-            door.dialect,
+            asked.door.dialect,
             parts.limits,
             told=admitted.headers,
+            keeper=keeper,
         )
         await exchange.run(admitted.request)
+        return admitted
 
-    def _caller(self, client: ClientSide, now_ns: int) -> Caller:
+    async def _make_and_keep(
+        self, client: ClientSide, asked: Asked, began_ns: int, turn: CacheTurn
+    ) -> None:
+        """Make a call that the cache could not answer; others may be waiting for its answer."""
+        keeper = AnswerKeeper(turn, asked.facts)
+        opening = msgspec.structs.replace(asked.opening, cache_miss=turn.miss)
+        missed = msgspec.structs.replace(asked, opening=opening)
+        succeeded = False
+        try:
+            admitted = await self._make(client, missed, began_ns, keeper)
+            if admitted is None:
+                return
+            if admitted.facts.model != asked.facts.model:
+                # A cheaper model's answer is not what others who ask for this one shall get.
+                await turn.keep_nothing()
+            succeeded = admitted.call.succeeded and client.complete
+        finally:
+            await keeper.conclude(succeeded=succeeded)
+
+    def caller(self, client: ClientSide, now_ns: int) -> Caller:
+        """
+        Who makes a request.
+
+        Raises:
+            RefusedRequestError: it may not be made.
+        """
         try:
             return self._parts.identity.identify(client.headers, datetime.now(UTC))
         except RefusedRequestError as error:
@@ -233,7 +265,45 @@ def _attempt(retries: bytes | None) -> int:
     return min(int(retries), _ATTEMPTS_MAX)
 
 
-def _require_json(client: ClientSide) -> None:
+def refusal_of(error: BaseException) -> tuple[RefusedRequestError, Headers | None]:
+    """What one of `REFUSED` is answered as, and what else its caller is told."""
+    if isinstance(error, RefusedRequestError):
+        return error, None
+    if isinstance(error, BudgetExceededError):
+        refusal = RefusedRequestError(
+            error.message,
+            code=error.code,
+            http_status=429,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+        return refusal, _stands(error)
+    if isinstance(error, UpstreamError):
+        return RefusedRequestError(error.message, code="upstream_error", http_status=502), None
+    if isinstance(error, LedgerError):
+        refusal = RefusedRequestError(
+            str(error),
+            code=error.code,
+            http_status=503,
+            retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
+        )
+        return refusal, None
+    # Only the server's stop cancels a request, and this is where its task ends.
+    refusal = RefusedRequestError(
+        "the gateway is stopping; try again in a moment",
+        code="stopping",
+        http_status=503,
+        retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
+    )
+    return refusal, None
+
+
+def require_json(client: ClientSide) -> None:
+    """
+    Check what the request says of its body.
+
+    Raises:
+        RefusedRequestError: it is no JSON (415).
+    """
     content_type = header(client.headers, b"content-type")
     if content_type is None or content_type.split(b";")[0].strip().lower().endswith(b"json"):
         return

@@ -1,17 +1,23 @@
 """What ``/metrics`` shows: the ledger's series, and a few numbers of this process."""
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
 
+import msgspec
+
 from modelmeter import __version__
+from modelmeter.cache import ResponseCache
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import read_series
 from modelmeter.metrics import Exposition, ProcessSample
+from modelmeter.metrics.names import CIRCUIT_OPEN
 from modelmeter.record import Clock
+from modelmeter.service.circuit import Circuits
 
 __all__ = ["Scrape"]
 
@@ -28,9 +34,11 @@ class Scrape:
         ledger_path: Path,
         ledger: Ledger,
         refusals: RefusalCounts,
+        circuits: Circuits,
         clock: Clock,
         *,
         scrape_interval_seconds: float,
+        cache: ResponseCache | None = None,
     ) -> None:
         """
         Raises:
@@ -39,6 +47,8 @@ class Scrape:
         self._connection = connect_reader(ledger_path)
         self._ledger = ledger
         self._refusals = refusals
+        self._circuits = circuits
+        self._cache = cache
         self._clock = clock
         hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
         self._exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
@@ -119,4 +129,27 @@ class Scrape:
             )
             for code, count in sorted(self._refusals.by_code.items())
         ]
-        return samples
+        samples += [
+            ProcessSample(
+                CIRCUIT_OPEN.name,
+                CIRCUIT_OPEN.type,
+                CIRCUIT_OPEN.help,
+                count,
+                (("provider", provider),),
+            )
+            for provider, count in sorted(self._circuits.open_by_provider().items())
+        ]
+        if self._cache is not None:
+            samples.append(
+                ProcessSample(
+                    "modelmeter_cache_failures_total",
+                    "counter",
+                    "Requests of this process that the response cache's store did not answer.",
+                    self._cache.failures,
+                )
+            )
+        # Each worker counts for itself; without a label their counters would be taken for one.
+        process = ("pid", str(os.getpid()))
+        return [
+            msgspec.structs.replace(sample, labels=(*sample.labels, process)) for sample in samples
+        ]

@@ -167,6 +167,11 @@ class OpenCall:
         await asyncio.shield(self._settling)
 
     @property
+    def outcome(self) -> Call | None:
+        """The call's entry, once it has ended."""
+        return self._outcome
+
+    @property
     def succeeded(self) -> bool:
         """The call has ended, and well."""
         return self._outcome is not None and self._outcome.status is Status.SUCCESS

@@ -97,6 +97,15 @@ class PriceBook:
         )
         return quote.price(tokens, tools)
 
+    def models(self, provider: str) -> list[str]:
+        """The models of a provider that the catalogue lists, as they are called."""
+        names = {
+            name
+            for provider_id in self._provider_ids(provider)
+            for name in self._catalogue.models(provider_id)
+        }
+        return sorted(names)
+
     def quote(
         self,
         provider: str,

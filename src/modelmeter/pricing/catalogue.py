@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalogue", "Listing", "Terms"]
 
 _GOOGLE_RESOURCE = "models/"
+_REGIONAL = "regional."
 _NS_PER_MICROSECOND = 1_000
 _TIER_WORDS = ("service_tier", "processing", "speed")
 """Under which of its names the catalogue may file a tier: priority, batch, fast."""
@@ -230,6 +231,10 @@ class Catalogue:
             overlay=self._overlay,
             own=(),
         )
+
+    def models(self, provider_id: str) -> list[str]:
+        """The ids of a provider's models; those of inference profiles without their region."""
+        return [model.id.removeprefix(_REGIONAL) for model in self._providers[provider_id].models]
 
     def find(self, provider_id: str, model: str) -> Listing | None:
         """

@@ -9,13 +9,14 @@ from modelmeter.web.docs_page import docs_page
 from modelmeter.web.failures import handle_failures
 from modelmeter.web.guard import Guard
 from modelmeter.web.headers import with_safe_headers
+from modelmeter.web.page_files import page_router
 from modelmeter.web.routes import ApiParts, api_router
 
 __all__ = ["web_app"]
 
 
 def web_app(parts: ApiParts, guard: Guard) -> ASGIApp:
-    """The API and its description, behind the guard."""
+    """The API, its description and the page, behind the guard."""
     app = FastAPI(
         title="modelmeter",
         version=__version__,
@@ -26,6 +27,7 @@ def web_app(parts: ApiParts, guard: Guard) -> ASGIApp:
     )
     handle_failures(app)
     app.include_router(api_router(parts))
+    app.include_router(page_router())
 
     @app.get("/docs", include_in_schema=False)
     async def _docs() -> HTMLResponse:

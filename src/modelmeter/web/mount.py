@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from modelmeter.web.live import Live
     from modelmeter.web.reading import LedgerReading
 
-__all__ = ["WEB_PATHS", "WebMount", "WebParts"]
+__all__ = ["WEB_PATHS", "WEB_PATH_STARTS", "WebMount", "WebParts"]
 
-WEB_PATHS = (b"/api/", b"/openapi.json", b"/docs")
-"""How the raw paths begin that are the web side's."""
+WEB_PATHS = frozenset({b"/", b"/breakdown", b"/calls", b"/budgets", b"/advice", b"/login"})
+"""The raw paths that are the web side's, each as a whole."""
+WEB_PATH_STARTS = (b"/api/", b"/assets/", b"/calls/", b"/openapi.json", b"/docs")
+"""How other raw paths begin that are the web side's."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

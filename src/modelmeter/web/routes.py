@@ -23,6 +23,7 @@ from modelmeter.web.measures import Metric, Quantile
 from modelmeter.web.names import names
 from modelmeter.web.over_time import By, series
 from modelmeter.web.overview import summary
+from modelmeter.web.panels_answer import panels_answer
 from modelmeter.web.reading import LedgerReading
 from modelmeter.web.tables import as_csv
 
@@ -135,6 +136,10 @@ def api_router(parts: ApiParts) -> APIRouter:
                 connection, call_id[:_CALL_ID_MAX], viewer.tenants(()), parts.quotes
             )
         )
+
+    @router.get("/panels", summary="What the page's panels are")
+    async def _panels() -> Response:
+        return Response(panels_answer(parts.time_zone), media_type="application/json")
 
     @router.get("/names", summary="What there is to filter by")
     async def _names(request: Request, query: Annotated[UsageQuery, Query()]) -> Names:

@@ -1,0 +1,41 @@
+// Names, colours and figures beside a chart; a name is a button that filters by it.
+
+import { h } from "../dom.js";
+
+/**
+ * A list of `{name, colour, value, share}`.
+ * `onPick(name)` without which the names are plain text; `onPoint(name|null)` for highlighting.
+ */
+export function legend(entries, { onPick, onPoint, wide = false } = {}) {
+  return h(
+    "ul",
+    { class: wide ? "legend legend-wide" : "legend", role: "list" },
+    entries.map((entry) => h("li", {}, item(entry, onPick, onPoint))),
+  );
+}
+
+function item(entry, onPick, onPoint) {
+  const content = [
+    h("span", { class: `key ${entry.colour}` }),
+    h("span", { class: "legend-name", title: entry.name }, entry.name),
+    entry.value !== undefined && h("span", { class: "legend-value" }, entry.value),
+    entry.share !== undefined && h("span", { class: "legend-share" }, entry.share),
+  ];
+  const pointing = onPoint && {
+    pointerenter: () => onPoint(entry.name),
+    pointerleave: () => onPoint(null),
+    focus: () => onPoint(entry.name),
+    blur: () => onPoint(null),
+  };
+  if (!onPick) return h("span", { class: "legend-item", on: pointing ?? {} }, content);
+  return h(
+    "button",
+    {
+      class: "legend-item",
+      type: "button",
+      "aria-label": `Filter by ${entry.name}${entry.value === undefined ? "" : `, ${entry.value}`}`,
+      on: { ...pointing, click: () => onPick(entry.name) },
+    },
+    content,
+  );
+}

@@ -1,0 +1,160 @@
+// Starts the page: the frame around the views, the address as the state, and live refreshes.
+
+import { gatewayApi, SignInNeeded } from "./api.js";
+import { learnNames } from "./charts/palette.js";
+import { filterBar } from "./controls/filters.js";
+import { rangePicker } from "./controls/range_picker.js";
+import { applyTheme } from "./controls/theme.js";
+import { replace } from "./dom.js";
+import { pageFrame } from "./frame.js";
+import { liveStream } from "./live.js";
+import { refreshing } from "./refreshing.js";
+import { address, changed, parse, toggled } from "./state.js";
+import { viewersZone } from "./times.js";
+import { adviceView } from "./views/advice.js";
+import { breakdownView } from "./views/breakdown.js";
+import { budgetsView } from "./views/budgets.js";
+import { callView } from "./views/call.js";
+import { callsView } from "./views/calls.js";
+import { loginView } from "./views/login.js";
+import { overviewView } from "./views/overview.js";
+
+const VIEWS = {
+  overview: overviewView,
+  breakdown: breakdownView,
+  calls: (context) => (context.state.id ? callView(context) : callsView(context)),
+  budgets: budgetsView,
+  advice: adviceView,
+};
+
+const NAMES_EVERY_SECONDS = 10;
+const IDLE_EVERY_SECONDS = 15;
+
+let names = {};
+let definition = { panels: [], timeZone: "UTC" };
+let view = null;
+let shownKey = null;
+let newestSeq = null;
+let shownSeq = null;
+
+const context = {
+  state: parse(new URL(location.href)),
+  names: () => names,
+  panels: () => definition.panels,
+  companyZone: () => definition.timeZone,
+  zone: () => (context.state.zone === "company" ? definition.timeZone : viewersZone()),
+  href: (parts) => address(changed(context.state, parts)),
+  callsHref: (parts) => address(changed(context.state, { ...parts, view: "calls" })),
+  callHref: (id) => address(changed(context.state, { view: "calls", id })),
+  pick: (dimension, name) => go({ filters: toggled(context.state.filters, dimension, name) }),
+  openCalls: (parts) => go({ ...parts, view: "calls" }),
+  signedIn: () => {
+    const wanted = new URLSearchParams(location.search).get("next");
+    location.replace(wanted?.startsWith("/") && !wanted.startsWith("//") ? wanted : "/");
+  },
+  go,
+};
+context.api = gatewayApi(context);
+applyTheme();
+
+const updates = refreshing(once);
+const naming = refreshing(() => learn().catch(() => {}));
+const live = liveStream({ onSummary: told, onState: (state) => frame.connection(state) });
+const controls = { filters: filterBar(context), range: rangePicker(context) };
+const frame = pageFrame(context, controls);
+
+/** Go to a changed state; the address follows. */
+function go(parts, { replaces = false } = {}) {
+  const next = changed(context.state, parts);
+  history[replaces ? "replaceState" : "pushState"](null, "", address(next));
+  show(next);
+}
+
+function show(next) {
+  context.state = next;
+  const key = `${next.view}/${next.id ?? ""}`;
+  if (key !== shownKey) {
+    view?.close();
+    view = VIEWS[next.view](context);
+    shownKey = key;
+    replace(frame.main, view.element);
+    window.scrollTo(0, 0);
+  }
+  frame.refresh();
+  live.follow(context.api.streamPath());
+  return updates.now();
+}
+
+async function once() {
+  const current = view;
+  const seq = newestSeq;
+  try {
+    await current.refresh();
+    shownSeq = seq;
+    frame.fault(null);
+  } catch (error) {
+    if (error instanceof SignInNeeded) toLogin();
+    else frame.fault(error.message);
+  } finally {
+    document.body.dataset.refreshes = String(Number(document.body.dataset.refreshes ?? 0) + 1);
+  }
+}
+
+/** The stream brought new figures: the figures at once, the rest of the view in its own time. */
+function told(summary) {
+  newestSeq = summary.newest_seq;
+  if (document.hidden || context.state.view === "login") return;
+  view.figures?.(summary);
+  if (newestSeq !== shownSeq) {
+    updates.soon(view.everySeconds());
+    naming.soon(NAMES_EVERY_SECONDS);
+  } else {
+    updates.soon(IDLE_EVERY_SECONDS);
+  }
+}
+
+function toLogin() {
+  if (context.state.view === "login") return;
+  location.replace(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+async function learn() {
+  names = await context.api.names();
+  for (const all of Object.values(names)) learnNames(all);
+  frame.refresh();
+}
+
+async function start() {
+  document.body.append(...frame.elements);
+  if (context.state.view === "login") {
+    view = loginView(context);
+    replace(frame.main, view.element);
+    frame.refresh();
+    await view.refresh();
+    return;
+  }
+  try {
+    [definition] = await Promise.all([context.api.panels(), learn()]);
+  } catch (error) {
+    if (error instanceof SignInNeeded) return toLogin();
+    frame.fault(error.message);
+    setTimeout(() => location.reload(), 5000);
+    return;
+  }
+  await show(context.state);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-link]");
+  if (!link || event.defaultPrevented || event.button !== 0) return;
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  history.pushState(null, "", link.href);
+  show(parse(new URL(link.href)));
+});
+window.addEventListener("popstate", () => show(parse(new URL(location.href))));
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && view && context.state.view !== "login") updates.now();
+});
+
+start();

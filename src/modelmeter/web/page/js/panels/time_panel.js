@@ -1,0 +1,93 @@
+// Lines or stacked areas over time, with a legend that filters.
+
+import { legend } from "../charts/legend.js";
+import { lineChart } from "../charts/lines.js";
+import { colourClass } from "../charts/palette.js";
+import { replace } from "../dom.js";
+import { full as fullTime } from "../times.js";
+import { unit } from "../units.js";
+import { panelCard } from "./card.js";
+
+const DIMENSION_OF = { agent_id: "agent", team: "team", model: "model", provider: "provider" };
+
+/** A time panel; `update({from, to, times, series: [{name, labels, values}], marks})`. */
+export function timePanel(panel, context) {
+  const words = unit(panel.unit);
+  const stacked = panel.chart === "stacked";
+  let shown = { times: [], series: [] };
+  const card = panelCard(panel, {
+    source: () => ({
+      columns: [
+        { title: "time", text: (i) => fullTime(shown.times[i], context.zone()), raw: (i) => new Date(shown.times[i] * 1000).toISOString() },
+        ...shown.series.map((one) => ({
+          title: one.name,
+          align: "end",
+          text: (i) => (one.values[i] === null ? "–" : words.full(one.values[i])),
+          raw: (i) => one.values[i],
+        })),
+      ],
+      rows: shown.times.map((_, i) => i),
+    }),
+    picture: () => ({ svg: card.body.querySelector("svg"), legend: entries() }),
+    callsHref: () => context.callsHref(panel.key === "errors_by_provider" ? { status: "failed" } : {}),
+  });
+  const pick = pickOf(panel, context, () => shown);
+  const chart = lineChart(card.body, { onPick: pick, onRange: (from, to) => context.go({ span: { from, to } }) });
+
+  function entries() {
+    return shown.series.map((one) => ({ name: one.name, colour: one.colour, value: summary(one.values, panel, words) }));
+  }
+
+  function update(next) {
+    const series = next.series.map((one, i) => ({
+      ...one,
+      colour: colourClass(one.name, i),
+    }));
+    shown = { ...next, series };
+    const limits = panel.thresholds.filter((one) => one.at !== null);
+    chart.update({
+      ...shown,
+      stacked,
+      limits,
+      unit: words,
+      keepsOrder: panel.lines.length > 0,
+      zone: context.zone(),
+      label: `${panel.title}, ${words.words}`,
+    });
+    replace(
+      card.legendHost,
+      series.length > 0 && legend(entries(), { onPick: pick, onPoint: (name) => chart.highlight(name) }),
+    );
+    card.shown(series.length === 0 || next.times.length === 0 ? emptyText(panel) : null);
+  }
+  return { ...card, update, close: chart.close };
+}
+
+function emptyText(panel) {
+  if (panel.key === "errors_by_provider") return "No errors in this range.";
+  if (panel.key === "active_requests") return "No call is under way.";
+  return "No calls in this range.";
+}
+
+/** The legend's figure: the mean of a rate, the latest of anything else. */
+function summary(values, panel, words) {
+  const present = values.filter((value) => value !== null && value !== undefined);
+  if (present.length === 0) return "–";
+  if (!panel.unit.endsWith("_per_second")) return words.full(present.at(-1));
+  return words.full(present.reduce((sum, value) => sum + value, 0) / present.length);
+}
+
+function pickOf(panel, context, shown) {
+  const [label, second] = panel.split_by;
+  const dimension = DIMENSION_OF[label];
+  if (!dimension) return undefined;
+  return (name) => {
+    const one = shown().series.find((series) => series.name === name);
+    if (second === "error_type") {
+      const { provider, error_type } = one.labels;
+      context.openCalls({ filters: { ...context.state.filters, provider: [provider] }, error_type });
+    } else {
+      context.pick(dimension, one?.labels?.[label] ?? name);
+    }
+  };
+}

@@ -1,0 +1,134 @@
+// Budgets: what is settled and reserved of each, where it will end, who spends it.
+
+import { colourClass } from "../charts/palette.js";
+import { h, place, replace } from "../dom.js";
+import { count, money, percent, span } from "../format.js";
+import { dayAndClock } from "../times.js";
+
+/** context: see main.js */
+export function budgetsView(context) {
+  const host = h("div", { class: "budgets", "aria-busy": "true" });
+  const element = h("div", { class: "view" }, h("div", { class: "view-head" }, h("h1", {}, "Budgets")), host);
+
+  async function refresh() {
+    const budgets = await context.api.budgets();
+    host.removeAttribute("aria-busy");
+    replace(host, budgets.length > 0 ? budgets.map((budget) => card(budget, context)) : none());
+  }
+  return { element, refresh, close() {}, everySeconds: () => 2 };
+}
+
+function card(budget, context) {
+  const amount = budget.unit === "usd" ? money : count;
+  const share = budget.limit ? budget.settled / budget.limit : 0;
+  const level = levelOf(budget, share);
+  return h(
+    "section",
+    { class: "card budget", "data-budget": budget.name, "data-level": level },
+    h("header", { class: "card-head" }, h("h2", {}, budget.name), h("span", { class: "card-unit" }, `a ${budget.window}`)),
+    h("p", { class: "budget-scope" }, scopeText(budget)),
+    h(
+      "p",
+      { class: "budget-figure" },
+      h("strong", {}, amount(budget.settled)),
+      h("span", { class: "quiet" }, ` of ${amount(budget.limit)}`),
+      h("span", { class: `level level-${level}` }, percent(share)),
+    ),
+    gauge(budget, amount),
+    h(
+      "dl",
+      { class: "budget-facts" },
+      fact("Settled", amount(budget.settled), "settled"),
+      fact("Reserved", amount(budget.reserved), "reserved"),
+      budget.forecast !== null && fact("Forecast", amount(budget.forecast), "forecast"),
+      fact("Left", amount(Math.max(0, budget.limit - budget.settled - budget.reserved))),
+    ),
+    h("p", { class: "quiet" }, resetText(budget, context)),
+    budget.spenders.length > 0 && spenders(budget, amount, context),
+  );
+}
+
+function fact(name, value, kind) {
+  return h("div", {}, h("dt", {}, kind && h("span", { class: `key gauge-${kind}` }), name), h("dd", {}, value));
+}
+
+/** A bar from 0 to the limit, or to the forecast where that lies beyond. */
+function gauge(budget, amount) {
+  const end = Math.max(budget.limit, budget.settled + budget.reserved, Math.min(budget.forecast ?? 0, budget.limit * 1.5));
+  const width = (value) => `${Math.min(100, (value / end) * 100)}%`;
+  const settled = place(h("span", { class: "gauge-settled" }), { width: width(budget.settled) });
+  const reserved = place(h("span", { class: "gauge-reserved" }), { left: width(budget.settled), width: width(budget.reserved) });
+  const marks = budget.thresholds.map((threshold) =>
+    place(h("span", { class: "gauge-threshold", title: `${threshold} %` }), { left: width((budget.limit * threshold) / 100) }),
+  );
+  const forecast =
+    budget.forecast !== null && place(h("span", { class: "gauge-forecast", title: `forecast ${amount(budget.forecast)}` }), { left: width(budget.forecast) });
+  return h(
+    "div",
+    {
+      class: "gauge",
+      role: "meter",
+      "aria-label": `${budget.name}: settled`,
+      "aria-valuemin": "0",
+      "aria-valuemax": String(budget.limit),
+      "aria-valuenow": String(Math.min(budget.settled, budget.limit)),
+      "aria-valuetext": `${amount(budget.settled)} of ${amount(budget.limit)}`,
+    },
+    settled,
+    reserved,
+    marks,
+    forecast,
+  );
+}
+
+function spenders(budget, amount, context) {
+  const most = budget.spenders[0].value || 1;
+  return h(
+    "div",
+    { class: "spenders" },
+    h("h3", {}, "Who spends it"),
+    h(
+      "ul",
+      { role: "list" },
+      budget.spenders.map((one) => {
+        const bar = place(h("span", { class: "mini-fill" }), { width: `${Math.max(1, (one.value / most) * 100)}%` });
+        return h(
+          "li",
+          {},
+          h("a", { href: context.callsHref({ filters: { agent: [one.name] } }), "data-link": true }, one.name),
+          h("span", { class: `mini-bar ${colourClass(one.name)}` }, bar),
+          h("span", { class: "legend-value" }, amount(one.value)),
+        );
+      }),
+    ),
+  );
+}
+
+function levelOf(budget, share) {
+  if (share >= 1) return "critical";
+  if (share >= 0.8) return "warning";
+  return share >= 0.5 ? "notice" : "good";
+}
+
+function scopeText(budget) {
+  const parts = Object.entries(budget.scope).map(([kind, name]) => `${kind} ${name}`);
+  const end = { block: "refuses calls at the limit", alert: "alerts only", downgrade: "takes a cheaper model at the limit" };
+  return `${parts.length > 0 ? parts.join(", ") : "every call"} · ${end[budget.atLimit] ?? budget.atLimit}`;
+}
+
+function resetText(budget, context) {
+  if (budget.resetsAt === null) return "A rolling window: it frees itself little by little.";
+  const left = budget.resetsAt - Date.now() / 1000;
+  return `Resets in ${span(Math.max(0, left))}, ${dayAndClock(budget.resetsAt, context.zone())}`;
+}
+
+function none() {
+  const example = ['[[budgets]]', 'name = "meetmind-daily"', 'team = "meetmind"', 'window = "day"', 'limit_usd = "50.00"', 'at_limit = "block"'].join("\n");
+  return h(
+    "section",
+    { class: "card first-call" },
+    h("h2", {}, "No budgets yet"),
+    h("p", {}, "A budget warns at 50, 80 and 100 % of its limit and can refuse calls there. Add one to modelmeter.toml:"),
+    h("div", { class: "snippet" }, h("pre", { tabindex: "0" }, h("code", {}, example))),
+  );
+}
