@@ -24,6 +24,7 @@ from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
 from modelmeter.gateway.outbound import Outbound
+from modelmeter.gateway.reader_door import ReaderDoor
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
@@ -192,6 +193,10 @@ async def _app_around(
     upstream = UpstreamClient(settings.limits)
     meter = Meter(ledger, pricer, clock, knows=_refusal_of_unknown(settings, pricer))
     refusals = RefusalCounts()
+    wrong_keys = WrongKeys(
+        per_minute_max=settings.limits.wrong_keys_per_minute_max,
+        peers_max=settings.limits.wrong_key_peers_max,
+    )
     doors = doors_of(settings.providers)
     bounding = bounding_of(settings, ledger, pricer, clock)
     relay = Relay(
@@ -205,10 +210,7 @@ async def _app_around(
             limits=settings.limits,
             clock=clock,
             refusals=refusals,
-            wrong_keys=WrongKeys(
-                per_minute_max=settings.limits.wrong_keys_per_minute_max,
-                peers_max=settings.limits.wrong_key_peers_max,
-            ),
+            wrong_keys=wrong_keys,
             passes_without_ledger=settings.budgeting.without_ledger == "allow",
             cache=None
             if cache is None
@@ -243,7 +245,7 @@ async def _app_around(
         scrape_interval_seconds=settings.scrape_interval_seconds,
         cache=cache,
     )
-    web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
+    web = WebMount(WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal))
     notifier = _notifier(settings, clock)
     try:
         if notifier is not None:
@@ -253,6 +255,7 @@ async def _app_around(
             unified,
             scrape,
             Health(ledger),
+            ReaderDoor(identity, wrong_keys, clock),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
             mount=Mount(WEB_PATHS, WEB_PATH_STARTS, web, web.end_streams),
         )
