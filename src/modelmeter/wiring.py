@@ -36,7 +36,7 @@ from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.ledger.database import connect_writer
-from modelmeter.meter import Meter, Pricer, lost_call, refused_call
+from modelmeter.meter import Knows, Meter, Pricer, lost_call, refused_call
 from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
 from modelmeter.pricing.override_checks import unmatched_overrides
@@ -145,6 +145,10 @@ def gates_of(ledger: Ledger) -> Gates:
     if not isinstance(gates, Gates):
         raise TypeError("this ledger was opened without budgets")
     return gates
+
+
+def _refusal_of_unknown(settings: Settings, pricer: PriceBook) -> Knows | None:
+    return pricer.knows if settings.prices.unknown_models == "refuse" else None
 
 
 def bounding_of(settings: Settings, ledger: Ledger, pricer: PriceBook, clock: Clock) -> Bounding:

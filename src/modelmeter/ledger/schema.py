@@ -10,6 +10,7 @@ from modelmeter.ledger.tables.corrections import CORRECTIONS
 from modelmeter.ledger.tables.notifications import NOTIFICATIONS
 from modelmeter.ledger.tables.rate_cards import RATE_CARDS
 from modelmeter.ledger.tables.rollups import ROLLUPS
+from modelmeter.ledger.tables.sessions import SESSIONS
 from modelmeter.ledger.tables.throttles import THROTTLES
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
@@ -25,6 +26,7 @@ _MIGRATIONS = (
     CORRECTIONS,
     NOTIFICATIONS,
     ROLLUPS,
+    SESSIONS,
     THROTTLES,
 )
 """Step n brings a file from version n to n + 1; a published step is never changed."""
