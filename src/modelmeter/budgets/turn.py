@@ -117,7 +117,10 @@ class BudgetTurn:
             connection.executemany(_MARK, marks)
         for rule, kind, _ in self._marks:
             tally.add_budget(kind, rule.budget.name)
-        self._standings.write(self._rules, self._now_ns)
+        for changed in self._standings.write():
+            of_changed = self._rules.get(changed)
+            if of_changed is not None and of_changed.budget.window.rolls:
+                self._standings.forget(of_changed, self._now_ns)
 
     def committed(self) -> None:
         """See `Turn.committed`."""
