@@ -15,7 +15,11 @@ Every error modelmeter raises on purpose.
     │   ├── LedgerFormatError    … ever: not a ledger, damaged, or of a newer version
     │   └── LedgerConflictError  … because the call is settled already
     ├── CacheUnavailableError    the response cache's store does not answer
-    └── UnknownModelError        no price is known
+    ├── UnknownModelError        no price is known
+    └── LLMServiceError          no provider gave an answer
+        ├── APIKeyError          … because a key is missing or wrong
+        ├── RateLimitError       … because the provider wants fewer calls
+        └── LLMTimeoutError      … in time; also the built-in TimeoutError
 
 Each carries a stable ``code`` for programs; its text says what was wrong and what to do.
 """
@@ -25,14 +29,18 @@ from decimal import Decimal
 from typing import ClassVar
 
 __all__ = [
+    "APIKeyError",
     "BudgetExceededError",
     "CacheUnavailableError",
+    "LLMServiceError",
+    "LLMTimeoutError",
     "LedgerConflictError",
     "LedgerError",
     "LedgerFormatError",
     "LedgerLateError",
     "LedgerUnavailableError",
     "ModelmeterError",
+    "RateLimitError",
     "RefusedRequestError",
     "SettingsError",
     "UnknownModelError",
@@ -185,3 +193,51 @@ class UnknownModelError(ModelmeterError):
     """No price is known for a model."""
 
     code = "unknown_model"
+
+
+class LLMServiceError(ModelmeterError):
+    """
+    A request got no answer, or not all of it.
+
+    ``error_type`` is one of `modelmeter.record.ErrorType`'s values. Of several attempts it tells
+    of the last one.
+    """
+
+    code = "llm_service_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        error_type: str,
+        http_status: int | None = None,
+        provider: str | None = None,
+        call_id: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_type = error_type
+        self.http_status = http_status
+        """What the provider answered, if it answered."""
+        self.provider = provider
+        self.call_id = call_id
+        self.retry_after_seconds = retry_after_seconds
+
+
+class APIKeyError(LLMServiceError):
+    """The provider's key is missing, wrong, or may not do this."""
+
+    code = "llm_api_key"
+
+
+class RateLimitError(LLMServiceError):
+    """The provider wants fewer calls; ``retry_after_seconds`` says when, if it said so."""
+
+    code = "llm_rate_limit"
+
+
+class LLMTimeoutError(LLMServiceError, TimeoutError):
+    """The provider did not answer in time."""
+
+    code = "llm_timeout"

@@ -14,6 +14,7 @@ from modelmeter.metrics.names import (
     BUILD_INFO,
     CACHE_BYTES,
     CACHE_SIZE,
+    CIRCUIT_OPEN,
     COST_OVERSTATED,
     METRICS,
 )
@@ -23,6 +24,7 @@ from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.routing import RouteSettings, RoutingSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -38,6 +40,7 @@ SHOWN = {
         ACTIVE_REQUESTS,
         CACHE_BYTES,
         CACHE_SIZE,
+        CIRCUIT_OPEN,
         COST_OVERSTATED,
         BUILD_INFO,
     )
@@ -54,6 +57,8 @@ SETTINGS = {
         BudgetSettings,
         BudgetingSettings,
         NotificationSettings,
+        RouteSettings,
+        RoutingSettings,
     )
     for name in table.model_fields
 }
@@ -116,6 +121,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
         "budgets",
         "notifications",
         "cache",
+        "routes",
     }
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 

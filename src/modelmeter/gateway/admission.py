@@ -4,22 +4,15 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from modelmeter.budgets.budget import Budget, Unit, Who
-from modelmeter.budgets.contract import BoundRequest, CostBound
-from modelmeter.budgets.desk import BudgetDesk
 from modelmeter.errors import BudgetExceededError, RefusedRequestError
 from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.exchange import UpstreamRequest
 from modelmeter.meter import CallOpening, Meter, OpenCall
+from modelmeter.meter.bounding import DOWNGRADES_MAX, Bounding
 from modelmeter.providers import RequestFacts
-from modelmeter.record import CallBound, Clock
-from modelmeter.settings.budgets import BudgetingSettings
 
-__all__ = ["DOWNGRADES_MAX", "Admission", "Admitted", "Asked"]
-
-DOWNGRADES_MAX = 3
-"""How often one call may be sent on to a cheaper model: budgets may stand one behind another."""
+__all__ = ["Admission", "Admitted", "Asked"]
 
 MODEL_REQUESTED_HEADER = b"x-modelmeter-model-requested"
 MODEL_USED_HEADER = b"x-modelmeter-model-used"
@@ -53,19 +46,9 @@ class Admitted(msgspec.Struct, frozen=True):
 class Admission:
     """The gateway's door to budgets; without any it only opens the call."""
 
-    def __init__(
-        self,
-        meter: Meter,
-        desk: BudgetDesk,
-        bound: CostBound,
-        clock: Clock,
-        policy: BudgetingSettings,
-    ) -> None:
+    def __init__(self, meter: Meter, bounding: Bounding) -> None:
         self._meter = meter
-        self._desk = desk
-        self._bound = bound
-        self._clock = clock
-        self._policy = policy
+        self._bounding = bounding
 
     async def open(self, asked: Asked, send: Send, *, began_ns: int) -> Admitted:
         """
@@ -79,7 +62,7 @@ class Admission:
         headers: Headers = []
         for _ in range(DOWNGRADES_MAX):
             request = await send(asked.path, asked.facts.upstream_body)
-            opening = self._bounded(asked)
+            opening = self._bounding.bounded(asked.opening, asked.door.kind, asked.facts)
             try:
                 call = await self._meter.open(opening, began_ns=began_ns)
             except BudgetExceededError as error:
@@ -98,53 +81,7 @@ class Admission:
 
     def may_stop(self, opening: CallOpening) -> bool:
         """Whether some budget can refuse a call; asks no ledger."""
-        return any(budget.stops for budget in self._desk.applying(_who(opening)))
-
-    def _bounded(self, asked: Asked) -> CallOpening:
-        opening = asked.opening
-        if not self._desk.active:
-            return opening
-        budgets = self._desk.applying(_who(opening))
-        if not budgets:
-            return opening
-        bound = self._bound.bound(
-            BoundRequest(
-                provider=asked.door.provider,
-                kind=asked.door.kind,
-                operation=asked.facts.operation,
-                model=asked.facts.model,
-                body=asked.facts.upstream_body,
-                output_tokens_max=asked.facts.output_tokens_max,
-                at_ns=self._clock.time_ns(),
-            )
-        )
-        if bound.cost is None and self._policy.unpriced == "refuse":
-            _require_price(budgets, bound, opening.model)
-        return msgspec.structs.replace(opening, bound=bound)
-
-
-def _who(opening: CallOpening) -> Who:
-    caller = opening.caller
-    return (
-        caller.tenant_id,
-        caller.team,
-        caller.agent_id,
-        caller.key_id,
-        opening.provider,
-        opening.model,
-    )
-
-
-def _require_price(budgets: tuple[Budget, ...], bound: CallBound, model: str) -> None:
-    for budget in budgets:
-        if budget.unit is Unit.USD and budget.stops:
-            raise RefusedRequestError(
-                f"no price is known for model {model!r}, so budget {budget.name!r} cannot hold "
-                "for this call; ask your operator for a price, or for "
-                'budgeting.unpriced = "allow"',
-                code="unpriced_model",
-                http_status=403,
-            )
+        return self._bounding.may_stop(opening)
 
 
 def _downgraded(asked: Asked, model: str, budget: str) -> Asked:

@@ -1,8 +1,11 @@
 """What ``/metrics`` shows: the ledger's series, and a few numbers of this process."""
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
+
+import msgspec
 
 from modelmeter import __version__
 from modelmeter.cache import ResponseCache
@@ -13,7 +16,9 @@ from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import read_series
 from modelmeter.metrics import Exposition, ProcessSample
+from modelmeter.metrics.names import CIRCUIT_OPEN
 from modelmeter.record import Clock
+from modelmeter.service.circuit import Circuits
 
 __all__ = ["Scrape"]
 
@@ -30,6 +35,7 @@ class Scrape:
         ledger_path: Path,
         ledger: Ledger,
         refusals: RefusalCounts,
+        circuits: Circuits,
         clock: Clock,
         *,
         scrape_interval_seconds: float,
@@ -43,6 +49,7 @@ class Scrape:
         self._connection = connect_reader(ledger_path)
         self._ledger = ledger
         self._refusals = refusals
+        self._circuits = circuits
         self._cache = cache
         self._budgets = budgets
         self._clock = clock
@@ -127,6 +134,16 @@ class Scrape:
             )
             for code, count in sorted(self._refusals.by_code.items())
         ]
+        samples += [
+            ProcessSample(
+                CIRCUIT_OPEN.name,
+                CIRCUIT_OPEN.type,
+                CIRCUIT_OPEN.help,
+                count,
+                (("provider", provider),),
+            )
+            for provider, count in sorted(self._circuits.open_by_provider().items())
+        ]
         if self._cache is not None:
             samples.append(
                 ProcessSample(
@@ -136,4 +153,8 @@ class Scrape:
                     self._cache.failures,
                 )
             )
-        return samples
+        # Each worker counts for itself; without a label their counters would be taken for one.
+        process = ("pid", str(os.getpid()))
+        return [
+            msgspec.structs.replace(sample, labels=(*sample.labels, process)) for sample in samples
+        ]

@@ -15,6 +15,7 @@ __all__ = [
     "BUILD_INFO",
     "CACHE_BYTES",
     "CACHE_SIZE",
+    "CIRCUIT_OPEN",
     "COST_OVERSTATED",
     "METRICS",
     "Metric",
@@ -247,6 +248,12 @@ BUDGET_DRIFT = Metric(
 CACHE_SIZE = Metric("llm_cache_size", "gauge", ("tenant_id",), "Answers in the response cache.")
 CACHE_BYTES = Metric(
     "llm_cache_bytes", "gauge", ("tenant_id",), "Size of the response cache.", unit="bytes"
+)
+CIRCUIT_OPEN = Metric(
+    "llm_circuit_open",
+    "gauge",
+    ("provider",),
+    "Models of a provider that this process leaves alone for a while.",
 )
 BUILD_INFO = Metric(
     "modelmeter_build_info", "gauge", ("version",), "The version of modelmeter.", is_info=True

@@ -20,6 +20,8 @@ from modelmeter.settings.budgets import BUDGETS_MAX, BudgetingSettings, BudgetSe
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.prices import PriceSettings
+from modelmeter.settings.routing import RouteSettings, RoutingSettings
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
 
@@ -101,7 +103,10 @@ class Settings(_Table):
     budgets: Annotated[tuple[BudgetSettings, ...], Field(max_length=BUDGETS_MAX)] = ()
     budgeting: BudgetingSettings = BudgetingSettings()
     cache: CacheSettings = CacheSettings()
+    routes: dict[Name, RouteSettings] = Field(default_factory=dict)
+    routing: RoutingSettings = RoutingSettings()
     limits: Limits = Limits()
+    prices: PriceSettings = PriceSettings()
     notifications: NotificationSettings = NotificationSettings()
 
     @property
@@ -156,6 +161,10 @@ class Settings(_Table):
             if key.id in seen:
                 raise ValueError(f"two keys have the id {key.id!r}")
             seen.add(key.id)
+        for name, route in self.routes.items():
+            for target in route.targets:
+                if target.partition("/")[0] not in self.providers:
+                    raise ValueError(f"routes.{name} names {target!r}, whose provider is unknown")
         owners: dict[str, str] = {}
         for team, globs in self.teams.items():
             for glob in globs:
