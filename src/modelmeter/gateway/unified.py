@@ -132,6 +132,7 @@ class Unified:
             sender=sender,
             began_ns=began_ns,
             request_id=None if request_id is None else clean_identifier(request_id),
+            still_wanted=client.require_there,
         )
         await self._answer(client, asked, errand)
 

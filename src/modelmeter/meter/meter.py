@@ -45,6 +45,8 @@ class CallOpening(msgspec.Struct, frozen=True):
     model_requested: str | None = None
     """What the caller asked for, where ``downgraded_by`` had ``model`` asked instead."""
     downgraded_by: str | None = None
+    asks_again: bool = False
+    """A refusal is not the last word: nothing is kept of it."""
 
 
 Knows = Callable[[str, str, int], bool]
@@ -72,6 +74,7 @@ class Meter:
         Raises:
             LedgerUnavailableError: the intent is not committed; the call must not be made.
             BudgetExceededError: the call does not fit a budget and must not be made.
+            ThrottledError: calls like it come too fast; it must not be made.
             RefusedRequestError: the model has no known price and such calls are refused.
         """
         intent = _intent(opening, self._clock.time_ns())
@@ -84,7 +87,9 @@ class Meter:
                 code="unknown_model",
             )
         await self._ledger.open(
-            intent if opening.bound is None else Opening(intent, opening.downgraded_by)
+            intent
+            if opening.bound is None
+            else Opening(intent, opening.downgraded_by, opening.asks_again)
         )
         return OpenCall(intent, self._ledger, self._pricer, self._clock, began_ns)
 

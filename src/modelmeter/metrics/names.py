@@ -184,6 +184,13 @@ METRICS: tuple[Metric, ...] = (
         kind=series.RELAYED,
     ),
     Metric(
+        "llm_throttled_total",
+        "counter",
+        ("agent_id",),
+        "Calls refused by a throttle.",
+        kind=series.THROTTLED,
+    ),
+    Metric(
         "modelmeter_notifications_total",
         "counter",
         ("outcome",),

@@ -12,7 +12,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from modelmeter.errors import SettingsError
-from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings, wrong_names
+from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.lines import line_of
@@ -27,6 +27,8 @@ from modelmeter.settings.prices import (
     ToolFeeSettings,
     wrong_prices,
 )
+from modelmeter.settings.scope import wrong_names
+from modelmeter.settings.throttles import ThrottleSettings
 
 __all__ = ["Check", "Fault", "load_settings"]
 
@@ -74,7 +76,8 @@ def load_settings(
         faults += _faults_of(error)
     else:
         key_ids = {key.id for key in settings.keys}
-        faults += wrong_names(settings.budgets, providers=settings.providers, key_ids=key_ids)
+        for name, entries in (("budgets", settings.budgets), ("throttles", settings.throttles)):
+            faults += wrong_names(name, entries, providers=settings.providers, key_ids=key_ids)
         faults += wrong_prices(settings.prices, providers=settings.providers)
         faults += check(settings) if check is not None else ()
     if settings is None or faults:
@@ -233,6 +236,7 @@ def _unknown_name(location: Sequence[str | int]) -> str:
         "limits": Limits,
         "notifications": NotificationSettings,
         "budgets": BudgetSettings,
+        "throttles": ThrottleSettings,
         "budgeting": BudgetingSettings,
         "prices": PriceSettings,
     }
