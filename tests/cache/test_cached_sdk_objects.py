@@ -133,7 +133,11 @@ def genai_stream(url: str) -> object:
 
 def genai_embed(url: str) -> object:
     sdk = google(url)
-    answer = sdk.models.embed_content(model="gemini-embedding-001", contents="Hello")
+    answer = sdk.models.embed_content(
+        model="gemini-embedding-001",
+        contents="Hello",
+        config=types.EmbedContentConfig(output_dimensionality=256),
+    )
     return answer.model_dump(exclude={"sdk_http_response"})
 
 
