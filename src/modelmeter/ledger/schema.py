@@ -12,6 +12,7 @@ from modelmeter.ledger.tables.paid_failures import PAID_FAILURES
 from modelmeter.ledger.tables.rate_cards import RATE_CARDS
 from modelmeter.ledger.tables.rollups import ROLLUPS
 from modelmeter.ledger.tables.sessions import SESSIONS
+from modelmeter.ledger.tables.throttles import THROTTLES
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
 
@@ -27,6 +28,7 @@ _MIGRATIONS = (
     NOTIFICATIONS,
     ROLLUPS,
     SESSIONS,
+    THROTTLES,
     PAID_FAILURES,
 )
 """Step n brings a file from version n to n + 1; a published step is never changed."""
