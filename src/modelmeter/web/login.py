@@ -8,6 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from modelmeter.errors import RefusedRequestError
+from modelmeter.web.answers import ErrorAnswer
+from modelmeter.web.api_parts import ERRORS
 from modelmeter.web.guard import SESSION_COOKIE, Guard, peer_of
 from modelmeter.web.sessions import SESSION_SECONDS
 
@@ -39,7 +41,8 @@ _SCHEMA: Mapping[str, object] = {
 
 def login_router(guard: Guard) -> APIRouter:
     """The paths that make a session and end one."""
-    router = APIRouter(prefix="/api/v1")
+    too_large = {413: {"model": ErrorAnswer, "description": "The body is too large."}}
+    router = APIRouter(prefix="/api/v1", responses={**ERRORS, **too_large})
 
     @router.post(
         "/login",
