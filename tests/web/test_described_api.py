@@ -58,7 +58,7 @@ def test_every_answer_is_as_described(described: Any, mode: GenerationMode) -> N
 
         @given(case=operation.as_strategy(generation_mode=mode))
         @settings(max_examples=EXAMPLES_MAX, deadline=None, suppress_health_check=[*HealthCheck])
-        def check(case: schemathesis.Case) -> None:
+        def check(case: Any) -> None:
             # A time, a zone and a cursor are texts to the description, and not every text is one.
             case.call_and_validate(excluded_checks=[positive_data_acceptance])
 

@@ -16,6 +16,7 @@ from modelmeter.web.sessions import SESSION_SECONDS
 __all__ = ["login_router"]
 
 _BODY_BYTES_MAX = 4096
+_TOO_LARGE = {"model": ErrorAnswer, "description": "The body is too large."}
 
 
 class _Login(msgspec.Struct, frozen=True):
@@ -41,8 +42,7 @@ _SCHEMA: Mapping[str, object] = {
 
 def login_router(guard: Guard) -> APIRouter:
     """The paths that make a session and end one."""
-    too_large = {413: {"model": ErrorAnswer, "description": "The body is too large."}}
-    router = APIRouter(prefix="/api/v1", responses={**ERRORS, **too_large})
+    router = APIRouter(prefix="/api/v1", responses={**ERRORS, 413: _TOO_LARGE})
 
     @router.post(
         "/login",
