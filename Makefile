@@ -25,6 +25,7 @@ servers: tests/dashboards/grafana_types/node_modules/.synced
 	command -v promtool >/dev/null || missing="$$missing prometheus"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v amtool >/dev/null || missing="$$missing prometheus-alertmanager"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	test -z "$$missing" || { $(INSTALL) $$missing >/dev/null; }
 
 tests/dashboards/grafana_types/node_modules/.synced: tests/dashboards/grafana_types/package-lock.json

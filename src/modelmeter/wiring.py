@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from modelmeter.alerts.channels import channels_of
@@ -12,9 +12,14 @@ from modelmeter.budgets.bound import DemandBound
 from modelmeter.budgets.budget import budget_of
 from modelmeter.budgets.definitions import sync_settings
 from modelmeter.budgets.desk import BudgetDesk
+from modelmeter.budgets.models import unknown_models
+from modelmeter.cache import ResponseCache
+from modelmeter.cache.opening import open_store
+from modelmeter.cache.upkeep import CacheUpkeep
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp, Mount
+from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
@@ -30,10 +35,18 @@ from modelmeter.meter import Meter, Pricer, lost_call, refused_call
 from modelmeter.pricing import PriceBook
 from modelmeter.providers import dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
+from modelmeter.settings.load import Fault
 from modelmeter.settings.model import Settings
 from modelmeter.web.mount import WEB_PATH_STARTS, WEB_PATHS, WebMount, WebParts
 
-__all__ = ["gateway_app", "open_ledger", "price_book", "put_budgets"]
+__all__ = [
+    "faults_of_budgets",
+    "gateway_app",
+    "open_ledger",
+    "price_book",
+    "put_budgets",
+    "response_cache",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +88,14 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
     return Ledger(writer, wait_seconds=limits.ledger_wait_seconds)
 
 
+def faults_of_budgets(settings: Settings) -> Iterator[Fault]:
+    """Places in ``[[budgets]]`` that name models nobody has a price for."""
+    if settings.budgets:
+        now_ns = SystemClock().time_ns()
+        prices = price_book(settings)
+        yield from unknown_models(settings.budgets, settings.providers, prices, now_ns)
+
+
 def put_budgets(settings: Settings) -> None:
     """
     Make the budgets of the configuration those of its ledger, before a gateway opens it.
@@ -107,18 +128,51 @@ async def gateway_app(
     settings: Settings, ledger: Ledger, pricer: PriceBook
 ) -> AsyncIterator[GatewayApp]:
     """The gateway over an open ledger, to be run inside this context."""
+    async with (
+        response_cache(settings, ledger) as cache,
+        _app_around(settings, ledger, pricer, cache) as app,
+    ):
+        yield app
+
+
+@asynccontextmanager
+async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[ResponseCache | None]:
+    """
+    The response cache of the configuration, in touch with the ledger; None: there is none.
+
+    Raises:
+        SettingsError: the client of the configured store is not installed.
+    """
+    if not settings.cache.enabled:
+        yield None
+        return
+    clock = SystemClock()
+    cache = ResponseCache(settings.cache, open_store(settings.cache, clock), clock)
+    try:
+        async with CacheUpkeep(cache, ledger, settings.ledger):
+            yield cache
+    finally:
+        await cache.close()
+
+
+@asynccontextmanager
+async def _app_around(
+    settings: Settings, ledger: Ledger, pricer: PriceBook, cache: ResponseCache | None
+) -> AsyncIterator[GatewayApp]:
     clock = SystemClock()
     identity = Identity(settings)
+    outbound = Outbound(identity)
     upstream = UpstreamClient(settings.limits)
+    meter = Meter(ledger, pricer, clock)
     refusals = RefusalCounts()
     relay = Relay(
         RelayParts(
             doors=doors_of(settings.providers),
             identity=identity,
-            outbound=Outbound(identity),
+            outbound=outbound,
             upstream=upstream,
             admission=Admission(
-                Meter(ledger, pricer, clock),
+                meter,
                 desk_of(ledger),
                 DemandBound(pricer, dialect_for),
                 clock,
@@ -133,6 +187,14 @@ async def gateway_app(
                 peers_max=settings.limits.wrong_key_peers_max,
             ),
             passes_without_ledger=settings.budgeting.without_ledger == "allow",
+            cache=None
+            if cache is None
+            else CacheDesk(
+                cache,
+                meter,
+                outbound,
+                answer_timeout_seconds=settings.limits.upstream_idle_timeout_seconds,
+            ),
         )
     )
     scrape = Scrape(
@@ -141,6 +203,7 @@ async def gateway_app(
         refusals,
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
+        cache=cache,
     )
     web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
     notifier = _notifier(settings, clock)

@@ -5,13 +5,13 @@ import asyncio
 import msgspec
 import pytest
 from cache_cases import GLOBEX, PARTS, HandClock, answer_of, request_of
-from stores_under_test import clock, store
+from stores_under_test import clock, cluster, redis, store
 
 from modelmeter.cache import CachedAnswer, CacheRequest, CacheStore, CacheTurn, ResponseCache
 from modelmeter.record import CacheMiss
 from modelmeter.settings.cache import CacheRule, CacheSettings
 
-_FIXTURES = (clock, store)
+_FIXTURES = (clock, cluster, redis, store)
 
 SETTINGS = CacheSettings(enabled=True, ttl_seconds=60, answer_bytes_max=100_000)
 WAIT_SECONDS_MAX = 20

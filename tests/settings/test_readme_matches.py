@@ -18,6 +18,7 @@ from modelmeter.metrics.names import (
     METRICS,
 )
 from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
+from modelmeter.settings.cache import CacheRule, CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
@@ -47,6 +48,8 @@ SETTINGS = {
         Settings,
         Limits,
         ProviderSettings,
+        CacheSettings,
+        CacheRule,
         KeySettings,
         BudgetSettings,
         BudgetingSettings,
@@ -104,7 +107,16 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
 
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
-    untold = {"version", "health_listen", "providers", "teams", "keys", "budgets", "notifications"}
+    untold = {
+        "version",
+        "health_listen",
+        "providers",
+        "teams",
+        "keys",
+        "budgets",
+        "notifications",
+        "cache",
+    }
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 
 

@@ -17,10 +17,12 @@ KNOWN: Final[dict[str, set[str]]] = {
     "llm_budget_blocked_total": {"budget"},
     "llm_throttled_total": {"agent_id"},
     "llm_circuit_open": {"provider"},
-    "modelmeter_ledger_queue_length": set(),
-    "modelmeter_ledger_failures_total": set(),
-    "modelmeter_ledger_conflicts_total": set(),
-    "modelmeter_refused_requests_total": {"code"},
+    "modelmeter_ledger_queue_length": {"pid"},
+    "modelmeter_ledger_failures_total": {"pid"},
+    "modelmeter_ledger_conflicts_total": {"pid"},
+    "modelmeter_refused_requests_total": {"code", "pid"},
+    "modelmeter_unmetered_calls_total": {"pid"},
+    "modelmeter_cache_failures_total": {"pid"},
 }
 """Each metric and its labels."""
 HISTOGRAMS = {metric.name for metric in METRICS if metric.type == "histogram"}

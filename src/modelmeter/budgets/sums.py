@@ -1,12 +1,13 @@
 """What the ledger's entries add up to for a budget: the truth that its windows must equal."""
 
 import sqlite3
+from collections.abc import Iterator
 
-from modelmeter.budgets.budget import Budget, Unit
+from modelmeter.budgets.budget import Budget, Unit, Who
 from modelmeter.budgets.windows import slice_of
 from modelmeter.record import PICO_PER_USD
 
-__all__ = ["SEQ_MAX", "newest_entry", "settled_in", "settled_slices", "slices_behind"]
+__all__ = ["SEQ_MAX", "newest_entry", "settled_by", "settled_in", "settled_slices", "slices_behind"]
 
 SEQ_MAX = 2**63 - 1
 _NS_MAX = 2**63 - 1
@@ -49,16 +50,36 @@ def settled_in(
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
+    found = settled_by(connection, budget, start_ns, end_ns, after_seq=after_seq, upto_seq=upto_seq)
+    return sum(amount for _, amount in found)
+
+
+def settled_by(
+    connection: sqlite3.Connection,
+    budget: Budget,
+    start_ns: int,
+    end_ns: int,
+    *,
+    after_seq: int = 0,
+    upto_seq: int = SEQ_MAX,
+) -> Iterator[tuple[Who, int]]:
+    """
+    What `settled_in` sums, by who called.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
     statement = _BY_PLACE if after_seq else _BY_TIME
     span = {"start": start_ns, "end": min(end_ns, _NS_MAX), "after": after_seq, "upto": upto_seq}
-    total = 0
-    for *who, usd, pico, tokens, calls in connection.execute(statement, span):
-        if budget.scope.matches(tuple(who)):
-            if budget.unit is Unit.USD:
-                total += usd * PICO_PER_USD + pico
-            else:
-                total += (tokens if budget.unit is Unit.TOKENS else calls) * PICO_PER_USD
-    return total
+    for *names, usd, pico, tokens, calls in connection.execute(statement, span):
+        tenant, team, agent, key, provider, model = names
+        who = (tenant, team, agent, key, provider, model)
+        if not budget.scope.matches(who):
+            continue
+        if budget.unit is Unit.USD:
+            yield who, usd * PICO_PER_USD + pico
+        else:
+            yield who, (tokens if budget.unit is Unit.TOKENS else calls) * PICO_PER_USD
 
 
 def settled_slices(

@@ -16,8 +16,8 @@ __all__ = ["LAST_NS", "Slice", "Window", "WindowKind", "alert_window", "counted_
 
 _NS = 1_000_000_000
 _HOUR_SECONDS = 3600
-LAST_NS = int(datetime(9998, 1, 1, tzinfo=UTC).timestamp()) * _NS
-"""Later moments count as this one: there the calendar ends."""
+LAST_NS = int(datetime(2261, 1, 1, tzinfo=UTC).timestamp()) * _NS
+"""Later moments count as this one: nanoseconds in 64 bits end in the year after."""
 _SLICES_OF_ROLLING = 60
 """A rolling window moves on in steps of a sixtieth, and never counts less than its length."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
 
 import msgspec
 
@@ -14,7 +13,7 @@ from modelmeter.cache.guarded_store import GuardedStore
 from modelmeter.cache.key import CacheKey, KeyParts, cache_key
 from modelmeter.cache.policy import CachePlan, CachePolicy
 from modelmeter.cache.store import CacheStore, Claim, Stored, TenantUsage
-from modelmeter.cache.turn import CacheTurn
+from modelmeter.cache.turn import CacheTurn, Conclusion
 from modelmeter.errors import CacheUnavailableError
 from modelmeter.providers.temperature import request_temperature
 from modelmeter.record import CacheMiss, Clock, Operation
@@ -53,21 +52,17 @@ class ResponseCache:
     Whatever the store does, calls go on: a store that does not answer means misses.
     """
 
-    def __init__(
-        self,
-        settings: CacheSettings,
-        store: CacheStore,
-        clock: Clock,
-        *,
-        on_evicted: Callable[[str, int], None] | None = None,
-    ) -> None:
-        """``on_evicted`` is told of answers that made room, by tenant."""
+    def __init__(self, settings: CacheSettings, store: CacheStore, clock: Clock) -> None:
         self._settings = settings
         self._policy = CachePolicy(settings)
         self._store = GuardedStore(store, clock)
         self._flights = Flights()
-        self._on_evicted = on_evicted
         self._renewals: set[asyncio.Task[None]] = set()
+
+    @property
+    def shared(self) -> bool:
+        """The store is that of all processes."""
+        return self._store.shared
 
     @property
     def failures(self) -> int:
@@ -108,6 +103,10 @@ class ResponseCache:
             return await self._store.usage()
         except CacheUnavailableError:
             return {}
+
+    def take_evictions(self) -> dict[str, int]:
+        """How many answers of each tenant made room since this was last asked."""
+        return self._store.take_evictions()
 
     async def close(self) -> None:
         """Release the store."""
@@ -201,12 +200,14 @@ class ResponseCache:
             try:
                 if well and await self._keep(place, plan, answer) and answer is not None:
                     end = Stored(answer, 0.0)
+                elif well:
+                    flight.miss = CacheMiss.NOT_STORED
             finally:
                 self._flights.end(place, flight, end)
                 if holder is not None:
                     await self._release(place, holder, alone=end is FlightEnd.ALONE)
 
-        return CacheTurn(miss=flight.miss, conclude=conclude)
+        return self._missed(flight.miss, conclude)
 
     def _go_alone(self, place: Place, flight: Flight, plan: CachePlan) -> CacheTurn:
         self._flights.end(place, flight, FlightEnd.ALONE)
@@ -217,7 +218,11 @@ class ResponseCache:
             if well:
                 await self._keep(place, plan, answer)
 
-        return CacheTurn(miss=miss, conclude=conclude)
+        return self._missed(miss, conclude)
+
+    def _missed(self, miss: CacheMiss, conclude: Conclusion) -> CacheTurn:
+        bytes_max = self._settings.answer_bytes_max
+        return CacheTurn(miss=miss, conclude=conclude, bytes_max=bytes_max)
 
     async def _keep(self, place: Place, plan: CachePlan, answer: CachedAnswer | None) -> bool:
         """Store an answer, or that there is none to store; False: it is not for others."""
@@ -230,9 +235,6 @@ class ResponseCache:
                 await self._store.remark(*place, CacheMiss.NOT_STORED, ttl_seconds=ttl_seconds)
         except CacheUnavailableError as error:
             logger.debug("an answer was not kept: %s", error)
-        if self._on_evicted is not None:
-            for tenant_id, count in self._store.take_evictions().items():
-                self._on_evicted(tenant_id, count)
         return fits
 
     async def _release(self, place: Place, holder: str, *, alone: bool) -> None:

@@ -26,17 +26,15 @@ class CacheTurn:
         stored: Stored | None = None,
         miss: CacheMiss | None = None,
         conclude: Conclusion | None = None,
+        bytes_max: int = 0,
     ) -> None:
         self.stored = stored
         """The answer of a hit."""
         self.miss = miss
         """Why it is a miss; None: it is a hit."""
+        self.bytes_max = bytes_max
+        """The longest body that is worth being collected; 0: no answer is kept."""
         self._conclude = conclude
-
-    @property
-    def keeps(self) -> bool:
-        """An answer may be kept, so it is worth being collected."""
-        return self._conclude is not None
 
     async def keep(self, answer: CachedAnswer) -> None:
         """Keep the call's answer, and give it to those who wait."""

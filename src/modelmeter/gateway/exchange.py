@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from modelmeter.errors import LedgerError, UpstreamError
+from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.inflated import seen_plain
@@ -62,9 +63,15 @@ class Exchange:
         limits: Limits,
         *,
         told: Headers | None = None,
+        keeper: AnswerKeeper | None = None,
     ) -> None:
-        """``told``: headers for the caller beside the upstream's own."""
+        """
+        ``told``: headers for the caller beside the upstream's own.
+
+        ``keeper`` sees the answer of a call for which caching is configured.
+        """
         self._told = told
+        self._keeper = keeper
         self._client = client
         self._upstream = upstream
         self._call = call
@@ -118,6 +125,8 @@ class Exchange:
             )
         head = AnswerHead(answer.status, answer.headers)
         observer = seen_plain(self._dialect.observe(self._facts, head), answer.headers)
+        if self._keeper is not None:
+            observer = self._keeper.watch(observer, answer)
         self._observer = observer
         while True:
             self._patience.allow(
@@ -174,6 +183,8 @@ class Exchange:
         headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
         if self._told:
             headers += self._told
+        if self._keeper is not None:
+            headers.append(self._keeper.header)
         return headers
 
     async def _conclude(self) -> None:

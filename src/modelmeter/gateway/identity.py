@@ -11,7 +11,7 @@ from modelmeter.record import UNKNOWN_AGENT, Caller, Teams
 from modelmeter.settings.model import KeySettings, Settings
 from modelmeter.wire.header_rules import clean_identifier
 
-__all__ = ["GATEWAY_KEY_PREFIX", "INVALID_KEY_CODE", "Identity", "strip_credentials"]
+__all__ = ["GATEWAY_KEY_PREFIX", "INVALID_KEY_CODE", "Identity", "credentials", "strip_credentials"]
 
 INVALID_KEY_CODE = "invalid_gateway_key"
 GATEWAY_KEY_PREFIX = b"mm-"
@@ -29,6 +29,11 @@ _KEY_BYTES_MAX = 512
 _NO_DIGEST = "0" * 64
 
 Headers = Sequence[tuple[bytes, bytes]]
+
+
+def credentials(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """The keys and tokens of the caller."""
+    return [header for header in headers if header[0] in _CREDENTIAL_HEADERS]
 
 
 def strip_credentials(headers: Headers) -> list[tuple[bytes, bytes]]:

@@ -7,7 +7,7 @@ from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.exchange import UpstreamRequest
-from modelmeter.gateway.identity import Identity, strip_credentials
+from modelmeter.gateway.identity import Identity, credentials, strip_credentials
 from modelmeter.gateway.signing import RequestSigner
 from modelmeter.wire.header_rules import forwardable_request_headers
 
@@ -24,6 +24,24 @@ class Outbound:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
         self._signers: dict[str, RequestSigner] = {}
+
+    def endpoint(self, client: ClientSide, door: Door, path: str) -> str:
+        """The method and address of ``path`` behind ``door``, without any credential."""
+        query = _query(client.scope["query_string"], True)
+        return f"{client.scope['method']} {door.url(path, query)}"
+
+    def principal(self, client: ClientSide, door: Door) -> bytes:
+        """What a request behind ``door`` will be authenticated with; never to be shown."""
+        if door.credential is not None:
+            return b"%b: %b" % door.credential
+        if door.signs:
+            return b"signed: %b %b" % (
+                (door.aws_profile or "").encode(),
+                (door.region or "").encode(),
+            )
+        lines = [b"%b: %b" % header for header in credentials(client.headers)]
+        lines += (part for part in client.scope["query_string"].split(b"&") if _is_key(part))
+        return b"\n".join(lines)
 
     async def request(
         self, client: ClientSide, door: Door, path: str, body: bytes
@@ -82,4 +100,8 @@ def _query(query: bytes, own_credential: bool) -> bytes:
         )
     if not own_credential:
         return query
-    return b"&".join(part for part in query.split(b"&") if not part.startswith(b"key="))
+    return b"&".join(part for part in query.split(b"&") if not _is_key(part))
+
+
+def _is_key(part: bytes) -> bool:
+    return part.startswith(b"key=")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from modelmeter.cache import CacheTurn
 from modelmeter.errors import (
     BudgetExceededError,
     LedgerError,
@@ -13,8 +14,10 @@ from modelmeter.errors import (
     RefusedRequestError,
     UpstreamError,
 )
-from modelmeter.gateway.admission import Admission, Asked
+from modelmeter.gateway.admission import Admission, Admitted, Asked
+from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
+from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
 from modelmeter.gateway.exchange import Exchange, UpstreamRequest
@@ -62,6 +65,8 @@ class RelayParts(msgspec.Struct, frozen=True):
     wrong_keys: WrongKeys
     passes_without_ledger: bool
     """Calls that no budget can stop are passed on unmetered while the ledger cannot commit."""
+    cache: CacheDesk | None = None
+    """None: no caching is configured."""
 
 
 class Relay:
@@ -138,33 +143,72 @@ class Relay:
         _require_json(client)
         facts = door.dialect.read_request(operation, path, body)
         opening = _opening(client, door, caller, facts, len(body))
+        asked = Asked(door, path, body, facts, opening)
+        turn = None
+        if parts.cache is not None:
+            turn = await parts.cache.turn(client, asked)
+        if turn is None:
+            await self._make(client, asked, began_ns)
+        elif parts.cache is not None and turn.stored is not None:
+            await parts.cache.answer(client, opening, turn.stored, began_ns=began_ns)
+        else:
+            await self._make_and_keep(client, asked, began_ns, turn)
+
+    async def _make(
+        self,
+        client: ClientSide,
+        asked: Asked,
+        began_ns: int,
+        keeper: AnswerKeeper | None = None,
+    ) -> Admitted | None:
+        """Make a call and relay its answer; None: it was passed on unmetered."""
+        parts = self._parts
 
         async def send(path: str, body: bytes) -> UpstreamRequest:
-            return await parts.outbound.request(client, door, path, body)
+            return await parts.outbound.request(client, asked.door, path, body)
 
         try:
-            admitted = await parts.admission.open(
-                Asked(door, path, body, facts, opening), send, began_ns=began_ns
-            )
+            admitted = await parts.admission.open(asked, send, began_ns=began_ns)
         except LedgerUnavailableError:
-            if parts.passes_without_ledger and not parts.admission.may_stop(opening):
+            if parts.passes_without_ledger and not parts.admission.may_stop(asked.opening):
                 parts.refusals.unmetered += 1
-                request = await send(path, body)
+                request = await send(asked.path, asked.body)
                 await pass_through(
-                    client, parts.upstream, request, door, parts.limits, parts.ledger
+                    client, parts.upstream, request, asked.door, parts.limits, parts.ledger
                 )
-                return
+                return None
             raise
         exchange = Exchange(
             client,
             parts.upstream,
             admitted.call,
             admitted.facts,
-            door.dialect,
+            asked.door.dialect,
             parts.limits,
             told=admitted.headers,
+            keeper=keeper,
         )
         await exchange.run(admitted.request)
+        return admitted
+
+    async def _make_and_keep(
+        self, client: ClientSide, asked: Asked, began_ns: int, turn: CacheTurn
+    ) -> None:
+        """Make a call that the cache could not answer; others may be waiting for its answer."""
+        keeper = AnswerKeeper(turn, asked.facts)
+        opening = msgspec.structs.replace(asked.opening, cache_miss=turn.miss)
+        missed = msgspec.structs.replace(asked, opening=opening)
+        succeeded = False
+        try:
+            admitted = await self._make(client, missed, began_ns, keeper)
+            if admitted is None:
+                return
+            if admitted.facts.model != asked.facts.model:
+                # A cheaper model's answer is not what others who ask for this one shall get.
+                await turn.keep_nothing()
+            succeeded = admitted.call.succeeded and client.complete
+        finally:
+            await keeper.conclude(succeeded=succeeded)
 
     def _caller(self, client: ClientSide, now_ns: int) -> Caller:
         try:

@@ -1,10 +1,14 @@
 """What ``/metrics`` shows: the ledger's series, and a few numbers of this process."""
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
 
+import msgspec
+
 from modelmeter import __version__
+from modelmeter.cache import ResponseCache
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import Ledger
@@ -31,6 +35,7 @@ class Scrape:
         clock: Clock,
         *,
         scrape_interval_seconds: float,
+        cache: ResponseCache | None = None,
     ) -> None:
         """
         Raises:
@@ -39,6 +44,7 @@ class Scrape:
         self._connection = connect_reader(ledger_path)
         self._ledger = ledger
         self._refusals = refusals
+        self._cache = cache
         self._clock = clock
         hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
         self._exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
@@ -119,4 +125,17 @@ class Scrape:
             )
             for code, count in sorted(self._refusals.by_code.items())
         ]
-        return samples
+        if self._cache is not None:
+            samples.append(
+                ProcessSample(
+                    "modelmeter_cache_failures_total",
+                    "counter",
+                    "Requests of this process that the response cache's store did not answer.",
+                    self._cache.failures,
+                )
+            )
+        # Each worker counts for itself; without a label their counters would be taken for one.
+        process = ("pid", str(os.getpid()))
+        return [
+            msgspec.structs.replace(sample, labels=(*sample.labels, process)) for sample in samples
+        ]

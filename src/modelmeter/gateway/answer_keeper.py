@@ -1,0 +1,109 @@
+"""Collects the answer of a call that missed the cache, and keeps it if it is whole and good."""
+
+from modelmeter.cache import CachedAnswer, CacheTurn
+from modelmeter.gateway.asgi import Headers, header
+from modelmeter.gateway.upstream import UpstreamAnswer
+from modelmeter.providers import RequestFacts, ResponseFacts, ResponseObserver
+from modelmeter.providers.wholeness import is_whole
+from modelmeter.record import CacheMiss
+from modelmeter.wire.header_rules import forwardable_response_headers
+
+__all__ = ["CACHE_HEADER", "AnswerKeeper"]
+
+CACHE_HEADER = b"x-modelmeter-cache"
+
+_OK = 200
+_PLAIN = (None, b"", b"identity")
+_BYPASSED = frozenset({CacheMiss.NO_STORE, CacheMiss.NO_CACHE, CacheMiss.TEMPERATURE})
+_OF_ONE_CALL = frozenset({
+    b"retry-after", b"retry-after-ms", b"x-should-retry", b"server-timing",
+    b"openai-processing-ms",
+})  # fmt: skip
+_OF_ONE_CALL_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
+
+
+class AnswerKeeper:
+    """Sees one answer as its caller gets it."""
+
+    def __init__(self, turn: CacheTurn, facts: RequestFacts) -> None:
+        self._turn = turn
+        self._facts = facts
+        self._kept: _KeptAnswer | None = None
+        word = b"bypass" if turn.miss in _BYPASSED else b"miss"
+        self.header = (CACHE_HEADER, word)
+        """What the caller is told."""
+
+    def watch(self, observer: ResponseObserver, answer: UpstreamAnswer) -> ResponseObserver:
+        """``observer``, behind which the answer is collected if it may be kept."""
+        if not self._turn.bytes_max or answer.status != _OK:
+            return observer
+        # The upstream was asked not to compress: what it packed is of no use to other callers.
+        if header(answer.headers, b"content-encoding") not in _PLAIN:
+            return observer
+        self._kept = _KeptAnswer(observer, _headers(answer), self._turn.bytes_max)
+        return self._kept
+
+    async def conclude(self, *, succeeded: bool) -> None:
+        """The exchange is over; its caller got the whole answer, or did not."""
+        kept = self._kept
+        if not succeeded or kept is None:
+            await self._turn.end()
+            return
+        body = kept.body()
+        facts = kept.facts()
+        if body is None or not facts.ended or not is_whole(self._facts.operation, body):
+            await self._turn.keep_nothing()
+            return
+        await self._turn.keep(
+            CachedAnswer(
+                body=body, facts=facts, headers=kept.headers, streamed=self._facts.streamed
+            )
+        )
+
+
+class _KeptAnswer:
+    """A `ResponseObserver` that remembers what the one inside gives out."""
+
+    def __init__(self, inner: ResponseObserver, headers: Headers, bytes_max: int) -> None:
+        self.headers = headers
+        self._inner = inner
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._parts: list[bytes] | None = []
+
+    @property
+    def finished(self) -> bool:
+        """See `ResponseObserver.finished`."""
+        return self._inner.finished
+
+    def feed(self, chunk: bytes) -> bytes:
+        """See `ResponseObserver.feed`."""
+        return self._remember(self._inner.feed(chunk))
+
+    def end(self) -> bytes:
+        """See `ResponseObserver.end`."""
+        return self._remember(self._inner.end())
+
+    def facts(self) -> ResponseFacts:
+        """See `ResponseObserver.facts`."""
+        return self._inner.facts()
+
+    def body(self) -> bytes | None:
+        """All that was given out; None if that was too much."""
+        return None if self._parts is None else b"".join(self._parts)
+
+    def _remember(self, out: bytes) -> bytes:
+        self._bytes += len(out)
+        if self._bytes > self._bytes_max:
+            self._parts = None
+        elif self._parts is not None and out:
+            self._parts.append(out)
+        return out
+
+
+def _headers(answer: UpstreamAnswer) -> Headers:
+    return [
+        (name, value)
+        for name, value in forwardable_response_headers(answer.headers)
+        if name not in _OF_ONE_CALL and not name.startswith(_OF_ONE_CALL_PREFIXES)
+    ]
