@@ -5,6 +5,7 @@ Every error modelmeter raises on purpose.
     ├── SettingsError            the configuration cannot be used
     ├── RefusedRequestError      a caller's request is not sent upstream
     ├── BudgetExceededError      a call does not fit what is left of a budget
+    ├── ThrottledError           a call comes faster than a throttle lets calls through
     ├── WireError                bytes that no codec can read
     │   ├── WireLimitError       … or that exceed a codec's cap
     │   └── WireFormatError      … or that break the format
@@ -15,7 +16,11 @@ Every error modelmeter raises on purpose.
     │   ├── LedgerFormatError    … ever: not a ledger, damaged, or of a newer version
     │   └── LedgerConflictError  … because the call is settled already
     ├── CacheUnavailableError    the response cache's store does not answer
-    └── UnknownModelError        no price is known
+    ├── UnknownModelError        no price is known
+    └── LLMServiceError          no provider gave an answer
+        ├── APIKeyError          … because a key is missing or wrong
+        ├── RateLimitError       … because the provider wants fewer calls
+        └── LLMTimeoutError      … in time; also the built-in TimeoutError
 
 Each carries a stable ``code`` for programs; its text says what was wrong and what to do.
 """
@@ -25,16 +30,21 @@ from decimal import Decimal
 from typing import ClassVar
 
 __all__ = [
+    "APIKeyError",
     "BudgetExceededError",
     "CacheUnavailableError",
+    "LLMServiceError",
+    "LLMTimeoutError",
     "LedgerConflictError",
     "LedgerError",
     "LedgerFormatError",
     "LedgerLateError",
     "LedgerUnavailableError",
     "ModelmeterError",
+    "RateLimitError",
     "RefusedRequestError",
     "SettingsError",
+    "ThrottledError",
     "UnknownModelError",
     "UpstreamError",
     "WireError",
@@ -112,6 +122,30 @@ class BudgetExceededError(ModelmeterError):
         """The model that the budget lets a call ask instead."""
 
 
+class ThrottledError(ModelmeterError):
+    """A call was not made, for calls like it come faster than a throttle lets them through."""
+
+    code = "throttled"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        throttle: str,
+        retry_after_seconds: float,
+        queue_seconds: float,
+        queue_max: int,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.throttle = throttle
+        self.retry_after_seconds = retry_after_seconds
+        """When it may fit, as far as anybody can tell."""
+        self.queue_seconds = queue_seconds
+        """How long it may wait for its turn; 0 where waiting is of no use."""
+        self.queue_max = queue_max
+
+
 class WireError(ModelmeterError):
     """Bytes that a codec cannot read."""
 
@@ -185,3 +219,51 @@ class UnknownModelError(ModelmeterError):
     """No price is known for a model."""
 
     code = "unknown_model"
+
+
+class LLMServiceError(ModelmeterError):
+    """
+    A request got no answer, or not all of it.
+
+    ``error_type`` is one of `modelmeter.record.ErrorType`'s values. Of several attempts it tells
+    of the last one.
+    """
+
+    code = "llm_service_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        error_type: str,
+        http_status: int | None = None,
+        provider: str | None = None,
+        call_id: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_type = error_type
+        self.http_status = http_status
+        """What the provider answered, if it answered."""
+        self.provider = provider
+        self.call_id = call_id
+        self.retry_after_seconds = retry_after_seconds
+
+
+class APIKeyError(LLMServiceError):
+    """The provider's key is missing, wrong, or may not do this."""
+
+    code = "llm_api_key"
+
+
+class RateLimitError(LLMServiceError):
+    """The provider wants fewer calls; ``retry_after_seconds`` says when, if it said so."""
+
+    code = "llm_rate_limit"
+
+
+class LLMTimeoutError(LLMServiceError, TimeoutError):
+    """The provider did not answer in time."""
+
+    code = "llm_timeout"

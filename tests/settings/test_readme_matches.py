@@ -14,6 +14,7 @@ from modelmeter.metrics.names import (
     BUILD_INFO,
     CACHE_BYTES,
     CACHE_SIZE,
+    CIRCUIT_OPEN,
     COST_OVERSTATED,
     METRICS,
 )
@@ -23,6 +24,8 @@ from modelmeter.settings.limits import Limits
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.routing import RouteSettings, RoutingSettings
+from modelmeter.settings.throttles import ThrottleSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -38,6 +41,7 @@ SHOWN = {
         ACTIVE_REQUESTS,
         CACHE_BYTES,
         CACHE_SIZE,
+        CIRCUIT_OPEN,
         COST_OVERSTATED,
         BUILD_INFO,
     )
@@ -54,6 +58,9 @@ SETTINGS = {
         BudgetSettings,
         BudgetingSettings,
         NotificationSettings,
+        ThrottleSettings,
+        RouteSettings,
+        RoutingSettings,
     )
     for name in table.model_fields
 }
@@ -108,6 +115,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
     untold = {
+        "throttles",
         "version",
         "health_listen",
         "providers",
@@ -116,6 +124,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
         "budgets",
         "notifications",
         "cache",
+        "routes",
     }
     assert settings.model_dump(exclude=untold) == Settings().model_dump(exclude=untold)
 

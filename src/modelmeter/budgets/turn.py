@@ -178,7 +178,7 @@ class BudgetTurn:
             self._marks.append((rules[place], BUDGET_SHADOW, intent.id))
         if verdict.stopped_by is not None:
             return self._refuse(
-                intent, rules[verdict.stopped_by], claims[verdict.stopped_by], verdict.downgrade_to
+                opening, rules[verdict.stopped_by], claims[verdict.stopped_by], verdict.downgrade_to
             )
         holds = {}
         for rule, claim in zip(rules, claims, strict=True):
@@ -204,11 +204,12 @@ class BudgetTurn:
         )
 
     def _refuse(
-        self, intent: Intent, rule: Rule, claim: Claim, downgrade_to: str | None
+        self, opening: Opening, rule: Rule, claim: Claim, downgrade_to: str | None
     ) -> Refused:
+        intent = opening.intent
         found = rule.slice_of(intent.started_at_ns)
         error = exceeded(claim, found, self._now_ns, downgrade_to)
-        if downgrade_to is not None:
+        if downgrade_to is not None or opening.asks_again:
             return Refused(intent, error, None)
         self._marks.append((rule, BUDGET_BLOCKED, intent.id))
         self._tell(rule, _REFUSAL, intent.started_at_ns)

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from modelmeter.cli.budget import app as budget_app
+from modelmeter.cli.cache import app as cache_app
 from modelmeter.cli.calls import calls
 from modelmeter.cli.dashboard import app as dashboard_app
 from modelmeter.cli.demo import demo
@@ -35,6 +36,7 @@ app.command("explain", no_args_is_help=True)(explain)
 app.command("price", no_args_is_help=True)(price)
 app.command("reprice", no_args_is_help=True)(reprice)
 app.add_typer(budget_app, name="budget")
+app.add_typer(cache_app, name="cache")
 app.add_typer(key_app, name="key")
 app.add_typer(dashboard_app, name="dashboard")
 

@@ -48,7 +48,7 @@ def reprice(
     from modelmeter.ledger.read_only import connect_reader
     from modelmeter.wiring import price_book
 
-    settings = settings_of(config)
+    settings = settings_of(config, prices=True)
     path = ledger or settings.ledger
     zone = ZoneInfo(settings.time_zone)
     wanted = _wanted(from_, to, zone, model, provider)

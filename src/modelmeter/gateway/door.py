@@ -40,6 +40,11 @@ class Door(msgspec.Struct, frozen=True):
         """Requests are signed with AWS credentials."""
         return self.kind == "bedrock" and self.credential is None
 
+    def credential_header(self, key: bytes) -> tuple[bytes, bytes]:
+        """The header in which this provider wants a key."""
+        name = _CREDENTIAL_HEADERS.get(self.kind, b"authorization")
+        return name, b"Bearer " + key if name == b"authorization" else key
+
     def url(self, path: str, query: bytes) -> str:
         """The upstream's address for a path behind this door."""
         suffix = f"?{query.decode('ascii')}" if query else ""

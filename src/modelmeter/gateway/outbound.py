@@ -11,11 +11,11 @@ from modelmeter.gateway.identity import Identity, credentials, strip_credentials
 from modelmeter.gateway.signing import RequestSigner
 from modelmeter.wire.header_rules import forwardable_request_headers
 
-__all__ = ["Outbound"]
+__all__ = ["PLAIN", "Outbound"]
 
 _QUERY_BYTES = frozenset(range(0x21, 0x7F))
 # The observer reads bodies as they pass, so the upstream is asked not to compress them.
-_PLAIN = (b"accept-encoding", b"identity")
+PLAIN = (b"accept-encoding", b"identity")
 
 
 class Outbound:
@@ -57,13 +57,13 @@ class Outbound:
         headers = forwardable_request_headers(client.headers)
         if own_credential:
             headers = strip_credentials(headers)
-        headers.append(_PLAIN)
+        headers.append(PLAIN)
         url = door.url(path, _query(client.scope["query_string"], own_credential))
         method = client.scope["method"]
         if door.credential is not None:
             headers.append(door.credential)
         elif door.signs:
-            headers = await self._signed(door, method, url, headers, body)
+            headers = await self.signed(door, method, url, headers, body)
         elif self._identity.has_keys:
             raise RefusedRequestError(
                 f"no key for {door.provider}: set providers.{door.provider}.api_key",
@@ -72,9 +72,15 @@ class Outbound:
             )
         return UpstreamRequest(method, url, headers, body)
 
-    async def _signed(
+    async def signed(
         self, door: Door, method: str, url: str, headers: Headers, body: bytes
     ) -> Headers:
+        """
+        ``headers`` with an AWS signature of the request.
+
+        Raises:
+            RefusedRequestError: there are no AWS credentials.
+        """
         # Finding or refreshing AWS credentials may ask the network, so not in the event loop.
         signer = self._signers.get(door.provider)
         try:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import ceil
 
 import msgspec
 
@@ -12,6 +13,7 @@ from modelmeter.errors import (
     LedgerError,
     LedgerUnavailableError,
     RefusedRequestError,
+    ThrottledError,
     UpstreamError,
 )
 from modelmeter.gateway.admission import Admission, Admitted, Asked
@@ -34,7 +36,17 @@ from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import clean_identifier
 
-__all__ = ["Relay", "RelayParts"]
+__all__ = ["REFUSED", "Relay", "RelayParts", "refusal_of", "require_json"]
+
+REFUSED = (
+    asyncio.CancelledError,
+    RefusedRequestError,
+    BudgetExceededError,
+    ThrottledError,
+    UpstreamError,
+    LedgerError,
+)
+"""How a request may end without an answer of its upstream."""
 
 KNOWN_PATHS_MAX = 1024
 """Paths whose doors are remembered; then the memory starts anew."""
@@ -84,36 +96,9 @@ class Relay:
             await self._serve(client, door, path)
         except ClientGoneError:
             return
-        except asyncio.CancelledError:
-            # Only the server's stop cancels a request, and this is where its task ends.
-            refusal = RefusedRequestError(
-                "the gateway is stopping; try again in a moment",
-                code="stopping",
-                http_status=503,
-                retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
-            )
-            await self._refuse(client, door, refusal)
-        except RefusedRequestError as error:
-            await self._refuse(client, door, error)
-        except BudgetExceededError as error:
-            refusal = RefusedRequestError(
-                error.message,
-                code=error.code,
-                http_status=429,
-                retry_after_seconds=error.retry_after_seconds,
-            )
-            await self._refuse(client, door, refusal, told=_stands(error))
-        except UpstreamError as error:
-            refusal = RefusedRequestError(error.message, code="upstream_error", http_status=502)
-            await self._refuse(client, door, refusal)
-        except LedgerError as error:
-            refusal = RefusedRequestError(
-                str(error),
-                code=error.code,
-                http_status=503,
-                retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
-            )
-            await self._refuse(client, door, refusal)
+        except REFUSED as error:
+            refusal, told = refusal_of(error)
+            await self._refuse(client, door, refusal, told=told)
 
     def _door(self, raw_path: bytes) -> tuple[Door, str]:
         found = self._known_paths.get(raw_path)
@@ -129,7 +114,7 @@ class Relay:
     async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
-        caller = self._caller(client, began_ns)
+        caller = self.caller(client, began_ns)
         method = client.scope["method"]
         operation = door.dialect.operation(method, path)
         body = await client.read_body(
@@ -140,7 +125,7 @@ class Relay:
             request = await parts.outbound.request(client, door, path, body)
             await pass_through(client, parts.upstream, request, door, parts.limits, parts.ledger)
             return
-        _require_json(client)
+        require_json(client)
         facts = door.dialect.read_request(operation, path, body)
         opening = _opening(client, door, caller, facts, len(body))
         asked = Asked(door, path, body, facts, opening)
@@ -168,7 +153,9 @@ class Relay:
             return await parts.outbound.request(client, asked.door, path, body)
 
         try:
-            admitted = await parts.admission.open(asked, send, began_ns=began_ns)
+            admitted = await parts.admission.open(
+                asked, send, began_ns=began_ns, still_wanted=client.require_there
+            )
         except LedgerUnavailableError:
             if parts.passes_without_ledger and not parts.admission.may_stop(asked.opening):
                 parts.refusals.unmetered += 1
@@ -210,7 +197,13 @@ class Relay:
         finally:
             await keeper.conclude(succeeded=succeeded)
 
-    def _caller(self, client: ClientSide, now_ns: int) -> Caller:
+    def caller(self, client: ClientSide, now_ns: int) -> Caller:
+        """
+        Who makes a request.
+
+        Raises:
+            RefusedRequestError: it may not be made.
+        """
         try:
             return self._parts.identity.identify(client.headers, datetime.now(UTC))
         except RefusedRequestError as error:
@@ -277,7 +270,53 @@ def _attempt(retries: bytes | None) -> int:
     return min(int(retries), _ATTEMPTS_MAX)
 
 
-def _require_json(client: ClientSide) -> None:
+def refusal_of(error: BaseException) -> tuple[RefusedRequestError, Headers | None]:
+    """What one of `REFUSED` is answered as, and what else its caller is told."""
+    if isinstance(error, RefusedRequestError):
+        return error, None
+    if isinstance(error, BudgetExceededError):
+        refusal = RefusedRequestError(
+            error.message,
+            code=error.code,
+            http_status=429,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+        return refusal, _stands(error)
+    if isinstance(error, ThrottledError):
+        refusal = RefusedRequestError(
+            error.message,
+            code=error.code,
+            http_status=429,
+            retry_after_seconds=max(ceil(error.retry_after_seconds), 1),
+        )
+        return refusal, [(b"x-modelmeter-throttle", error.throttle.encode())]
+    if isinstance(error, UpstreamError):
+        return RefusedRequestError(error.message, code="upstream_error", http_status=502), None
+    if isinstance(error, LedgerError):
+        refusal = RefusedRequestError(
+            str(error),
+            code=error.code,
+            http_status=503,
+            retry_after_seconds=_LEDGER_RETRY_AFTER_SECONDS,
+        )
+        return refusal, None
+    # Only the server's stop cancels a request, and this is where its task ends.
+    refusal = RefusedRequestError(
+        "the gateway is stopping; try again in a moment",
+        code="stopping",
+        http_status=503,
+        retry_after_seconds=_STOP_RETRY_AFTER_SECONDS,
+    )
+    return refusal, None
+
+
+def require_json(client: ClientSide) -> None:
+    """
+    Check what the request says of its body.
+
+    Raises:
+        RefusedRequestError: it is no JSON (415).
+    """
     content_type = header(client.headers, b"content-type")
     if content_type is None or content_type.split(b";")[0].strip().lower().endswith(b"json"):
         return

@@ -15,7 +15,9 @@ from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import read_series
 from modelmeter.metrics import Exposition, ProcessSample
+from modelmeter.metrics.names import CIRCUIT_OPEN
 from modelmeter.record import Clock
+from modelmeter.service.circuit import Circuits
 
 __all__ = ["Scrape"]
 
@@ -32,6 +34,7 @@ class Scrape:
         ledger_path: Path,
         ledger: Ledger,
         refusals: RefusalCounts,
+        circuits: Circuits,
         clock: Clock,
         *,
         scrape_interval_seconds: float,
@@ -44,6 +47,7 @@ class Scrape:
         self._connection = connect_reader(ledger_path)
         self._ledger = ledger
         self._refusals = refusals
+        self._circuits = circuits
         self._cache = cache
         self._clock = clock
         hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
@@ -124,6 +128,16 @@ class Scrape:
                 (("code", code),),
             )
             for code, count in sorted(self._refusals.by_code.items())
+        ]
+        samples += [
+            ProcessSample(
+                CIRCUIT_OPEN.name,
+                CIRCUIT_OPEN.type,
+                CIRCUIT_OPEN.help,
+                count,
+                (("provider", provider),),
+            )
+            for provider, count in sorted(self._circuits.open_by_provider().items())
         ]
         if self._cache is not None:
             samples.append(

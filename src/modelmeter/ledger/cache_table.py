@@ -19,11 +19,14 @@ __all__ = [
 _SHARED = "shared"
 """The owner of what is in a store that all processes use."""
 
+_ORDERS_KEPT_NS = 86_400 * 10**9
+
 _DROP = "DELETE FROM cache_usage WHERE owner = ?"
 _PUT = "INSERT INTO cache_usage (owner, tenant_id, answers, bytes) VALUES (?, ?, ?, ?)"
 _USAGE = "SELECT tenant_id, sum(answers), sum(bytes) FROM cache_usage GROUP BY 1 ORDER BY 1"
 _OWNERS = "SELECT DISTINCT owner FROM cache_usage WHERE owner NOT IN (?, ?)"
 _ORDER = "INSERT INTO cache_clearing (tenant_id, ordered_at_ns) VALUES (?, ?)"
+_FORGET_ORDERS = "DELETE FROM cache_clearing WHERE ordered_at_ns < ?"
 _CLEARINGS = "SELECT seq, tenant_id FROM cache_clearing WHERE seq > ? ORDER BY seq"
 _NEWEST = "SELECT coalesce(max(seq), 0) FROM cache_clearing"
 
@@ -87,9 +90,12 @@ def order_clearing(connection: sqlite3.Connection, tenant_id: str | None, now_ns
     """
     Have every running process forget the answers of a tenant (None: of all).
 
+    Orders that every process has long seen are dropped.
+
     Raises:
         sqlite3.Error: the file cannot be written now.
     """
+    connection.execute(_FORGET_ORDERS, (now_ns - _ORDERS_KEPT_NS,))
     connection.execute(_ORDER, (tenant_id, now_ns))
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "BUILD_INFO",
     "CACHE_BYTES",
     "CACHE_SIZE",
+    "CIRCUIT_OPEN",
     "COST_OVERSTATED",
     "METRICS",
     "Metric",
@@ -179,6 +180,13 @@ METRICS: tuple[Metric, ...] = (
         kind=series.RELAYED,
     ),
     Metric(
+        "llm_throttled_total",
+        "counter",
+        ("agent_id",),
+        "Calls refused by a throttle.",
+        kind=series.THROTTLED,
+    ),
+    Metric(
         "modelmeter_notifications_total",
         "counter",
         ("outcome",),
@@ -202,6 +210,12 @@ COST_OVERSTATED = Metric(
 CACHE_SIZE = Metric("llm_cache_size", "gauge", ("tenant_id",), "Answers in the response cache.")
 CACHE_BYTES = Metric(
     "llm_cache_bytes", "gauge", ("tenant_id",), "Size of the response cache.", unit="bytes"
+)
+CIRCUIT_OPEN = Metric(
+    "llm_circuit_open",
+    "gauge",
+    ("provider",),
+    "Models of a provider that this process leaves alone for a while.",
 )
 BUILD_INFO = Metric(
     "modelmeter_build_info", "gauge", ("version",), "The version of modelmeter.", is_info=True

@@ -26,6 +26,11 @@ _CATALOGUE_KEYS = {
     "output": "output_mtok",
     "audio_input": "input_audio_mtok",
     "audio_output": "output_audio_mtok",
+    "image_input": "input_image_mtok",
+    "image_output": "output_image_mtok",
+    "web_search": "web_searches_kcount",
+    "file_search": "storage_searches_kcount",
+    "characters": "input_mchars",
 }
 
 Rate = Decimal | dict[str, Decimal]
@@ -50,6 +55,14 @@ class OverlayPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: Rate | None = None
     audio_input: Rate | None = None
     audio_output: Rate | None = None
+    image_input: Rate | None = None
+    image_output: Rate | None = None
+    web_search: Rate | None = None
+    """USD for a thousand."""
+    file_search: Rate | None = None
+    """USD for a thousand."""
+    characters: Rate | None = None
+    """USD for a million characters of input, where those are billed."""
 
     def fits(self, moment: datetime, tier: str | None, region: str | None) -> bool:
         """It holds at ``moment``, for ``tier``, in ``region``."""

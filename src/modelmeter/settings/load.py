@@ -12,12 +12,23 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from modelmeter.errors import SettingsError
-from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings, wrong_names
+from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.lines import line_of
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.prices import (
+    CeilingSettings,
+    DeploymentSettings,
+    DiscountSettings,
+    ModelPriceSettings,
+    PriceSettings,
+    ToolFeeSettings,
+    wrong_prices,
+)
+from modelmeter.settings.scope import wrong_names
+from modelmeter.settings.throttles import ThrottleSettings
 
 __all__ = ["Check", "Fault", "load_settings"]
 
@@ -28,6 +39,8 @@ SECRET_BYTES_MAX = 64 * 1024
 
 _PREFIX = "MODELMETER_"
 _NOT_SETTINGS = frozenset({"MODELMETER_CONFIG"})
+_OF_A_TABLE = 2
+"""Names in the place of a setting of a table at the top."""
 _READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 Table = dict[str, Any]
@@ -63,7 +76,9 @@ def load_settings(
         faults += _faults_of(error)
     else:
         key_ids = {key.id for key in settings.keys}
-        faults += wrong_names(settings.budgets, providers=settings.providers, key_ids=key_ids)
+        for name, entries in (("budgets", settings.budgets), ("throttles", settings.throttles)):
+            faults += wrong_names(name, entries, providers=settings.providers, key_ids=key_ids)
+        faults += wrong_prices(settings.prices, providers=settings.providers)
         faults += check(settings) if check is not None else ()
     if settings is None or faults:
         raise SettingsError("\n".join(_describe(fault, path, text, variables) for fault in faults))
@@ -221,9 +236,20 @@ def _unknown_name(location: Sequence[str | int]) -> str:
         "limits": Limits,
         "notifications": NotificationSettings,
         "budgets": BudgetSettings,
+        "throttles": ThrottleSettings,
         "budgeting": BudgetingSettings,
+        "prices": PriceSettings,
+    }
+    prices: dict[str, type[BaseModel]] = {
+        "models": ModelPriceSettings,
+        "discounts": DiscountSettings,
+        "deployments": DeploymentSettings,
+        "tool_fees": ToolFeeSettings,
+        "ceiling": CeilingSettings,
     }
     nested = models.get(str(location[0])) if len(location) > 1 else None
+    if nested is PriceSettings and len(location) > _OF_A_TABLE:
+        nested = prices.get(str(location[1]))
     model = nested or Settings
     close = difflib.get_close_matches(name, model.model_fields, n=1)
     return f"is not a setting{f'; did you mean {close[0]!r}?' if close else ''}"

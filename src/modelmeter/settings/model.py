@@ -20,6 +20,9 @@ from modelmeter.settings.budgets import BUDGETS_MAX, BudgetingSettings, BudgetSe
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.prices import PriceSettings
+from modelmeter.settings.routing import RouteSettings, RoutingSettings
+from modelmeter.settings.throttles import THROTTLES_MAX, ThrottleSettings
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
 
@@ -99,9 +102,13 @@ class Settings(_Table):
     teams: dict[Name, tuple[Glob, ...]] = Field(default_factory=dict)
     keys: tuple[KeySettings, ...] = ()
     budgets: Annotated[tuple[BudgetSettings, ...], Field(max_length=BUDGETS_MAX)] = ()
+    throttles: Annotated[tuple[ThrottleSettings, ...], Field(max_length=THROTTLES_MAX)] = ()
     budgeting: BudgetingSettings = BudgetingSettings()
     cache: CacheSettings = CacheSettings()
+    routes: dict[Name, RouteSettings] = Field(default_factory=dict)
+    routing: RoutingSettings = RoutingSettings()
     limits: Limits = Limits()
+    prices: PriceSettings = PriceSettings()
     notifications: NotificationSettings = NotificationSettings()
 
     @property
@@ -156,6 +163,10 @@ class Settings(_Table):
             if key.id in seen:
                 raise ValueError(f"two keys have the id {key.id!r}")
             seen.add(key.id)
+        for name, route in self.routes.items():
+            for target in route.targets:
+                if target.partition("/")[0] not in self.providers:
+                    raise ValueError(f"routes.{name} names {target!r}, whose provider is unknown")
         owners: dict[str, str] = {}
         for team, globs in self.teams.items():
             for glob in globs:

@@ -10,13 +10,14 @@ from pydantic import BaseModel, Field
 
 from modelmeter.ledger.entries import EntryFilter
 from modelmeter.ledger.reader import GroupBy
+from modelmeter.pricing import PriceBook
 from modelmeter.record import Clock, ErrorType, Status
-from modelmeter.web.access import Viewer
+from modelmeter.web.access import VIEWER_KEY, Viewer
 from modelmeter.web.answers import Breakdown, ErrorAnswer, Names, Series, Summary
 from modelmeter.web.asking import Asked, Format, UsageQuery, asked
 from modelmeter.web.breakdown import ROWS_MAX, breakdown
 from modelmeter.web.call_answers import CallDetail, CallsPage
-from modelmeter.web.calls import Quotes, call_detail, calls_page
+from modelmeter.web.calls import call_detail, calls_page
 from modelmeter.web.live import Live
 from modelmeter.web.marks import Marks, marks
 from modelmeter.web.measures import Metric, Quantile
@@ -27,10 +28,7 @@ from modelmeter.web.panels_answer import panels_answer
 from modelmeter.web.reading import LedgerReading
 from modelmeter.web.tables import as_csv
 
-__all__ = ["VIEWER_KEY", "ApiParts", "api_router"]
-
-VIEWER_KEY = "modelmeter.viewer"
-"""Where a request's scope holds its `Viewer`."""
+__all__ = ["ApiParts", "api_router"]
 
 _CALLS_MAX = 500
 _CALL_ID_MAX = 64
@@ -53,7 +51,7 @@ class ApiParts(msgspec.Struct, frozen=True):
 
     reading: LedgerReading
     live: Live
-    quotes: Quotes
+    prices: PriceBook
     clock: Clock
     time_zone: str
 
@@ -132,9 +130,7 @@ def api_router(parts: ApiParts) -> APIRouter:
     async def _call(request: Request, call_id: str) -> CallDetail:
         viewer: Viewer = request.scope[VIEWER_KEY]
         return await parts.reading.ask(
-            lambda connection: call_detail(
-                connection, call_id[:_CALL_ID_MAX], viewer.tenants(()), parts.quotes
-            )
+            lambda connection: call_detail(connection, call_id[:_CALL_ID_MAX], viewer.tenants(()))
         )
 
     @router.get("/panels", summary="What the page's panels are")

@@ -1,0 +1,195 @@
+"""Finds an answer: the models behind a name in their order, retries, circuit breakers."""
+
+from collections.abc import Callable
+
+import msgspec
+import stamina
+
+from modelmeter.errors import BudgetExceededError, LLMServiceError, RefusedRequestError
+from modelmeter.meter import CallOpening, Meter
+from modelmeter.meter.bounding import CHANGES_MAX, Bounding
+from modelmeter.record import Caller, Clock, ErrorType, new_call_id
+from modelmeter.service.attempt import Attempt, Patience
+from modelmeter.service.circuit import Circuits
+from modelmeter.service.failures import is_transient, service_error
+from modelmeter.service.routes import Routes, Target
+from modelmeter.service.sender import Sender
+from modelmeter.service.wire_request import Asked, WireRequest, wire_request
+from modelmeter.settings.model import Settings
+
+__all__ = ["Errand", "Router"]
+
+ATTEMPTS_MAX = 100
+"""The number of an attempt as it is entered; further ones share it."""
+
+
+def _nothing() -> None:
+    """A caller in this process leaves by cancelling its task."""
+
+
+class Errand(msgspec.Struct):
+    """Who wants a request made, and by which means."""
+
+    caller: Caller
+    meter: Meter
+    sender: Sender
+    began_ns: int
+    """Monotonic time at which the request was taken."""
+    request_id: str | None = None
+    """The caller's own id; it groups the attempts."""
+    attempts: int = 0
+    """How many were made so far."""
+    still_wanted: Callable[[], None] = _nothing
+    """Raises if the caller has left."""
+
+
+class Router:
+    """Routes the requests of one process."""
+
+    def __init__(self, settings: Settings, clock: Clock, bounding: Bounding) -> None:
+        self.routes = Routes(settings)
+        self.circuits = Circuits(settings.routing, clock)
+        self._routing = settings.routing
+        self._patience = Patience.of(settings.routing, settings.limits)
+        self._clock = clock
+        self._bounding = bounding
+
+    async def answer(self, asked: Asked, errand: Errand) -> Attempt:
+        """
+        The first attempt that succeeds; of a streamed answer, up to its first token.
+
+        Each attempt is an entry of the ledger under one request id. What is the caller's own
+        fault is tried once.
+
+        Raises:
+            RefusedRequestError: no attempt can be made of it.
+            LLMServiceError: all failed; the error is the last one's.
+            BudgetExceededError: it does not fit a budget.
+            ThrottledError: calls like it come too fast.
+            LedgerError: a call cannot be entered.
+        """
+        targets = self.routes.targets(asked.model)
+        if errand.request_id is None:
+            errand.request_id = new_call_id(self._clock.time_ns())
+        refusal: RefusedRequestError | None = None
+        failure: LLMServiceError | None = None
+        for target in targets:
+            try:
+                wire = wire_request(asked, target)
+                await errand.sender.prepare(target)
+            except RefusedRequestError as error:
+                refusal = refusal or error
+                continue
+            try:
+                return await self._ask(asked, target, wire, errand)
+            except LLMServiceError as error:
+                if not is_transient(error.error_type):
+                    raise
+                failure = error
+        if failure is not None:
+            raise failure
+        raise refusal or RefusedRequestError(f"no model answers to {asked.model!r}")
+
+    async def _ask(
+        self, asked: Asked, target: Target, wire: WireRequest, errand: Errand
+    ) -> Attempt:
+        """One model, as often as it may be asked."""
+        circuit = self.circuits.of(target)
+        routing = self._routing
+        async for turn in stamina.retry_context(
+            on=self._pause,
+            attempts=routing.attempts,
+            timeout=None,
+            wait_initial=routing.backoff_initial_seconds,
+            wait_max=routing.backoff_seconds_max,
+            wait_jitter=routing.backoff_initial_seconds,
+        ):
+            with turn:
+                if not circuit.allow():
+                    raise service_error(
+                        f"{target.provider}: {target.model} kept failing and is left alone for "
+                        "a while",
+                        error_type=ErrorType.CIRCUIT_OPEN,
+                        provider=target.provider,
+                        call_id=None,
+                    )
+                try:
+                    attempt = await self._attempt(asked, target, wire, errand)
+                except LLMServiceError as error:
+                    if is_transient(error.error_type):
+                        circuit.failed()
+                    else:
+                        circuit.succeeded()
+                    raise
+                circuit.succeeded()
+                return attempt
+        raise RefusedRequestError(f"no attempt was made of {target.model!r}")
+
+    async def _attempt(
+        self, asked: Asked, target: Target, wire: WireRequest, errand: Errand
+    ) -> Attempt:
+        requested, budget = target.model, None
+        final = False
+        for _ in range(CHANGES_MAX):
+            opening = self._opening(target, wire, errand)
+            if budget is not None:
+                opening = msgspec.structs.replace(
+                    opening, model_requested=requested, downgraded_by=budget
+                )
+            bounded = self._bounding.bounded(opening, target.kind, wire.facts, final=final)
+            try:
+                call = await self._bounding.open(
+                    errand.meter,
+                    bounded.opening,
+                    began_ns=errand.began_ns,
+                    still_wanted=errand.still_wanted,
+                )
+            except BudgetExceededError as error:
+                if error.downgrade_to is not None:
+                    budget = error.budget
+                    target = msgspec.structs.replace(target, model=error.downgrade_to)
+                    wire, final = wire_request(asked, target), False
+                    continue
+                if not bounded.opening.asks_again:
+                    raise
+                # At the least once more, for the record.
+                final = True
+                wire = wire.of(
+                    (self._bounding.lowered(bounded, target.kind, error) or bounded).facts
+                )
+                continue
+            errand.attempts += 1
+            attempt = Attempt(asked, target, wire.of(bounded.facts), call, self._patience)
+            await attempt.begin(errand.sender)
+            return attempt
+        raise RefusedRequestError(
+            f"budgets send this call from one model to another: {target.model!r} is the last of "
+            "them; let each downgrade lead to the cheapest",
+            code="downgrade_loop",
+            http_status=429,
+        )
+
+    def _opening(self, target: Target, wire: WireRequest, errand: Errand) -> CallOpening:
+        facts = wire.facts
+        return CallOpening(
+            caller=errand.caller,
+            provider=target.provider,
+            operation=facts.operation,
+            model=target.model,
+            streamed=facts.streamed,
+            input_bytes=len(wire.body),
+            output_tokens_max=facts.output_tokens_max,
+            request_id=errand.request_id,
+            attempt=min(errand.attempts, ATTEMPTS_MAX),
+        )
+
+    def _pause(self, error: Exception) -> bool | float:
+        """How long to wait before the same model is asked again; False: it is not."""
+        if not isinstance(error, LLMServiceError) or not is_transient(error.error_type):
+            return False
+        if error.error_type in (ErrorType.CIRCUIT_OPEN, ErrorType.TIMEOUT):
+            return False
+        wanted = error.retry_after_seconds
+        if wanted is None:
+            return True
+        return wanted if wanted <= self._routing.retry_after_seconds_max else False
