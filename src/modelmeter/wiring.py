@@ -22,6 +22,7 @@ from modelmeter.cache.upkeep import CacheUpkeep
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp, Mount
+from modelmeter.gateway.budget_samples import BudgetWatch
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
@@ -104,7 +105,7 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
         ),
         version=settings.version,
         reservations=Gates(
-            BudgetDesk(refused_call),
+            BudgetDesk(settings.ledger, refused_call),
             ThrottleDesk([throttle_of(one) for one in settings.throttles], refused_call),
         ),
     )
@@ -165,7 +166,8 @@ async def gateway_app(
     """The gateway over an open ledger, to be run inside this context."""
     async with (
         response_cache(settings, ledger) as cache,
-        _app_around(settings, ledger, pricer, cache) as app,
+        BudgetWatch(settings.ledger, SystemClock()) as budgets,
+        _app_around(settings, ledger, pricer, cache, budgets) as app,
     ):
         yield app
 
@@ -192,7 +194,11 @@ async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[Re
 
 @asynccontextmanager
 async def _app_around(
-    settings: Settings, ledger: Ledger, pricer: PriceBook, cache: ResponseCache | None
+    settings: Settings,
+    ledger: Ledger,
+    pricer: PriceBook,
+    cache: ResponseCache | None,
+    budgets: BudgetWatch,
 ) -> AsyncIterator[GatewayApp]:
     clock = SystemClock()
     identity = Identity(settings)
@@ -251,6 +257,7 @@ async def _app_around(
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
         cache=cache,
+        budgets=budgets,
     )
     web = WebMount(WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal))
     notifier = _notifier(settings, clock)

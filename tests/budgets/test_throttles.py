@@ -37,7 +37,7 @@ def throttled_ledger(
     path: Path, *throttles: Throttle, clock: FixedClock | SystemClock | None = None
 ) -> Iterator[Ledger]:
     """A ledger as a gateway with throttles has it."""
-    gates = Gates(BudgetDesk(refused_call), ThrottleDesk(throttles, refused_call))
+    gates = Gates(BudgetDesk(path, refused_call), ThrottleDesk(throttles, refused_call))
     writer = LedgerWriter(
         path, clock=clock or FixedClock(), lost_call=lost_as_unknown, reservations=gates
     )

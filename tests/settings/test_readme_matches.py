@@ -11,6 +11,10 @@ from typer.testing import CliRunner
 from modelmeter.cli import app
 from modelmeter.metrics.names import (
     ACTIVE_REQUESTS,
+    BUDGET_DRIFT,
+    BUDGET_LIMIT,
+    BUDGET_RESERVED,
+    BUDGET_SPENT,
     BUILD_INFO,
     CACHE_BYTES,
     CACHE_SIZE,
@@ -39,6 +43,10 @@ SHOWN = {
     for metric in (
         *METRICS,
         ACTIVE_REQUESTS,
+        BUDGET_DRIFT,
+        BUDGET_LIMIT,
+        BUDGET_RESERVED,
+        BUDGET_SPENT,
         CACHE_BYTES,
         CACHE_SIZE,
         CIRCUIT_OPEN,

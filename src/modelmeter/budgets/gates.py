@@ -25,6 +25,10 @@ class Gates:
         """There is something to hold for."""
         return self.budgets.active or self.throttles.active
 
+    def wakes(self, connection: sqlite3.Connection) -> bool:
+        """Inside a transaction: there is something to hold for."""
+        return self.budgets.wakes(connection) or self.throttles.active
+
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Take up changed budgets."""
         self.budgets.refresh(connection)

@@ -117,7 +117,10 @@ class BudgetTurn:
             connection.executemany(_MARK, marks)
         for rule, kind, _ in self._marks:
             tally.add_budget(kind, rule.budget.name)
-        self._standings.write(self._rules, self._now_ns)
+        for changed in self._standings.write():
+            of_changed = self._rules.get(changed)
+            if of_changed is not None and of_changed.budget.window.rolls:
+                self._standings.forget(of_changed, self._now_ns)
 
     def committed(self) -> None:
         """See `Turn.committed`."""
@@ -138,7 +141,7 @@ class BudgetTurn:
     def _end(self, ids: Sequence[str]) -> dict[str, dict[int, Hold]]:
         """Give the holds of calls back; which they were."""
         ended: defaultdict[str, dict[int, Hold]] = defaultdict(dict)
-        if not ids:
+        if not ids or not self._rules:
             return ended
         for call_id, number, start_ns, whole, pico in self._connection.execute(
             _HOLDS_OF, (_encode(ids).decode(),)

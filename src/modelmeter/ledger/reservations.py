@@ -71,9 +71,8 @@ class Reservations(Protocol):
         sqlite3.Error: from any of these, the ledger cannot be read or written now.
     """
 
-    @property
-    def active(self) -> bool:
-        """There is something to hold for; if not, a transaction does nothing for it."""
+    def wakes(self, connection: sqlite3.Connection) -> bool:
+        """Inside a transaction: there is something to hold for; if not, nothing else is done."""
         ...
 
     def refresh(self, connection: sqlite3.Connection) -> None:
