@@ -12,13 +12,17 @@ from modelmeter.budgets.bound import DemandBound
 from modelmeter.budgets.budget import budget_of
 from modelmeter.budgets.definitions import sync_settings
 from modelmeter.budgets.desk import BudgetDesk
+from modelmeter.budgets.gates import Gates
 from modelmeter.budgets.models import unknown_models
+from modelmeter.budgets.throttling.desk import ThrottleDesk
+from modelmeter.budgets.throttling.throttle import throttle_of
 from modelmeter.cache import ResponseCache
 from modelmeter.cache.opening import open_store
 from modelmeter.cache.upkeep import CacheUpkeep
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp, Mount
+from modelmeter.gateway.budget_samples import BudgetWatch
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
@@ -38,7 +42,7 @@ from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
 from modelmeter.pricing.override_checks import unmatched_overrides
 from modelmeter.pricing.overrides import Overrides
-from modelmeter.providers import dialect_for
+from modelmeter.providers import PROVIDER_KINDS, dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.service.router import Router
 from modelmeter.settings.load import Fault
@@ -100,7 +104,10 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
             label_value_bytes_max=limits.label_value_bytes_max,
         ),
         version=settings.version,
-        reservations=BudgetDesk(refused_call),
+        reservations=Gates(
+            BudgetDesk(settings.ledger, refused_call),
+            ThrottleDesk([throttle_of(one) for one in settings.throttles], refused_call),
+        ),
     )
     return Ledger(writer, wait_seconds=limits.ledger_wait_seconds)
 
@@ -133,12 +140,12 @@ def put_budgets(settings: Settings) -> None:
         connection.close()
 
 
-def desk_of(ledger: Ledger) -> BudgetDesk:
-    """The budgets of a ledger that `open_ledger` opened."""
-    desk = ledger.writer.reservations
-    if not isinstance(desk, BudgetDesk):
+def gates_of(ledger: Ledger) -> Gates:
+    """The budgets and throttles of a ledger that `open_ledger` opened."""
+    gates = ledger.writer.reservations
+    if not isinstance(gates, Gates):
         raise TypeError("this ledger was opened without budgets")
-    return desk
+    return gates
 
 
 def _refusal_of_unknown(settings: Settings, pricer: PriceBook) -> Knows | None:
@@ -146,9 +153,10 @@ def _refusal_of_unknown(settings: Settings, pricer: PriceBook) -> Knows | None:
 
 
 def bounding_of(settings: Settings, ledger: Ledger, pricer: PriceBook, clock: Clock) -> Bounding:
-    """What bounds the cost of calls for the budgets of a ledger that `open_ledger` opened."""
-    bound = DemandBound(pricer, dialect_for)
-    return Bounding(desk_of(ledger), bound, clock, settings.budgeting)
+    """What bounds calls for the budgets and throttles of a ledger that `open_ledger` opened."""
+    dialects = {kind: dialect_for(kind) for kind in PROVIDER_KINDS}
+    bound = DemandBound(pricer, dialects.__getitem__)
+    return Bounding(gates_of(ledger), bound, dialects.__getitem__, clock, settings.budgeting)
 
 
 @asynccontextmanager
@@ -158,7 +166,8 @@ async def gateway_app(
     """The gateway over an open ledger, to be run inside this context."""
     async with (
         response_cache(settings, ledger) as cache,
-        _app_around(settings, ledger, pricer, cache) as app,
+        BudgetWatch(settings.ledger, SystemClock()) as budgets,
+        _app_around(settings, ledger, pricer, cache, budgets) as app,
     ):
         yield app
 
@@ -185,7 +194,11 @@ async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[Re
 
 @asynccontextmanager
 async def _app_around(
-    settings: Settings, ledger: Ledger, pricer: PriceBook, cache: ResponseCache | None
+    settings: Settings,
+    ledger: Ledger,
+    pricer: PriceBook,
+    cache: ResponseCache | None,
+    budgets: BudgetWatch,
 ) -> AsyncIterator[GatewayApp]:
     clock = SystemClock()
     identity = Identity(settings)
@@ -244,6 +257,7 @@ async def _app_around(
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
         cache=cache,
+        budgets=budgets,
     )
     web = WebMount(WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal))
     notifier = _notifier(settings, clock)

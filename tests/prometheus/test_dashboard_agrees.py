@@ -8,7 +8,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 from dashboard_checks import (
-    SCRAPE_SECONDS,
     TARGETS,
     VERSION,
     check_deployments,
@@ -27,6 +26,8 @@ from modelmeter.record import Operation
 from modelmeter.simulator.agents import SimulatedAgent, demo_agents
 from modelmeter.simulator.sdk_requests import sdk_request
 
+HELD_SECONDS = 2
+"""The gateway is told a longer interval than the real one, so that a late scrape does no harm."""
 SETTLED_SECONDS = 22
 """Sampled time after the last call: Prometheus extrapolates by up to one interval of it."""
 WAIT_SECONDS_MAX = 60.0
@@ -46,7 +47,8 @@ MYSTERY = SimulatedAgent(
 
 
 def directives(number: int) -> Iterator[str]:
-    """What an agent's calls ask the simulator for."""
+    """What an agent's calls ask the simulator for; of two equal ones the second is cached."""
+    yield from ["input=600 output=60"] * (1 + number % 2)
     for call in range(4 + number % 3):
         yield f"input={700 + 50 * number} output={90 + call} first_token_ms={40 * (call + number)}"
     if number % 3 == 0:
@@ -122,8 +124,8 @@ async def one_installation(tmp_path: Path, workers: int) -> None:
     config = gateway_config(
         tmp_path,
         simulator.url,
-        extra=f"scrape_interval_seconds = {SCRAPE_SECONDS}\n"
-        f'workers = {workers}\nversion = "{VERSION}"',
+        extra=f"scrape_interval_seconds = {HELD_SECONDS}\n"
+        f'workers = {workers}\nversion = "{VERSION}"\n[cache]\nenabled = true',
     )
     config.write_text(config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}", 1))
     gateway = GatewayProcess(config)
@@ -144,6 +146,7 @@ async def one_installation(tmp_path: Path, workers: int) -> None:
             gateway.start()
         await send_all(gateway.url, agents[7:])
         found = entries(ledger)
+        assert workers > 1 or any(entry.cached for entry in found)
         await wait_for_value(prometheus, "sum(llm_requests_total)", len(found))
         await asyncio.to_thread(check_every_target_answers, prometheus, traffic=True)
         await asyncio.sleep(SETTLED_SECONDS)

@@ -166,7 +166,8 @@ def _checked(
     from modelmeter.budgets.models import unknown_models
     from modelmeter.cli.ledger_option import settings_of
     from modelmeter.errors import SettingsError
-    from modelmeter.settings.budgets import BudgetSettings, wrong_names
+    from modelmeter.settings.budgets import BudgetSettings
+    from modelmeter.settings.scope import wrong_names
     from modelmeter.wiring import price_book
 
     settings = settings_of(config)
@@ -179,7 +180,7 @@ def _checked(
         ]
     else:
         key_ids = {key.id for key in settings.keys}
-        wrong = [*wrong_names([one], providers=settings.providers, key_ids=key_ids)]
+        wrong = [*wrong_names("budgets", [one], providers=settings.providers, key_ids=key_ids)]
         wrong += unknown_models([one], settings.providers, price_book(settings), time.time_ns())
         if not wrong:
             return ledger or settings.ledger, budget_of(one, time_zone=settings.time_zone)
