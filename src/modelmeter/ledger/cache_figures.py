@@ -10,7 +10,7 @@ from modelmeter.record import PICO_PER_USD, CacheMiss
 __all__ = ["CacheUse", "cache_use"]
 
 _WANTED = " AND ".join(
-    f"(:{name} = '[]' OR {column} IN (SELECT value FROM json_each(:{name})))"
+    f"(:{name} = '[]' OR {column} IN (SELECT value FROM json_each(:{name})))"  # noqa: S608 - names from below
     for name, column in (
         ("agent", "agent_id"),
         ("team", "team"),
