@@ -37,6 +37,7 @@ from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
 from modelmeter.providers import dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
+from modelmeter.service.caching import CachingRouter
 from modelmeter.service.router import Router
 from modelmeter.settings.load import Fault
 from modelmeter.settings.model import Settings
@@ -211,7 +212,7 @@ async def _app_around(
             outbound=outbound,
             upstream=upstream,
             meter=meter,
-            router=router,
+            answers=CachingRouter(router, cache),
             limits=settings.limits,
             clock=clock,
             refusals=refusals,

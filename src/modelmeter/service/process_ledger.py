@@ -27,7 +27,7 @@ class ProcessLedger:
     """
 
     def __init__(self, path: Path, writer: LedgerWriter, *, wait_seconds: float) -> None:
-        self._path = path
+        self.path = path
         self.writer = writer
         self._wait_seconds = wait_seconds
         self._ledgers: WeakKeyDictionary[asyncio.AbstractEventLoop, Ledger] = WeakKeyDictionary()
@@ -51,6 +51,10 @@ class ProcessLedger:
     def run(self, work: Coroutine[None, None, _T]) -> _T:
         """Run ``work`` in the process' own event loop and wait for its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def there(self, work: Coroutine[None, None, _T]) -> _T:
+        """Run ``work`` in the process' own event loop, from any other."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def tell(self, work: Work) -> None:
         """
@@ -90,7 +94,7 @@ class ProcessLedger:
         with self._reading:
             try:
                 if self._reader is None:
-                    self._reader = connect_reader(self._path)
+                    self._reader = connect_reader(self.path)
                 return query(self._reader)
             except sqlite3.Error as error:
                 raise LedgerUnavailableError(f"cannot read the ledger: {error}") from error

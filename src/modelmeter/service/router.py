@@ -6,7 +6,7 @@ import stamina
 from modelmeter.errors import BudgetExceededError, LLMServiceError, RefusedRequestError
 from modelmeter.meter import CallOpening, Meter
 from modelmeter.meter.bounding import DOWNGRADES_MAX, Bounding
-from modelmeter.record import Caller, Clock, ErrorType, new_call_id
+from modelmeter.record import CacheMiss, Caller, Clock, ErrorType, new_call_id
 from modelmeter.service.attempt import Attempt, Patience
 from modelmeter.service.circuit import Circuits
 from modelmeter.service.failures import is_transient, service_error
@@ -31,6 +31,12 @@ class Errand(msgspec.Struct):
     """Monotonic time at which the request was taken."""
     request_id: str | None = None
     """The caller's own id; it groups the attempts."""
+    principal: bytes = b""
+    """Whose credentials are used: stored answers are for no one else's."""
+    cache_control: bytes | None = None
+    """The caller's header."""
+    cache_miss: CacheMiss | None = None
+    """Why the response cache, if it was asked, had no answer."""
     attempts: int = 0
     """How many were made so far."""
 
@@ -159,6 +165,7 @@ class Router:
             output_tokens_max=facts.output_tokens_max,
             request_id=errand.request_id,
             attempt=min(errand.attempts, ATTEMPTS_MAX),
+            cache_miss=errand.cache_miss,
         )
 
     def _pause(self, error: Exception) -> bool | float:
