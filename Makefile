@@ -55,4 +55,4 @@ bench: .venv/.synced  ## speed beside LiteLLM's proxy and Portkey's gateway
 	$(RUN)/python -m bench
 
 clean:  ## remove what was installed here
-	rm -rf .venv .uv bench/.peers
+	rm -rf .venv .uv bench/.peers tests/dashboards/grafana_types/node_modules

@@ -5,6 +5,7 @@ Every error modelmeter raises on purpose.
     ├── SettingsError            the configuration cannot be used
     ├── RefusedRequestError      a caller's request is not sent upstream
     ├── BudgetExceededError      a call does not fit what is left of a budget
+    ├── ThrottledError           a call comes faster than a throttle lets calls through
     ├── WireError                bytes that no codec can read
     │   ├── WireLimitError       … or that exceed a codec's cap
     │   └── WireFormatError      … or that break the format
@@ -43,6 +44,7 @@ __all__ = [
     "RateLimitError",
     "RefusedRequestError",
     "SettingsError",
+    "ThrottledError",
     "UnknownModelError",
     "UpstreamError",
     "WireError",
@@ -118,6 +120,30 @@ class BudgetExceededError(ModelmeterError):
         """When what is left may be more."""
         self.downgrade_to = downgrade_to
         """The model that the budget lets a call ask instead."""
+
+
+class ThrottledError(ModelmeterError):
+    """A call was not made, for calls like it come faster than a throttle lets them through."""
+
+    code = "throttled"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        throttle: str,
+        retry_after_seconds: float,
+        queue_seconds: float,
+        queue_max: int,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.throttle = throttle
+        self.retry_after_seconds = retry_after_seconds
+        """When it may fit, as far as anybody can tell."""
+        self.queue_seconds = queue_seconds
+        """How long it may wait for its turn; 0 where waiting is of no use."""
+        self.queue_max = queue_max
 
 
 class WireError(ModelmeterError):

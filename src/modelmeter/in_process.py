@@ -1,14 +1,14 @@
 """The composition root for programs that use modelmeter as a library: one of each a process."""
 
-import asyncio
 import atexit
 import os
 import threading
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from modelmeter.cache import ResponseCache
 from modelmeter.cache.opening import open_store
@@ -18,7 +18,9 @@ from modelmeter.ledger.memory import memory_ledger
 from modelmeter.meter import Meter, Pricer
 from modelmeter.record import Clock, SystemClock, Teams
 from modelmeter.service import cost_tracker, llm_metrics, llm_service, platform_service
+from modelmeter.service.by_loop import ByLoop
 from modelmeter.service.caching import CachingRouter
+from modelmeter.service.circuit import Circuits
 from modelmeter.service.llm_service import ServiceParts
 from modelmeter.service.process_cache import ProcessCache
 from modelmeter.service.process_ledger import ProcessLedger
@@ -46,6 +48,13 @@ _HELD_EXTRA_SECONDS = 1.0
 _CONFIG_VARIABLE = "MODELMETER_CONFIG"
 
 
+class _LoopParts(msgspec.Struct, frozen=True):
+    """What each event loop has of its own."""
+
+    sender: SdkSender
+    answers: CachingRouter
+
+
 class InProcess:
     """Settings, prices and the ledger of this process."""
 
@@ -58,7 +67,7 @@ class InProcess:
             SettingsError: the configuration cannot be used.
             LedgerError: the ledger cannot be used.
         """
-        from modelmeter.wiring import bounding_of, price_book
+        from modelmeter.wiring import price_book
 
         config = environment.get(_CONFIG_VARIABLE)
         settings = load_settings(Path(config) if config else None, environment)
@@ -74,11 +83,9 @@ class InProcess:
         )
         self.teams = Teams(settings.teams)
         self.time_zone = ZoneInfo(settings.time_zone)
-        bounding = bounding_of(settings, opened, self.pricer, self.clock)
         self.cache = _cache(settings, self.ledger, self.clock)
-        self.answers = CachingRouter(Router(settings, self.clock, bounding), self.cache)
-        self._senders: WeakKeyDictionary[asyncio.AbstractEventLoop, SdkSender] = WeakKeyDictionary()
-        self._senders_turn = threading.Lock()
+        self._circuits = Circuits(settings.routing, self.clock)
+        self._parts = ByLoop(self._new_parts)
 
     def meter(self) -> Meter:
         """The meter for the event loop that runs now."""
@@ -86,13 +93,20 @@ class InProcess:
 
     def sender(self) -> SdkSender:
         """The providers' SDKs for the event loop that runs now."""
-        loop = asyncio.get_running_loop()
-        with self._senders_turn:
-            sender = self._senders.get(loop)
-            if sender is None:
-                sender = SdkSender(self.settings.providers, self.settings.limits)
-                self._senders[loop] = sender
-        return sender
+        return self._parts.of_running_loop().sender
+
+    def answers(self) -> CachingRouter:
+        """What gives answers in the event loop that runs now."""
+        return self._parts.of_running_loop().answers
+
+    def _new_parts(self) -> "_LoopParts":
+        from modelmeter.wiring import bounding_of
+
+        settings, ledger = self.settings, self.ledger.of_running_loop()
+        bounding = bounding_of(settings, ledger, self.pricer, self.clock)
+        router = Router(settings, self.clock, bounding, self._circuits)
+        sender = SdkSender(settings.providers, settings.limits)
+        return _LoopParts(sender, CachingRouter(router, self.cache))
 
     def close(self) -> None:
         """Commit what was handed in, and release the ledger."""

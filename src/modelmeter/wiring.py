@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 
 from modelmeter.alerts.channels import channels_of
@@ -12,18 +12,23 @@ from modelmeter.budgets.bound import DemandBound
 from modelmeter.budgets.budget import budget_of
 from modelmeter.budgets.definitions import sync_settings
 from modelmeter.budgets.desk import BudgetDesk
+from modelmeter.budgets.gates import Gates
 from modelmeter.budgets.models import unknown_models
+from modelmeter.budgets.throttling.desk import ThrottleDesk
+from modelmeter.budgets.throttling.throttle import throttle_of
 from modelmeter.cache import ResponseCache
 from modelmeter.cache.opening import open_store
 from modelmeter.cache.upkeep import CacheUpkeep
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp, Mount
+from modelmeter.gateway.budget_samples import BudgetWatch
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
 from modelmeter.gateway.outbound import Outbound
+from modelmeter.gateway.reader_door import ReaderDoor
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
@@ -32,10 +37,12 @@ from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.ledger.database import connect_writer
-from modelmeter.meter import Meter, Pricer, lost_call, refused_call
+from modelmeter.meter import Knows, Meter, Pricer, lost_call, refused_call
 from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
-from modelmeter.providers import dialect_for
+from modelmeter.pricing.override_checks import unmatched_overrides
+from modelmeter.pricing.overrides import Overrides
+from modelmeter.providers import PROVIDER_KINDS, dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.service.caching import CachingRouter
 from modelmeter.service.router import Router
@@ -45,12 +52,13 @@ from modelmeter.web.mount import WEB_PATH_STARTS, WEB_PATHS, WebMount, WebParts
 
 __all__ = [
     "bounding_of",
-    "faults_of_budgets",
+    "faults_of_settings",
     "gateway_app",
     "open_ledger",
     "price_book",
     "put_budgets",
     "response_cache",
+    "wrong_overrides",
 ]
 
 logger = logging.getLogger(__name__)
@@ -62,7 +70,16 @@ def price_book(settings: Settings) -> PriceBook:
     return PriceBook(
         {name: provider.kind for name, provider in providers.items()},
         {name: provider.region for name, provider in providers.items() if provider.region},
+        Overrides(settings.prices),
     )
+
+
+def wrong_overrides(settings: Settings) -> Iterable[Fault]:
+    """Prices in the configuration that can never match; to be passed to `load_settings`."""
+    prices = settings.prices
+    if not (prices.models or prices.discounts or prices.deployments or prices.tool_fees):
+        return ()
+    return unmatched_overrides(prices, price_book(settings))
 
 
 def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
@@ -88,13 +105,17 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
             label_value_bytes_max=limits.label_value_bytes_max,
         ),
         version=settings.version,
-        reservations=BudgetDesk(refused_call),
+        reservations=Gates(
+            BudgetDesk(settings.ledger, refused_call),
+            ThrottleDesk([throttle_of(one) for one in settings.throttles], refused_call),
+        ),
     )
     return Ledger(writer, wait_seconds=limits.ledger_wait_seconds)
 
 
-def faults_of_budgets(settings: Settings) -> Iterator[Fault]:
-    """Places in ``[[budgets]]`` that name models nobody has a price for."""
+def faults_of_settings(settings: Settings) -> Iterator[Fault]:
+    """Places in the configuration that name models nobody has a price for."""
+    yield from wrong_overrides(settings)
     if settings.budgets:
         now_ns = SystemClock().time_ns()
         prices = price_book(settings)
@@ -120,18 +141,23 @@ def put_budgets(settings: Settings) -> None:
         connection.close()
 
 
-def desk_of(ledger: Ledger) -> BudgetDesk:
-    """The budgets of a ledger that `open_ledger` opened."""
-    desk = ledger.writer.reservations
-    if not isinstance(desk, BudgetDesk):
+def gates_of(ledger: Ledger) -> Gates:
+    """The budgets and throttles of a ledger that `open_ledger` opened."""
+    gates = ledger.writer.reservations
+    if not isinstance(gates, Gates):
         raise TypeError("this ledger was opened without budgets")
-    return desk
+    return gates
+
+
+def _refusal_of_unknown(settings: Settings, pricer: PriceBook) -> Knows | None:
+    return pricer.knows if settings.prices.unknown_models == "refuse" else None
 
 
 def bounding_of(settings: Settings, ledger: Ledger, pricer: PriceBook, clock: Clock) -> Bounding:
-    """What bounds the cost of calls for the budgets of a ledger that `open_ledger` opened."""
-    bound = DemandBound(pricer, dialect_for)
-    return Bounding(desk_of(ledger), bound, clock, settings.budgeting)
+    """What bounds calls for the budgets and throttles of a ledger that `open_ledger` opened."""
+    dialects = {kind: dialect_for(kind) for kind in PROVIDER_KINDS}
+    bound = DemandBound(pricer, dialects.__getitem__)
+    return Bounding(gates_of(ledger), bound, dialects.__getitem__, clock, settings.budgeting)
 
 
 @asynccontextmanager
@@ -141,7 +167,8 @@ async def gateway_app(
     """The gateway over an open ledger, to be run inside this context."""
     async with (
         response_cache(settings, ledger) as cache,
-        _app_around(settings, ledger, pricer, cache) as app,
+        BudgetWatch(settings.ledger, SystemClock()) as budgets,
+        _app_around(settings, ledger, pricer, cache, budgets) as app,
     ):
         yield app
 
@@ -168,14 +195,22 @@ async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[Re
 
 @asynccontextmanager
 async def _app_around(
-    settings: Settings, ledger: Ledger, pricer: PriceBook, cache: ResponseCache | None
+    settings: Settings,
+    ledger: Ledger,
+    pricer: PriceBook,
+    cache: ResponseCache | None,
+    budgets: BudgetWatch,
 ) -> AsyncIterator[GatewayApp]:
     clock = SystemClock()
     identity = Identity(settings)
     outbound = Outbound(identity)
     upstream = UpstreamClient(settings.limits)
-    meter = Meter(ledger, pricer, clock)
+    meter = Meter(ledger, pricer, clock, knows=_refusal_of_unknown(settings, pricer))
     refusals = RefusalCounts()
+    wrong_keys = WrongKeys(
+        per_minute_max=settings.limits.wrong_keys_per_minute_max,
+        peers_max=settings.limits.wrong_key_peers_max,
+    )
     doors = doors_of(settings.providers)
     bounding = bounding_of(settings, ledger, pricer, clock)
     relay = Relay(
@@ -189,10 +224,7 @@ async def _app_around(
             limits=settings.limits,
             clock=clock,
             refusals=refusals,
-            wrong_keys=WrongKeys(
-                per_minute_max=settings.limits.wrong_keys_per_minute_max,
-                peers_max=settings.limits.wrong_key_peers_max,
-            ),
+            wrong_keys=wrong_keys,
             passes_without_ledger=settings.budgeting.without_ledger == "allow",
             cache=None
             if cache is None
@@ -226,8 +258,9 @@ async def _app_around(
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
         cache=cache,
+        budgets=budgets,
     )
-    web = WebMount(WebParts(settings, settings.ledger, pricer, clock))
+    web = WebMount(WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal))
     notifier = _notifier(settings, clock)
     try:
         if notifier is not None:
@@ -237,6 +270,7 @@ async def _app_around(
             unified,
             scrape,
             Health(ledger),
+            ReaderDoor(identity, wrong_keys, clock),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
             mount=Mount(WEB_PATHS, WEB_PATH_STARTS, web, web.end_streams),
         )

@@ -79,7 +79,7 @@ def ledger_with_budgets(path: Path, clock: FixedClock | None = None) -> Iterator
         path,
         clock=clock or FixedClock(),
         lost_call=lost_as_unknown,
-        reservations=BudgetDesk(refused_call),
+        reservations=BudgetDesk(path, refused_call),
     )
     try:
         yield Ledger(writer, wait_seconds=30)

@@ -12,7 +12,7 @@ from ledger_file import check_ledger, query
 from redis_server import RedisServer
 from running import GatewayProcess, SimulatorProcess, gateway_config
 
-__all__ = ["CHAT", "CachedGateway", "cached", "cached_in_memory", "headers_of", "prompt_of"]
+__all__ = ["CHAT", "CachedGateway", "cached", "cached_on_redis", "headers_of", "prompt_of"]
 
 CHAT = "/openai/v1/chat/completions"
 RULES = """
@@ -132,7 +132,11 @@ def cached(
     folder = tmp_path_factory.mktemp("cached")
     if request.param == "memory":
         yield from _run(folder, "memory", None)
-        return
+    else:
+        yield from _run_on_redis(folder)
+
+
+def _run_on_redis(folder: Path) -> Iterator[CachedGateway]:
     redis = RedisServer(folder)
     redis.start()
     try:
@@ -141,7 +145,7 @@ def cached(
         redis.stop()
 
 
-@pytest.fixture(scope="module", name="cached_in_memory")
-def cached_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CachedGateway]:
-    """A gateway with its cache in memory."""
-    yield from _run(tmp_path_factory.mktemp("cached"), "memory", None)
+@pytest.fixture(scope="module", name="cached_on_redis")
+def cached_on_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CachedGateway]:
+    """A gateway with its cache in a Redis."""
+    yield from _run_on_redis(tmp_path_factory.mktemp("cached"))

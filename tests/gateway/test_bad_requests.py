@@ -161,7 +161,8 @@ def test_a_path_that_leaves_the_upstreams_base_is_refused(
 
 
 @pytest.mark.parametrize(
-    "path", [b"/", b"/OPENAI/v1/chat/completions", b"/openai", b"//metrics", b"/up/nobody/v1/x"]
+    "path",
+    [b"/nothing", b"/OPENAI/v1/chat/completions", b"/openai", b"//metrics", b"/up/nobody/v1/x"],
 )
 def test_an_unknown_path_is_not_found(under_test: UnderTest, path: bytes) -> None:
     assert status_of(exchange(under_test.gateway, post(GOOD_BODY, path=path))) == 404

@@ -12,6 +12,7 @@ from ledger_file import query
 from running import GatewayProcess, SimulatorProcess, gateway_config
 
 GATEWAY_KEY = "mm-c0ffee-canary-gateway-secret"
+READER_KEY = "mm-readers-canary-reader-secret"
 PROVIDER_KEY = "sk-canary-provider-secret"
 PROMPT = "canary-prompt-text"
 VERSION = {"anthropic-version": "2023-06-01"}
@@ -26,7 +27,7 @@ CALLS = {
 
 
 def configuration(folder: Path, simulator: str) -> Path:
-    """A gateway with one key, and the operator's own key for each provider."""
+    """A gateway with two keys, and the operator's own key for each provider."""
     path = gateway_config(folder, simulator)
     text = path.read_text()
     for name in ("openai", "anthropic", "genai", "bedrock", "local"):
@@ -37,6 +38,8 @@ def configuration(folder: Path, simulator: str) -> Path:
     path.write_text(
         f'{text}\n[[keys]]\nid = "c0ffee"\nsha256 = "{digest}"\ntenant_id = "acme"\n'
         'agents = ["meetmind.*"]\n'
+        f'[[keys]]\nid = "readers"\nsha256 = "{hashlib.sha256(READER_KEY.encode()).hexdigest()}"\n'
+        'scopes = ["read"]\n'
     )
     return path
 
@@ -46,6 +49,16 @@ def post(url: str, body: dict[str, object], headers: dict[str, str]) -> tuple[in
     request = urllib.request.Request(
         url, json.dumps(body).encode(), {"content-type": "application/json", **headers}
     )
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def get(url: str, key: str) -> tuple[int, bytes]:
+    """Status and body of a GET with a gateway key."""
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"} if key else {})
     try:
         with urllib.request.urlopen(request) as response:
             return response.status, response.read()
@@ -88,8 +101,10 @@ def test_keys_name_the_caller_and_secrets_stay_where_they_belong(tmp_path: Path)
             status, answer = post(gateway.url + path, body_of(name), {header: "mm-c0ffee-wrong"})
             assert (name, status) == (name, 401)
             assert GATEWAY_KEY.encode() not in answer
-        with urllib.request.urlopen(f"{gateway.url}/metrics") as response:
-            metrics = response.read()
+        shown = {
+            name: get(f"{gateway.url}/metrics", key)
+            for name, key in (("none", ""), ("caller", GATEWAY_KEY), ("reader", READER_KEY))
+        }
         assert gateway.stop() == 0
     finally:
         gateway.kill()
@@ -98,8 +113,14 @@ def test_keys_name_the_caller_and_secrets_stay_where_they_belong(tmp_path: Path)
     entries = query(tmp_path / "ledger.db", "SELECT tenant_id, agent_id, key_id FROM entry")
     assert entries == [("acme", "meetmind.notes", "c0ffee")] * 4
     kept = [path.read_bytes() for path in tmp_path.glob("ledger.db*") if path.is_file()]
-    kept += [metrics, gateway.log.read_bytes()]
-    for secret in (GATEWAY_KEY, PROVIDER_KEY, PROMPT):
+    assert {name: status for name, (status, _) in shown.items()} == {
+        "none": 401,
+        "caller": 403,
+        "reader": 200,
+    }
+    assert b"llm_requests_total" in shown["reader"][1]
+    kept += [gateway.log.read_bytes(), *(content for _, content in shown.values())]
+    for secret in (GATEWAY_KEY, READER_KEY, PROVIDER_KEY, PROMPT):
         for form in forms_of(secret):
             assert not any(form in content for content in kept)
 

@@ -8,13 +8,16 @@ from pathlib import Path
 import aiohttp
 import pytest
 from dashboard_checks import (
-    SCRAPE_SECONDS,
     TARGETS,
     VERSION,
+    check_budget_alerts,
+    check_budgets,
     check_deployments,
     check_every_target_answers,
+    check_no_budgets_is_said,
     check_no_traffic_is_said,
     check_panels,
+    check_refusals,
     check_the_readmes_queries,
     check_variables,
     run,
@@ -27,9 +30,35 @@ from modelmeter.record import Operation
 from modelmeter.simulator.agents import SimulatedAgent, demo_agents
 from modelmeter.simulator.sdk_requests import sdk_request
 
+HELD_SECONDS = 2
+"""The gateway is told a longer interval than the real one, so that a late scrape does no harm."""
 SETTLED_SECONDS = 22
 """Sampled time after the last call: Prometheus extrapolates by up to one interval of it."""
 WAIT_SECONDS_MAX = 60.0
+
+LIMITS = {"everything": 0.001, "only-research.coder": 0.036}
+"""Budgets in USD: one that is overspent at once and only tells, one that soon blocks an agent."""
+REFUSING = f"""
+[[budgets]]
+name = "everything"
+window = "rolling"
+seconds = 86400
+limit_usd = "{LIMITS["everything"]}"
+at_limit = "alert"
+
+[[budgets]]
+name = "only-research.coder"
+agent = "research.coder"
+window = "rolling"
+seconds = 86400
+limit_usd = "{LIMITS["only-research.coder"]}"
+at_limit = "block"
+
+[[throttles]]
+name = "translations"
+agent = "supportbot.translate"
+calls_per_minute = 3
+"""
 
 MYSTERY = SimulatedAgent(
     tenant_id="acme",
@@ -46,7 +75,8 @@ MYSTERY = SimulatedAgent(
 
 
 def directives(number: int) -> Iterator[str]:
-    """What an agent's calls ask the simulator for."""
+    """What an agent's calls ask the simulator for; of two equal ones the second is cached."""
+    yield from ["input=600 output=60"] * (1 + number % 2)
     for call in range(4 + number % 3):
         yield f"input={700 + 50 * number} output={90 + call} first_token_ms={40 * (call + number)}"
     if number % 3 == 0:
@@ -115,20 +145,27 @@ async def test_every_panel_says_what_the_ledger_says(tmp_path: Path) -> None:
 
 
 async def one_installation(tmp_path: Path, workers: int) -> None:
-    """Traffic through one gateway, and all checks; one worker is started anew in the middle."""
+    """
+    Traffic through one gateway, and all checks.
+
+    One worker is started anew in the middle; two have budgets and a throttle that refuse.
+    """
     simulator = SimulatorProcess(tmp_path)
     simulator.start()
     port = free_port()
     config = gateway_config(
         tmp_path,
         simulator.url,
-        extra=f"scrape_interval_seconds = {SCRAPE_SECONDS}\n"
-        f'workers = {workers}\nversion = "{VERSION}"',
+        extra=f"scrape_interval_seconds = {HELD_SECONDS}\n"
+        f'workers = {workers}\nversion = "{VERSION}"\n[cache]\nenabled = true\n'
+        + (REFUSING if workers > 1 else ""),
     )
     config.write_text(config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}", 1))
     gateway = GatewayProcess(config)
     gateway.start()
-    prometheus = PrometheusServer(tmp_path, {"modelmeter": f"127.0.0.1:{port}"}, interval="500ms")
+    prometheus = PrometheusServer(
+        tmp_path, {"modelmeter": f"127.0.0.1:{port}"}, interval="500ms", rules=workers > 1
+    )
     ledger = tmp_path / "ledger.db"
     agents = (*demo_agents(), MYSTERY)
     try:
@@ -144,6 +181,7 @@ async def one_installation(tmp_path: Path, workers: int) -> None:
             gateway.start()
         await send_all(gateway.url, agents[7:])
         found = entries(ledger)
+        assert workers > 1 or any(entry.cached for entry in found)
         await wait_for_value(prometheus, "sum(llm_requests_total)", len(found))
         await asyncio.to_thread(check_every_target_answers, prometheus, traffic=True)
         await asyncio.sleep(SETTLED_SECONDS)
@@ -152,6 +190,12 @@ async def one_installation(tmp_path: Path, workers: int) -> None:
         await asyncio.to_thread(check_the_readmes_queries, prometheus, found)
         await asyncio.to_thread(check_variables, prometheus, found)
         await asyncio.to_thread(check_deployments, prometheus, ledger)
+        if workers > 1:
+            await asyncio.to_thread(check_budgets, prometheus, found, LIMITS)
+            await asyncio.to_thread(check_refusals, prometheus, found)
+            await asyncio.to_thread(check_budget_alerts, prometheus, "everything")
+        else:
+            await asyncio.to_thread(check_no_budgets_is_said, prometheus)
         await asyncio.to_thread(check_every_target_answers, prometheus, traffic=False)
         await asyncio.to_thread(check_no_traffic_is_said, prometheus)
     finally:

@@ -11,6 +11,10 @@ from typer.testing import CliRunner
 from modelmeter.cli import app
 from modelmeter.metrics.names import (
     ACTIVE_REQUESTS,
+    BUDGET_DRIFT,
+    BUDGET_LIMIT,
+    BUDGET_RESERVED,
+    BUDGET_SPENT,
     BUILD_INFO,
     CACHE_BYTES,
     CACHE_SIZE,
@@ -25,6 +29,7 @@ from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
 from modelmeter.settings.notifications import NotificationSettings
 from modelmeter.settings.routing import RouteSettings, RoutingSettings
+from modelmeter.settings.throttles import ThrottleSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -38,6 +43,10 @@ SHOWN = {
     for metric in (
         *METRICS,
         ACTIVE_REQUESTS,
+        BUDGET_DRIFT,
+        BUDGET_LIMIT,
+        BUDGET_RESERVED,
+        BUDGET_SPENT,
         CACHE_BYTES,
         CACHE_SIZE,
         CIRCUIT_OPEN,
@@ -57,6 +66,7 @@ SETTINGS = {
         BudgetSettings,
         BudgetingSettings,
         NotificationSettings,
+        ThrottleSettings,
         RouteSettings,
         RoutingSettings,
     )
@@ -113,6 +123,7 @@ def test_the_configuration_is_one_that_loads(tmp_path: Path) -> None:
     assert {"openai", "azure"} <= set(settings.providers)
     assert settings.limits == Limits()
     untold = {
+        "throttles",
         "version",
         "health_listen",
         "providers",

@@ -1,4 +1,4 @@
-"""What each of the thirteen panels must show, worked out from the ledger's entries alone."""
+"""What the panels must show, worked out from the ledger's entries alone."""
 
 import sqlite3
 from collections import Counter, defaultdict
@@ -16,6 +16,7 @@ Values = dict[tuple[str, ...], float]
 
 _ENTRIES = """
 SELECT agent_id, team, model, provider, status, error_type, cost_pico_usd, duration_ns, cached,
+       cache_miss, cost_saved_pico_usd, cost_state,
        tokens_input + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h
        + tokens_output + tokens_reasoning + tokens_audio_input + tokens_audio_output
        + tokens_image_input + tokens_image_output AS tokens
@@ -35,6 +36,10 @@ class Entry(msgspec.Struct, frozen=True):
     cost_pico_usd: int
     duration_ns: int
     cached: int
+    cache_miss: str | None
+    """None: a hit, or the cache was not asked."""
+    cost_saved_pico_usd: int
+    cost_state: str
     tokens: int
 
 
@@ -74,6 +79,14 @@ def _cost(found: Sequence[Entry]) -> Values:
     return {(): sum(entry.cost_pico_usd for entry in found) / PICO}
 
 
+def _saved(found: Sequence[Entry]) -> Values:
+    return {(): sum(entry.cost_saved_pico_usd for entry in found) / PICO}
+
+
+def _unpriced(found: Sequence[Entry]) -> Values:
+    return {(): float(sum(entry.cost_state == "unpriced" for entry in found))}
+
+
 def _by(*names: str) -> Callable[[Sequence[Entry]], Values]:
     def counted(found: Sequence[Entry]) -> Values:
         keys = (tuple(getattr(entry, name) for name in names) for entry in found)
@@ -111,13 +124,17 @@ def _errors(found: Sequence[Entry]) -> Values:
     return _by("provider", "error_type")([entry for entry in found if entry.error_type])
 
 
-def _hit_rate(found: Sequence[Entry]) -> Values:
-    return {(): 100 * sum(entry.cached for entry in found) / len(found)} if found else {}
-
-
 def _hits_and_misses(found: Sequence[Entry]) -> Values:
-    hits = sum(entry.cached for entry in found)
-    return {("hits",): float(hits), ("misses",): float(len(found) - hits)}
+    return {
+        ("hits",): float(sum(entry.cached for entry in found)),
+        ("misses",): float(sum(entry.cache_miss is not None for entry in found)),
+    }
+
+
+def _hit_rate(found: Sequence[Entry]) -> Values:
+    uses = _hits_and_misses(found)
+    asked = sum(uses.values())
+    return {(): 100 * uses["hits",] / asked} if asked else {}
 
 
 TRUTHS: dict[str, tuple[Callable[[Sequence[Entry]], Values], tuple[str, ...]]] = {
@@ -128,6 +145,8 @@ TRUTHS: dict[str, tuple[Callable[[Sequence[Entry]], Values], tuple[str, ...]]] =
         lambda found: _share(found, "error", "timeout", "unknown") or {(): 0.0},
         ("agent_id", "model", "provider"),
     ),
+    "Saved by the Cache (24h)": (_saved, ("agent_id", "model", "provider")),
+    "Unpriced Calls": (_unpriced, ("model", "provider")),
     "Requests per Agent": (_by("agent_id"), ("agent_id", "model", "provider")),
     "Cost per Team": (_cost_by("team"), ("agent_id", "model", "provider")),
     "Token Usage by Model": (_tokens, ("agent_id", "model", "provider")),

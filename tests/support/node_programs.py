@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dashboard_queries import Json
 
-__all__ = ["GRAFANA_TYPES", "type_errors"]
+__all__ = ["GRAFANA_TYPES", "resource_errors", "type_errors"]
 
 GRAFANA_TYPES = Path(__file__).parents[1] / "dashboards" / "grafana_types"
 
@@ -53,23 +53,42 @@ type Frame = Omit<Plain<Dashboard>, 'panels' | 'annotations' | 'templating'>;
 
 
 def type_errors(dashboard: Json, folder: Path) -> list[str]:
-    """What Grafana's own types have against a bare dashboard; `folder` is emptied of nothing."""
-    source = folder / "check.ts"
-    source.write_text(_source(dashboard))
+    """What Grafana's own types have against a bare dashboard."""
+    return _compiled(_source(dashboard), folder)
+
+
+def resource_errors(resources: list[Json], folder: Path) -> list[str]:
+    """What Kubernetes' published schemas and types have against some resources."""
+    checked = subprocess.run(
+        ["node", str(GRAFANA_TYPES / "validate.mjs")],
+        input=json.dumps(resources),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # The schemas let unknown fields pass, the types do not.
+    lines = []
+    for number, resource in enumerate(resources):
+        version, kind = resource["apiVersion"], resource["kind"]
+        operator = version.startswith("monitoring.coreos.com/")
+        package = "@kubernetes-models/prometheus-operator" if operator else "kubernetes-models"
+        lines.append(f"import type {{ I{kind} }} from '{package}/{version}/{kind}';")
+        lines.append(_constant(f"resource{number}", f"I{kind}", resource))
+    return checked.stdout.splitlines() + _compiled("\n".join(lines), folder)
+
+
+def _compiled(source: str, folder: Path) -> list[str]:
+    """The compiler's lines about a file made in `folder`."""
+    (folder / "check.ts").write_text(source)
     (folder / "tsconfig.json").write_text(
         json.dumps({"extends": str(GRAFANA_TYPES / "tsconfig.json"), "files": ["check.ts"]})
     )
     modules = folder / "node_modules"
     if not modules.exists():
         modules.symlink_to(GRAFANA_TYPES / "node_modules")
+    compiler = GRAFANA_TYPES / "node_modules/.bin/tsc"
     done = subprocess.run(
-        [
-            str(GRAFANA_TYPES / "node_modules/.bin/tsc"),
-            "--project",
-            str(folder),
-            "--pretty",
-            "false",
-        ],
+        [str(compiler), "--project", str(folder), "--pretty", "false"],
         capture_output=True,
         text=True,
         check=False,

@@ -11,6 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 __all__ = ["SHIPPED_CONFIG", "PrometheusServer", "free_port"]
 
 SHIPPED_CONFIG = Path(__file__).parents[2] / "deploy" / "prometheus.yml"
@@ -28,17 +30,13 @@ def free_port() -> int:
 class PrometheusServer:
     """Debian's Prometheus, scraping the given targets (job name to host:port)."""
 
-    def __init__(self, folder: Path, targets: dict[str, str], *, interval: str) -> None:
+    def __init__(
+        self, folder: Path, targets: dict[str, str], *, interval: str, rules: bool = False
+    ) -> None:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
-        shipped = SHIPPED_CONFIG.read_text()
-        head, _, job = shipped.partition("  - job_name: modelmeter\n")
-        jobs = [
-            f"  - job_name: {name}\n" + job.replace("127.0.0.1:4000", target)
-            for name, target in targets.items()
-        ]
         config = folder / "prometheus.yml"
-        config.write_text(head.replace("15s", interval) + "".join(jobs))
+        config.write_text(yaml.safe_dump(_config(targets, interval, rules)))
         with (folder / "prometheus.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -108,3 +106,18 @@ class PrometheusServer:
                 time.sleep(0.05)
         self.stop()
         raise RuntimeError("Prometheus did not become ready")
+
+
+def _config(targets: dict[str, str], interval: str, rules: bool) -> dict[str, Any]:
+    """The shipped configuration with other targets and intervals, and nobody to alert."""
+    shipped: dict[str, Any] = yaml.safe_load(SHIPPED_CONFIG.read_text())
+    (job,) = shipped["scrape_configs"]
+    files = [str(SHIPPED_CONFIG.parent / name) for name in shipped["rule_files"]]
+    return {
+        "global": {"scrape_interval": interval, "evaluation_interval": "1s"},
+        "rule_files": files if rules else [],
+        "scrape_configs": [
+            {**job, "job_name": name, "static_configs": [{"targets": [target]}]}
+            for name, target in targets.items()
+        ],
+    }

@@ -1,12 +1,17 @@
 """What the JSON API answers, over a ledger of known entries."""
 
+import contextlib
 import csv
 import io
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
-from web_under_test import entry, make_ledger, open_call, web_client
+from web_under_test import NOW_SECONDS, NS, entry, make_ledger, open_call, web_client
+
+from modelmeter.pricing import PriceBook
+from modelmeter.record import TokenCounts
 
 DAY = 86_400
 
@@ -16,7 +21,7 @@ ENTRIES = [
     entry(3, status="error", error_type="rate_limit", cost=0, input=0, output=0),
     entry(4, cached=1, cost=0, saved=3_500_000_000),
     entry(5, state="unpriced", cost=0, model="own-model"),
-    entry(6, seconds_ago=30, missed="no answer is held"),
+    entry(6, seconds_ago=30, missed="first_seen"),
     entry(7, seconds_ago=DAY + 3600, cost=1_000_000_000),
     entry(8, status="cancelled", error_type="cancelled"),
 ]
@@ -173,16 +178,21 @@ async def test_the_pages_of_calls_hold_each_call_once(ledger: Path) -> None:
 
 
 async def test_one_call_shows_its_attempts_and_its_price_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    card = PriceBook().price("openai", "gpt-4o", TokenCounts(input=1), NOW_SECONDS * NS).card
+    assert card is not None
     make_ledger(
-        tmp_path / "ledger.db",
+        path,
         [
             entry(1, request_id="r", status="error", error_type="overloaded", cost=0, input=0),
-            entry(2, request_id="r", attempt=1, seconds_ago=3590),
+            entry(2, request_id="r", attempt=1, seconds_ago=3590, card=card.id),
             entry(3, request_id="r", tenant="umbrella"),
         ],
     )
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO rate_card (id, text) VALUES (?, ?)", (card.id, card.text))
 
-    answer = await ask(tmp_path / "ledger.db", "/calls/call-2")
+    answer = await ask(path, "/calls/call-2")
 
     assert [attempt["id"] for attempt in answer["attempts"]] == ["call-1", "call-2"]
     assert answer["cost_lines"] == [
@@ -191,6 +201,34 @@ async def test_one_call_shows_its_attempts_and_its_price_line_by_line(tmp_path: 
     ]
     assert answer["cost_rest_usd"] == "0"
     assert answer["price_source"] == "test"
+
+
+async def test_a_corrected_call_shows_what_it_costs_now_and_what_it_did_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.db"
+    make_ledger(path, [entry(1, state="unpriced", cost=0)])
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            """
+            INSERT INTO correction (entry_seq, started_at_ns, corrected_at_ns, cost_pico_usd,
+                cost_saved_pico_usd, cost_state, price_source, cost_delta_pico_usd,
+                cost_saved_delta_pico_usd, unpriced_delta)
+            SELECT seq, started_at_ns, 0, 5, 0, 'priced', 'later', 5, 0, -1 FROM entry
+            """
+        )
+
+    detail = await ask(path, "/calls/call-1")
+    (listed,) = (await ask(path, "/calls?window=24h"))["calls"]
+    summary = await ask(path, "/summary?window=24h")
+
+    assert [(one["cost_before_usd"], one["cost_after_usd"]) for one in detail["corrections"]] == [
+        ("0", "0.000000000005")
+    ]
+    assert detail["cost_usd"] == listed["cost_usd"] == "0.000000000005"
+    assert listed["cost_state"] == "priced"
+    assert summary["total"]["cost_usd"] == "0.000000000005"
+    assert summary["warnings"] == []
 
 
 async def test_names_are_those_of_the_time_asked_about(ledger: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 
+from modelmeter.errors import RefusedRequestError
 from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.rollup import roll_up
 from modelmeter.pricing import PriceBook
@@ -24,10 +25,11 @@ INSERT INTO entry (id, request_id, attempt, started_at_ns, tenant_id, team, agen
   time_to_first_token_ns, tokens_input, tokens_cache_read, tokens_cache_write_5m,
   tokens_cache_write_1h, tokens_output, tokens_reasoning, tokens_audio_input, tokens_audio_output,
   tokens_image_input, tokens_image_output, cost_pico_usd, cost_state, price_source, cached,
-  cost_saved_pico_usd, cache_miss)
+  cost_saved_pico_usd, cache_miss,
+  rate_card)
 VALUES (:id, :request_id, :attempt, :at_ns, :tenant, :team, :agent, '', :provider, 'chat', :model,
   0, :status, :error_type, 200, :duration_ns, NULL, :input, 0, 0, 0, :output, 0, 0, 0, 0, 0, :cost,
-  :state, 'test', :cached, :saved, :missed)
+  :state, 'test', :cached, :saved, :missed, :card)
 """
 
 
@@ -65,6 +67,7 @@ def entry(number: int, **fields: object) -> dict[str, object]:
         "cached": 0,
         "saved": 0,
         "missed": None,
+        "card": None,
         **fields,
     }
 
@@ -80,19 +83,33 @@ def make_ledger(path: Path, entries: Sequence[dict[str, object]], *, rolled_up: 
         connection.close()
 
 
+def wrong_key(_peer: str, error: RefusedRequestError, _now_ns: int) -> RefusedRequestError:
+    """Nobody counts wrong keys here."""
+    return error
+
+
+@asynccontextmanager
+async def web_mount(
+    ledger: Path, configuration: dict[str, object] | None = None
+) -> AsyncIterator[WebMount]:
+    """The web side over a ledger."""
+    settings = Settings.model_validate({"ledger": ledger, **(configuration or {})})
+    mount = WebMount(WebParts(settings, ledger, PriceBook(), StandingClock(), wrong_key))
+    try:
+        yield mount
+    finally:
+        await mount.close()
+
+
 @asynccontextmanager
 async def web_client(
     ledger: Path, configuration: dict[str, object] | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Asks the web side over a ledger."""
-    settings = Settings.model_validate({"ledger": ledger, **(configuration or {})})
-    mount = WebMount(WebParts(settings, ledger, PriceBook(), StandingClock()))
-    transport = httpx2.ASGITransport(mount)
-    try:
+    async with web_mount(ledger, configuration) as mount:
+        transport = httpx2.ASGITransport(mount)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
-    finally:
-        await mount.close()
 
 
 def open_call(path: Path, call_id: str, *, provider: str, tenant: str) -> None:

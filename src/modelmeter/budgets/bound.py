@@ -12,7 +12,6 @@ from typing import Protocol
 import msgspec
 
 from modelmeter.budgets.contract import BoundRequest
-from modelmeter.errors import RefusedRequestError
 from modelmeter.pricing.estimate import OUTPUT_TOKENS_MAX
 from modelmeter.pricing.quote import Quote
 from modelmeter.pricing.rates import Rates
@@ -90,16 +89,12 @@ class DemandBound:
         """
         See `modelmeter.budgets.contract.CostBound.bound`.
 
-        A request that asks for what no provider takes has no cost, and its bytes for tokens.
+        Raises:
+            RefusedRequestError: it asks for what no provider takes.
         """
-        dialect = self._dialect_of(request.kind)
-        try:
-            demand = dialect.demand(
-                request.operation, request.model, request.body, request.output_tokens_max
-            )
-        except RefusedRequestError:
-            output = request.output_tokens_max or OUTPUT_TOKENS_MAX
-            return CallBound(None, tokens=len(request.body) + output, output_tokens=output)
+        demand = self._dialect_of(request.kind).demand(
+            request.operation, request.model, request.body, request.output_tokens_max
+        )
         tokens = self._tokens(request, demand)
         return CallBound(
             self._cost(request, demand, tokens),

@@ -8,7 +8,8 @@ import msgspec
 
 from modelmeter.budgets.windows import Window, WindowKind
 from modelmeter.record import PICO_PER_USD, Call, CallBound, Intent, Status, pico_usd
-from modelmeter.settings.budgets import SCOPE_NAMES, BudgetSettings
+from modelmeter.settings.budgets import BudgetSettings
+from modelmeter.settings.scope import SCOPE_NAMES
 
 __all__ = [
     "AtLimit",

@@ -34,6 +34,9 @@ class CostBound(Protocol):
         """
         The most that ``request`` can use, by any model version, tier or cache state it may meet.
 
-        Pure but for its memory, quick, and never raising: what cannot be bounded has no cost.
+        Pure but for its memory, and quick; what has no known price has no cost.
+
+        Raises:
+            RefusedRequestError: it asks for what no provider takes.
         """
         ...

@@ -3,12 +3,14 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from modelmeter.budgets.budget import Budget
-from modelmeter.budgets.sums import newest_entry, settled_slices, slices_behind
+from modelmeter.budgets.revision import RevisionFile
+from modelmeter.budgets.sums import Place, newest_place, settled_slices, slices_behind
 from modelmeter.budgets.windows import counted_from
 from modelmeter.errors import SettingsError
 from modelmeter.record import PICO_PER_USD
@@ -49,6 +51,7 @@ ON CONFLICT (budget_id, start_ns) DO UPDATE SET
 """
 _COUNT_FROM = "UPDATE budget SET counted_from_ns = ? WHERE id = ?"
 _REVISION = "SELECT revision FROM budget_revision"
+_PATH = "SELECT file FROM pragma_database_list WHERE name = 'main'"
 _REVISE = "UPDATE budget_revision SET revision = revision + 1"
 
 _encode = msgspec.json.Encoder().encode
@@ -161,7 +164,7 @@ def recount(connection: sqlite3.Connection, stored: StoredBudget, from_ns: int) 
     sums = settled_slices(connection, stored.budget, from_ns, stored.counted_from_ns)
     _write_sums(connection, stored.id, sums)
     connection.execute(_COUNT_FROM, (from_ns, stored.id))
-    connection.execute(_REVISE)
+    _revise(connection)
     return msgspec.structs.replace(stored, counted_from_ns=from_ns)
 
 
@@ -175,15 +178,15 @@ class _Counted(msgspec.Struct, frozen=True):
 
     budget: Budget
     from_ns: int
-    upto_seq: int
+    upto: Place
     sums: dict[int, int]
 
 
 def _count(connection: sqlite3.Connection, budget: Budget, now_ns: int) -> _Counted:
     """Before the transaction, for a long window's sum would make all calls wait for it."""
     from_ns = counted_from(budget.window, now_ns)
-    upto = newest_entry(connection)
-    sums = settled_slices(connection, budget, from_ns, upto_seq=upto)
+    upto = newest_place(connection)
+    sums = settled_slices(connection, budget, from_ns, upto=upto)
     return _Counted(budget, from_ns, upto, sums)
 
 
@@ -204,7 +207,7 @@ def _put(
     row = (budget.name, source, definition, counted.from_ns, now_ns)
     number = connection.execute(_INSERT, row).lastrowid
     sums = dict(counted.sums)
-    later = slices_behind(connection, budget, counted.from_ns, counted.upto_seq)
+    later = slices_behind(connection, budget, counted.from_ns, counted.upto)
     for start_ns, amount in later.items():
         sums[start_ns] = sums.get(start_ns, 0) + amount
     _write_sums(connection, int(number or 0), sums)
@@ -220,13 +223,20 @@ def _delete(connection: sqlite3.Connection, stored: StoredBudget) -> None:
         connection.execute(statement, (stored.id,))
 
 
+def _revise(connection: sqlite3.Connection) -> None:
+    """Tell all processes on the ledger, inside the transaction that changes its budgets."""
+    connection.execute(_REVISE)
+    ((path,),) = connection.execute(_PATH).fetchall()
+    RevisionFile(Path(path)).bump()
+
+
 @contextmanager
 def _change(connection: sqlite3.Connection) -> Iterator[None]:
     """A transaction after which every process takes the budgets up anew."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-        connection.execute(_REVISE)
+        _revise(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

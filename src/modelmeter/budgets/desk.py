@@ -2,9 +2,11 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from modelmeter.budgets.budget import Budget, Who
 from modelmeter.budgets.definitions import StoredBudget, read_budgets, read_revision
+from modelmeter.budgets.revision import RevisionFile
 from modelmeter.budgets.rule import Rule
 from modelmeter.budgets.turn import BudgetTurn
 from modelmeter.record import Call, ErrorType, Intent
@@ -24,8 +26,14 @@ class BudgetDesk:
     The writer's thread refreshes it; event loops ask which budgets apply to a call.
     """
 
-    def __init__(self, refused_call: RefusedCall) -> None:
+    def __init__(self, ledger_path: Path, refused_call: RefusedCall) -> None:
+        """
+        Raises:
+            LedgerUnavailableError: the file beside the ledger cannot be written.
+        """
         self._refused_call = refused_call
+        self._revision_file = RevisionFile(ledger_path)
+        self._seen = b""
         self._revision = -1
         self._rules: tuple[Rule, ...] = ()
         self._matches: dict[Who, tuple[Rule, ...]] = {}
@@ -39,6 +47,14 @@ class BudgetDesk:
         """The budgets that count a call of ``who``."""
         return tuple(rule.budget for rule in self._match(who))
 
+    def wakes(self, connection: sqlite3.Connection) -> bool:
+        """Inside a transaction: there are budgets, with what others have changed taken up."""
+        seen = self._revision_file.read()
+        if seen != self._seen:
+            self.refresh(connection)
+            self._seen = seen
+        return bool(self._rules)
+
     def refresh(self, connection: sqlite3.Connection) -> None:
         """Take up changed budgets."""
         revision = read_revision(connection)
@@ -48,7 +64,6 @@ class BudgetDesk:
 
     def turn(self, connection: sqlite3.Connection, *, owner: str, now_ns: int) -> BudgetTurn:
         """The part of a transaction that has begun; no other process changes anything in it."""
-        self.refresh(connection)
         return BudgetTurn(
             connection,
             {rule.id: rule for rule in self._rules},

@@ -1,7 +1,6 @@
 """What the windows of budgets stand at, read and written within one transaction."""
 
 import sqlite3
-from collections.abc import Mapping
 
 import msgspec
 
@@ -80,8 +79,8 @@ class Standings:
         ]
         return sum(one.settled for one in slices), sum(one.reserved for one in slices)
 
-    def write(self, rules: Mapping[int, Rule], now_ns: int) -> None:
-        """Write what has changed, and forget slices that no rolling window reaches any more."""
+    def write(self) -> set[int]:
+        """Write what has changed; the ids of the budgets that did."""
         rows = [
             (
                 *key,
@@ -91,13 +90,15 @@ class Standings:
             for key, found in self._slices.items()
             if found.changed
         ]
-        if not rows:
-            return
-        self._connection.execute(_WRITE, (_encode(rows).decode(),))
-        for number in {row[0] for row in rows}:
-            rule = rules.get(number)
-            if rule is not None and rule.budget.window.rolls:
-                self._forget(rule, now_ns)
+        if rows:
+            self._connection.execute(_WRITE, (_encode(rows).decode(),))
+        return {row[0] for row in rows}
+
+    def forget(self, rule: Rule, now_ns: int) -> None:
+        """Drop slices that a rolling window does not reach any more."""
+        from_ns = rule.counted_from(now_ns)
+        length = now_ns - from_ns
+        self._connection.execute(_FORGET, (rule.id, from_ns - _SPANS_KEPT * length))
 
     def _read_span(self, budget_id: int, from_ns: int) -> None:
         key = (budget_id, from_ns)
@@ -106,11 +107,6 @@ class Standings:
         self._spans.add(key)
         for start_ns, *row in self._connection.execute(_SPAN, key):
             self._slices.setdefault((budget_id, start_ns), _standing(*row))
-
-    def _forget(self, rule: Rule, now_ns: int) -> None:
-        from_ns = rule.counted_from(now_ns)
-        length = now_ns - from_ns
-        self._connection.execute(_FORGET, (rule.id, from_ns - _SPANS_KEPT * length))
 
 
 def _standing(

@@ -117,7 +117,10 @@ class BudgetTurn:
             connection.executemany(_MARK, marks)
         for rule, kind, _ in self._marks:
             tally.add_budget(kind, rule.budget.name)
-        self._standings.write(self._rules, self._now_ns)
+        for changed in self._standings.write():
+            of_changed = self._rules.get(changed)
+            if of_changed is not None and of_changed.budget.window.rolls:
+                self._standings.forget(of_changed, self._now_ns)
 
     def committed(self) -> None:
         """See `Turn.committed`."""
@@ -138,7 +141,7 @@ class BudgetTurn:
     def _end(self, ids: Sequence[str]) -> dict[str, dict[int, Hold]]:
         """Give the holds of calls back; which they were."""
         ended: defaultdict[str, dict[int, Hold]] = defaultdict(dict)
-        if not ids:
+        if not ids or not self._rules:
             return ended
         for call_id, number, start_ns, whole, pico in self._connection.execute(
             _HOLDS_OF, (_encode(ids).decode(),)
@@ -178,7 +181,7 @@ class BudgetTurn:
             self._marks.append((rules[place], BUDGET_SHADOW, intent.id))
         if verdict.stopped_by is not None:
             return self._refuse(
-                intent, rules[verdict.stopped_by], claims[verdict.stopped_by], verdict.downgrade_to
+                opening, rules[verdict.stopped_by], claims[verdict.stopped_by], verdict.downgrade_to
             )
         holds = {}
         for rule, claim in zip(rules, claims, strict=True):
@@ -204,11 +207,12 @@ class BudgetTurn:
         )
 
     def _refuse(
-        self, intent: Intent, rule: Rule, claim: Claim, downgrade_to: str | None
+        self, opening: Opening, rule: Rule, claim: Claim, downgrade_to: str | None
     ) -> Refused:
+        intent = opening.intent
         found = rule.slice_of(intent.started_at_ns)
         error = exceeded(claim, found, self._now_ns, downgrade_to)
-        if downgrade_to is not None:
+        if downgrade_to is not None or opening.asks_again:
             return Refused(intent, error, None)
         self._marks.append((rule, BUDGET_BLOCKED, intent.id))
         self._tell(rule, _REFUSAL, intent.started_at_ns)

@@ -2,15 +2,12 @@
 
 import msgspec
 
-from modelmeter.errors import CacheUnavailableError
 from modelmeter.providers import ResponseFacts
 
 __all__ = ["CachedAnswer", "decode_answer", "encode_answer"]
 
 _ENTRY_BYTES = 512
 """About what keeping an answer costs beside its own bytes."""
-
-_decoder: "msgspec.msgpack.Decoder[CachedAnswer]"
 
 
 class CachedAnswer(msgspec.Struct, frozen=True):
@@ -41,14 +38,9 @@ def encode_answer(answer: CachedAnswer) -> bytes:
     return _encoder.encode(answer)
 
 
-def decode_answer(stored: bytes) -> CachedAnswer:
-    """
-    What `encode_answer` made.
-
-    Raises:
-        CacheUnavailableError: the bytes are none of ours, or of another version.
-    """
+def decode_answer(stored: bytes) -> CachedAnswer | None:
+    """What `encode_answer` made; None: the bytes are none of ours, or of another version."""
     try:
         return _decoder.decode(stored)
-    except msgspec.DecodeError as error:
-        raise CacheUnavailableError(f"a stored answer cannot be read: {error}") from error
+    except msgspec.DecodeError:
+        return None

@@ -95,9 +95,12 @@ class RedisStore:
         found = await self._run(self._get, _TenantKeys(tenant_id).all_of(name), [name])
         answer, *rest = cast("list[bytes | int | None]", found)
         if isinstance(answer, bytes):
+            decoded = decode_answer(answer[_LIFETIME_BYTES:])
+            if decoded is None:
+                return CacheMiss.FIRST_SEEN
             lifetime_ms = int.from_bytes(answer[:_LIFETIME_BYTES], "big")
             age_ms = max(lifetime_ms - int(rest[0] or 0), 0)
-            return Stored(decode_answer(answer[_LIFETIME_BYTES:]), age_ms / 1000)
+            return Stored(decoded, age_ms / 1000)
         miss = CacheMiss(cast("bytes", rest[0]).decode())
         if miss is CacheMiss.EVICTED and len(rest) > 1:
             self._evicted[tenant_id] += 1

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from modelmeter.cli.budget_sample import send_sample
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Budgets: what may be spent, by whom, in which time.", no_args_is_help=True)
+app.command("test")(send_sample)
 
 _T = TypeVar("_T")
 LedgerOption = Annotated[Path | None, typer.Option(help="The ledger's file.")]
@@ -166,7 +169,8 @@ def _checked(
     from modelmeter.budgets.models import unknown_models
     from modelmeter.cli.ledger_option import settings_of
     from modelmeter.errors import SettingsError
-    from modelmeter.settings.budgets import BudgetSettings, wrong_names
+    from modelmeter.settings.budgets import BudgetSettings
+    from modelmeter.settings.scope import wrong_names
     from modelmeter.wiring import price_book
 
     settings = settings_of(config)
@@ -179,7 +183,7 @@ def _checked(
         ]
     else:
         key_ids = {key.id for key in settings.keys}
-        wrong = [*wrong_names([one], providers=settings.providers, key_ids=key_ids)]
+        wrong = [*wrong_names("budgets", [one], providers=settings.providers, key_ids=key_ids)]
         wrong += unknown_models([one], settings.providers, price_book(settings), time.time_ns())
         if not wrong:
             return ledger or settings.ledger, budget_of(one, time_zone=settings.time_zone)

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 __all__ = ["ledger_and_zone", "settings_of"]
 
 
-def settings_of(config: Path | None) -> "Settings":
+def settings_of(config: Path | None, *, prices: bool = False) -> "Settings":
     """
     The settings of ``--config``, else of MODELMETER_CONFIG, else the defaults.
+
+    For a command that prices, ``prices``: overrides are checked against the catalogue.
 
     Raises:
         SettingsError: the configuration cannot be used.
@@ -22,7 +24,11 @@ def settings_of(config: Path | None) -> "Settings":
     environment = dict(os.environ)
     if config is None and environment.get("MODELMETER_CONFIG"):
         config = Path(environment["MODELMETER_CONFIG"])
-    return load_settings(config, environment)
+    if not prices:
+        return load_settings(config, environment)
+    from modelmeter.wiring import wrong_overrides
+
+    return load_settings(config, environment, check=wrong_overrides)
 
 
 def ledger_and_zone(ledger: Path | None, config: Path | None) -> tuple[Path, str]:

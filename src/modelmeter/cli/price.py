@@ -60,7 +60,7 @@ def price(
     calls = None if per_month is None else _calls_per_month(per_month)
     if cached > input_tokens:
         raise SettingsError("--cached is a part of --input and cannot be more")
-    book = price_book(settings_of(config))
+    book = price_book(settings_of(config, prices=True))
     if jsonl is not None:
         from modelmeter.cli.price_jsonl import price_file
 

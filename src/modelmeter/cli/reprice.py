@@ -48,7 +48,7 @@ def reprice(
     from modelmeter.ledger.read_only import connect_reader
     from modelmeter.wiring import price_book
 
-    settings = settings_of(config)
+    settings = settings_of(config, prices=True)
     path = ledger or settings.ledger
     zone = ZoneInfo(settings.time_zone)
     wanted = _wanted(from_, to, zone, model, provider)
@@ -112,11 +112,12 @@ def _write(writer: "sqlite3.Connection", page: "Repriced") -> "Iterable[Change]"
     """Write a page's corrections; those that another process made meanwhile are given back."""
     import time
 
+    from modelmeter.budgets.corrections import correct_windows
     from modelmeter.ledger.repricing import write
     from modelmeter.record import SystemClock
 
     if not page.changes:
         return []
-    late = write(writer, page.changes, SystemClock().time_ns)
+    late = write(writer, page.changes, SystemClock().time_ns, follow=correct_windows)
     time.sleep(_PAUSE_SECONDS)
     return late

@@ -31,7 +31,7 @@ def serve(
 
     from modelmeter.cli.serving import serve_until_stopped
     from modelmeter.settings.load import load_settings
-    from modelmeter.wiring import faults_of_budgets
+    from modelmeter.wiring import faults_of_settings
 
     environment = dict(os.environ)
     if config is None and environment.get("MODELMETER_CONFIG"):
@@ -40,5 +40,5 @@ def serve(
         environment["MODELMETER_LISTEN"] = listen
     if ledger is not None:
         environment["MODELMETER_LEDGER"] = str(ledger)
-    settings = load_settings(config, environment, check=faults_of_budgets)
+    settings = load_settings(config, environment, check=faults_of_settings)
     serve_until_stopped(settings, log_level=log_level)

@@ -9,14 +9,18 @@ from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.exchange import UpstreamRequest
 from modelmeter.meter import CallOpening, Meter, OpenCall
-from modelmeter.meter.bounding import DOWNGRADES_MAX, Bounding
+from modelmeter.meter.bounding import CHANGES_MAX, Bounded, Bounding
 from modelmeter.providers import RequestFacts
 
-__all__ = ["Admission", "Admitted", "Asked"]
+__all__ = ["LIMIT_HEADER", "Admission", "Admitted", "Asked"]
 
 MODEL_REQUESTED_HEADER = b"x-modelmeter-model-requested"
 MODEL_USED_HEADER = b"x-modelmeter-model-used"
 DOWNGRADED_BY_HEADER = b"x-modelmeter-downgraded-by"
+LIMIT_HEADER = b"x-modelmeter-output-limit"
+"""The limit of output tokens that was set for the caller."""
+LIMIT_FOR_HEADER = b"x-modelmeter-output-limit-for"
+"""The budget to whose rest the limit was lowered."""
 
 Send = Callable[[str, bytes], Awaitable[UpstreamRequest]]
 """Makes the upstream's request of a path and a body."""
@@ -44,34 +48,51 @@ class Admitted(msgspec.Struct, frozen=True):
 
 
 class Admission:
-    """The gateway's door to budgets; without any it only opens the call."""
+    """The gateway's door to budgets and throttles; without any it only opens the call."""
 
     def __init__(self, meter: Meter, bounding: Bounding) -> None:
         self._meter = meter
         self._bounding = bounding
 
-    async def open(self, asked: Asked, send: Send, *, began_ns: int) -> Admitted:
+    async def open(
+        self, asked: Asked, send: Send, *, began_ns: int, still_wanted: Callable[[], None]
+    ) -> Admitted:
         """
-        Commit the intent of a call and hold for it.
+        Commit the intent of a call and hold for it; ``still_wanted`` raises if its caller left.
 
         Raises:
             LedgerUnavailableError: the intent is not committed; the call must not be made.
             BudgetExceededError: it does not fit a budget, nor would a cheaper model.
+            ThrottledError: calls like it come too fast.
             RefusedRequestError: there is no credential to send, or nothing bounds its cost.
         """
         headers: Headers = []
-        for _ in range(DOWNGRADES_MAX):
-            request = await send(asked.path, asked.facts.upstream_body)
-            opening = self._bounding.bounded(asked.opening, asked.door.kind, asked.facts)
+        final = False
+        for _ in range(CHANGES_MAX):
+            bounded = self._bounding.bounded(
+                asked.opening, asked.door.kind, asked.facts, final=final
+            )
+            request = await send(asked.path, bounded.facts.upstream_body)
             try:
-                call = await self._meter.open(opening, began_ns=began_ns)
+                call = await self._bounding.open(
+                    self._meter, bounded.opening, began_ns=began_ns, still_wanted=still_wanted
+                )
             except BudgetExceededError as error:
-                if error.downgrade_to is None:
+                if error.downgrade_to is not None:
+                    asked = _downgraded(asked, error.downgrade_to, error.budget)
+                    headers, final = _told(asked.opening), False
+                    continue
+                if not bounded.opening.asks_again:
                     raise
-                asked = _downgraded(asked, error.downgrade_to, error.budget)
-                headers = _told(asked.opening)
+                # At the least once more, for the record.
+                final = True
+                lower = self._bounding.lowered(bounded, asked.door.kind, error)
+                if lower is not None:
+                    asked = msgspec.structs.replace(asked, facts=lower.facts)
+                    headers = headers + _limit_told(lower)
             else:
-                return Admitted(call, asked.facts, request, headers)
+                told = headers + _limit_told(bounded)
+                return Admitted(call, bounded.facts, request, told)
         raise RefusedRequestError(
             f"budgets send this call from one model to another: {asked.opening.model!r} is the "
             "last of them; let each downgrade lead to the cheapest",
@@ -80,7 +101,7 @@ class Admission:
         )
 
     def may_stop(self, opening: CallOpening) -> bool:
-        """Whether some budget can refuse a call; asks no ledger."""
+        """Whether some budget or throttle can refuse a call; asks no ledger."""
         return self._bounding.may_stop(opening)
 
 
@@ -110,6 +131,15 @@ def _told(opening: CallOpening) -> Headers:
         (DOWNGRADED_BY_HEADER, opening.downgraded_by),
     )
     return [(name, _header_text(value)) for name, value in told if value is not None]
+
+
+def _limit_told(bounded: Bounded) -> Headers:
+    if bounded.output_limit is None:
+        return []
+    told = [(LIMIT_HEADER, str(bounded.output_limit).encode())]
+    if bounded.limit_for is not None:
+        told.append((LIMIT_FOR_HEADER, bounded.limit_for.encode()))
+    return told
 
 
 def _header_text(value: str) -> bytes:

@@ -9,6 +9,8 @@ from modelmeter.errors import LedgerError
 from modelmeter.gateway.asgi import Receive, Scope, Send, header
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.health import Health, answer_json
+from modelmeter.gateway.reader_door import ReaderDoor
+from modelmeter.gateway.refusals import send_error
 from modelmeter.gateway.relay import Relay
 from modelmeter.gateway.scrape import Scrape
 from modelmeter.gateway.unified import UNIFIED_PREFIX, Unified
@@ -39,6 +41,7 @@ class GatewayApp:
         unified: Unified,
         scrape: Scrape,
         health: Health,
+        readers: ReaderDoor,
         *,
         close_timeout_seconds: float,
         mount: Mount | None = None,
@@ -48,6 +51,7 @@ class GatewayApp:
         self._unified = unified
         self._scrape = scrape
         self.health = health
+        self._readers = readers
         self._mount = mount
         self._own = {b"/metrics": self._metrics, **health.paths}
 
@@ -75,6 +79,17 @@ class GatewayApp:
             await self._mount.end_streams()
 
     async def _metrics(self, client: ClientSide) -> None:
+        refusal = self._readers.refusal(client)
+        if refusal is not None:
+            await send_error(
+                client,
+                None,
+                refusal.message,
+                code=refusal.refusal_code,
+                http_status=refusal.http_status,
+                retry_after_seconds=refusal.retry_after_seconds,
+            )
+            return
         accept = (header(client.headers, b"accept") or b"").decode("latin-1")
         try:
             body, content_type = await self._scrape.render(accept)

@@ -37,6 +37,16 @@ class ClientSide:
         client = self.scope.get("client")
         return client[0] if client else ""
 
+    def require_there(self) -> None:
+        """
+        Check that somebody still waits for an answer.
+
+        Raises:
+            ClientGoneError: the connection is lost.
+        """
+        if self._connection is not None and self._connection.is_lost:
+            raise ClientGoneError
+
     async def read_body(self, *, bytes_max: int, timeout_seconds: float) -> bytes:
         """
         Take the request's whole body.

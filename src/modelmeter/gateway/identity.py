@@ -1,13 +1,12 @@
 """Who is calling: from a gateway key where keys are configured, else from what the caller says."""
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.record import UNKNOWN_AGENT, Caller, Teams
+from modelmeter.settings.keys import KeyRing
 from modelmeter.settings.model import KeySettings, Settings
 from modelmeter.wire.header_rules import clean_identifier
 
@@ -26,7 +25,6 @@ _CREDENTIAL_HEADERS = frozenset(
 _READ_HEADERS = _IDENTITY_HEADERS | _CREDENTIAL_HEADERS
 _BEARER = b"bearer "
 _KEY_BYTES_MAX = 512
-_NO_DIGEST = "0" * 64
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -46,7 +44,7 @@ class Identity:
 
     def __init__(self, settings: Settings) -> None:
         self._teams = Teams(settings.teams)
-        self._keys = {key.id: key for key in settings.keys}
+        self._keys = KeyRing(settings.keys)
         self._known: dict[Headers, tuple[Caller, datetime | None]] = {}
 
     @property
@@ -77,6 +75,27 @@ class Identity:
         self._known[said] = caller, ends
         return caller
 
+    def check_reader(self, headers: Headers, now: datetime) -> None:
+        """
+        Let through who may read what is everybody's, such as the metrics.
+
+        Raises:
+            RefusedRequestError: no valid gateway key where one is needed (401), or one that may
+                not read, or may read one tenant's only (403).
+        """
+        if not self._keys:
+            return
+        said = tuple(header for header in headers if header[0] in _CREDENTIAL_HEADERS)
+        key = self._keys.by_secret(_gateway_key(said), now)
+        if key is None:
+            raise _invalid_key()
+        if "read" not in key.scopes or key.tenant_id:
+            raise RefusedRequestError(
+                "this needs a gateway key with the scope `read` and without a tenant",
+                code="key_scope",
+                http_status=403,
+            )
+
     def _caller(self, names: dict[bytes, str]) -> Caller:
         agent = names.get(b"x-agent-id", UNKNOWN_AGENT)
         team = names.get(b"x-team") or self._teams.of(agent)
@@ -95,14 +114,8 @@ class Identity:
 
     def _key(self, said: Headers, now: datetime) -> KeySettings:
         secret = _gateway_key(said)
-        parts = secret.split(b"-", 2)
-        public_id = parts[1].decode("ascii", "replace") if len(parts) == 3 else ""
-        key = self._keys.get(public_id)
-        # An unknown id costs the same comparison as a known one with a wrong secret.
-        expected = _NO_DIGEST if key is None else key.sha256
-        digest = hashlib.sha256(secret).hexdigest()
-        matches = hmac.compare_digest(digest, expected)
-        if key is None or not matches or (key.expires_at is not None and now >= key.expires_at):
+        key = self._keys.by_secret(secret, now)
+        if key is None:
             raise _invalid_key()
         if "call" not in key.scopes:
             raise RefusedRequestError(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import ceil
 
 import msgspec
 
@@ -12,6 +13,7 @@ from modelmeter.errors import (
     LedgerError,
     LedgerUnavailableError,
     RefusedRequestError,
+    ThrottledError,
     UpstreamError,
 )
 from modelmeter.gateway.admission import Admission, Admitted, Asked
@@ -40,6 +42,7 @@ REFUSED = (
     asyncio.CancelledError,
     RefusedRequestError,
     BudgetExceededError,
+    ThrottledError,
     UpstreamError,
     LedgerError,
 )
@@ -150,7 +153,9 @@ class Relay:
             return await parts.outbound.request(client, asked.door, path, body)
 
         try:
-            admitted = await parts.admission.open(asked, send, began_ns=began_ns)
+            admitted = await parts.admission.open(
+                asked, send, began_ns=began_ns, still_wanted=client.require_there
+            )
         except LedgerUnavailableError:
             if parts.passes_without_ledger and not parts.admission.may_stop(asked.opening):
                 parts.refusals.unmetered += 1
@@ -277,6 +282,14 @@ def refusal_of(error: BaseException) -> tuple[RefusedRequestError, Headers | Non
             retry_after_seconds=error.retry_after_seconds,
         )
         return refusal, _stands(error)
+    if isinstance(error, ThrottledError):
+        refusal = RefusedRequestError(
+            error.message,
+            code=error.code,
+            http_status=429,
+            retry_after_seconds=max(ceil(error.retry_after_seconds), 1),
+        )
+        return refusal, [(b"x-modelmeter-throttle", error.throttle.encode())]
     if isinstance(error, UpstreamError):
         return RefusedRequestError(error.message, code="upstream_error", http_status=502), None
     if isinstance(error, LedgerError):

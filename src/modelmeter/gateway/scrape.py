@@ -10,6 +10,7 @@ import msgspec
 from modelmeter import __version__
 from modelmeter.cache import ResponseCache
 from modelmeter.errors import LedgerUnavailableError
+from modelmeter.gateway.budget_samples import BudgetWatch, budget_samples
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
@@ -39,6 +40,7 @@ class Scrape:
         *,
         scrape_interval_seconds: float,
         cache: ResponseCache | None = None,
+        budgets: BudgetWatch | None = None,
     ) -> None:
         """
         Raises:
@@ -49,6 +51,7 @@ class Scrape:
         self._refusals = refusals
         self._circuits = circuits
         self._cache = cache
+        self._budgets = budgets
         self._clock = clock
         hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
         self._exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
@@ -72,10 +75,12 @@ class Scrape:
         self._connection.close()
 
     def _render(self, accept: str) -> tuple[bytes, str]:
+        now_ns = self._clock.time_ns()
         snapshot = read_series(self._connection)
-        return self._exposition.render(
-            snapshot, self._clock.time_ns(), accept, process=self._process()
-        )
+        samples = self._process()
+        if self._budgets is not None:
+            samples += budget_samples(self._connection, now_ns, self._budgets.drifts)
+        return self._exposition.render(snapshot, now_ns, accept, process=samples)
 
     def _process(self) -> list[ProcessSample]:
         writer = self._ledger.writer
@@ -129,16 +134,6 @@ class Scrape:
             )
             for code, count in sorted(self._refusals.by_code.items())
         ]
-        samples += [
-            ProcessSample(
-                CIRCUIT_OPEN.name,
-                CIRCUIT_OPEN.type,
-                CIRCUIT_OPEN.help,
-                count,
-                (("provider", provider),),
-            )
-            for provider, count in sorted(self._circuits.open_by_provider().items())
-        ]
         if self._cache is not None:
             samples.append(
                 ProcessSample(
@@ -150,6 +145,16 @@ class Scrape:
             )
         # Each worker counts for itself; without a label their counters would be taken for one.
         process = ("pid", str(os.getpid()))
-        return [
+        own = [
             msgspec.structs.replace(sample, labels=(*sample.labels, process)) for sample in samples
+        ]
+        return own + [
+            ProcessSample(
+                CIRCUIT_OPEN.name,
+                CIRCUIT_OPEN.type,
+                CIRCUIT_OPEN.help,
+                count,
+                (("provider", provider),),
+            )
+            for provider, count in sorted(self._circuits.open_by_provider().items())
         ]

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from modelmeter.errors import LLMServiceError, RefusedRequestError
+from modelmeter.gateway.admission import LIMIT_HEADER
 from modelmeter.gateway.answer_keeper import CACHE_HEADER
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
@@ -135,6 +136,7 @@ class Unified:
             request_id=None if request_id is None else clean_identifier(request_id),
             principal=sender.principal,
             cache_control=header(client.headers, b"cache-control"),
+            still_wanted=client.require_there,
         )
         await self._answer(client, asked, errand)
 
@@ -256,6 +258,8 @@ def _headers(reply: Reply, errand: Errand) -> Headers:
         headers += [(CACHE_HEADER, b"hit"), (b"age", b"%d" % reply.age_seconds)]
     elif errand.cache_miss is not None:
         headers.append((CACHE_HEADER, b"miss"))
+    if errand.output_limit is not None:
+        headers.append((LIMIT_HEADER, str(errand.output_limit).encode()))
     return headers
 
 

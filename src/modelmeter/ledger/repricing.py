@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -45,6 +45,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _UNPRICED = CostState.UNPRICED
+
+
+Follow = Callable[[sqlite3.Connection, Sequence[CorrectionDelta]], None]
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -111,10 +114,16 @@ def plan(connection: sqlite3.Connection, book: PriceBook, wanted: Wanted) -> Ite
 
 
 def write(
-    connection: sqlite3.Connection, changes: list[Change], now_ns: Callable[[], int]
+    connection: sqlite3.Connection,
+    changes: list[Change],
+    now_ns: Callable[[], int],
+    *,
+    follow: Follow | None = None,
 ) -> list[Change]:
     """
     Append corrections in one transaction; gives back those that another process made before.
+
+    ``follow`` lets further sums follow them in that transaction.
 
     Raises:
         LedgerUnavailableError: others write without a pause; nothing was written.
@@ -127,7 +136,10 @@ def write(
         cards = [change.price.card for change in standing if change.price.card is not None]
         connection.executemany(_INSERT_CARD, [(card.id, card.text) for card in cards])
         connection.executemany(_INSERT, [_row(change, at_ns) for change in standing])
-        add_corrections(connection, (change.delta for change in standing), at_ns)
+        deltas = [change.delta for change in standing]
+        add_corrections(connection, deltas, at_ns)
+        if follow is not None:
+            follow(connection, deltas)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from modelmeter.errors import BudgetExceededError
+from modelmeter.errors import BudgetExceededError, ThrottledError
 from modelmeter.ledger.series import SeriesTally
 from modelmeter.record import Call, Intent
 
@@ -14,20 +14,22 @@ __all__ = ["Ends", "Opening", "Refused", "Reservations", "Turn"]
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """A call about to be made that budgets apply to: its intent has a bound."""
+    """A call about to be made that budgets or throttles apply to: its intent has a bound."""
 
     intent: Intent
     downgraded_by: str | None = None
     """The budget for whose sake another model is asked than was requested."""
+    asks_again: bool = False
+    """A refusal is not the last word: the call waits for its turn, or lowers its limit."""
 
 
 class Refused(msgspec.Struct, frozen=True):
     """An opening that must not become a call."""
 
     intent: Intent
-    error: BudgetExceededError
+    error: BudgetExceededError | ThrottledError
     entry: Call | None
-    """What the ledger keeps of it; None if the caller will ask again for another model."""
+    """What the ledger keeps of it; None if the call will be asked for again."""
 
 
 class Ends(msgspec.Struct, frozen=True):
@@ -63,15 +65,14 @@ class Turn(Protocol):
 
 class Reservations(Protocol):
     """
-    The budgets of a ledger, as its writer sees them.
+    The budgets and throttles of a ledger, as its writer sees them.
 
     Raises:
         sqlite3.Error: from any of these, the ledger cannot be read or written now.
     """
 
-    @property
-    def active(self) -> bool:
-        """There is something to hold for; if not, a transaction does nothing for it."""
+    def wakes(self, connection: sqlite3.Connection) -> bool:
+        """Inside a transaction: there is something to hold for; if not, nothing else is done."""
         ...
 
     def refresh(self, connection: sqlite3.Connection) -> None:

@@ -8,15 +8,29 @@ from modelmeter.ledger.tables.cache import CACHE
 from modelmeter.ledger.tables.calls import CALLS
 from modelmeter.ledger.tables.corrections import CORRECTIONS
 from modelmeter.ledger.tables.notifications import NOTIFICATIONS
+from modelmeter.ledger.tables.paid_failures import PAID_FAILURES
 from modelmeter.ledger.tables.rate_cards import RATE_CARDS
 from modelmeter.ledger.tables.rollups import ROLLUPS
+from modelmeter.ledger.tables.sessions import SESSIONS
+from modelmeter.ledger.tables.throttles import THROTTLES
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
 
 APPLICATION_ID = 0x6D6D7472
 """Marks a SQLite file as a ledger ("mmtr")."""
 
-_MIGRATIONS = (CALLS, BUDGETS, CACHE, RATE_CARDS, CORRECTIONS, NOTIFICATIONS, ROLLUPS)
+_MIGRATIONS = (
+    CALLS,
+    BUDGETS,
+    CACHE,
+    RATE_CARDS,
+    CORRECTIONS,
+    NOTIFICATIONS,
+    ROLLUPS,
+    SESSIONS,
+    THROTTLES,
+    PAID_FAILURES,
+)
 """Step n brings a file from version n to n + 1; a published step is never changed."""
 
 SCHEMA_VERSION = len(_MIGRATIONS)

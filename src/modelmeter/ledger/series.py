@@ -7,7 +7,7 @@ import msgspec
 
 from modelmeter.ledger.cards import CardBook
 from modelmeter.ledger.labels import LabelBook
-from modelmeter.record import PICO_PER_USD, TOKEN_TYPES, Call, CostState, Status
+from modelmeter.record import PICO_PER_USD, TOKEN_TYPES, Call, CostState, ErrorType, Status
 
 __all__ = [
     "AGENT_INFO",
@@ -39,6 +39,7 @@ __all__ = [
     "REPRICED",
     "REQUESTS",
     "TENANT",
+    "THROTTLED",
     "TOKENS",
     "UNPRICED",
     "SeriesTally",
@@ -64,6 +65,7 @@ OVERHEAD_BUCKET: Final = "overhead_bucket"
 OVERHEAD_SUM: Final = "overhead_sum"
 DEPLOYMENT: Final = "deployment"
 NOTIFICATIONS: Final = "notifications"
+THROTTLED: Final = "throttled"
 REPRICED: Final = "repriced"
 DOWN: Final = "_down"
 """Behind a kind: by how much corrections took its true sum down."""
@@ -148,6 +150,8 @@ class SeriesTally:
             self._add_cache_use(call, agent, model)
         if call.error_type is not None:
             self._count((ERRORS, agent, model, provider, call.error_type))
+            if call.error_type is ErrorType.THROTTLED:
+                self._count((THROTTLED, agent))
         if call.cost_state is CostState.UNPRICED:
             self._count((UNPRICED, model, provider))
         self._set_once((AGENT_INFO, agent, self._labels.admit("team", caller.team)))

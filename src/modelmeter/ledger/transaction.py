@@ -154,7 +154,7 @@ def commit(
     try:
         turn = None
         refused: list[Refused] = []
-        if reservations is not None and reservations.active:
+        if reservations is not None and reservations.wakes(connection):
             turn = reservations.turn(connection, owner=owner, now_ns=now_ns)
             refused = turn.take(batch.bounded, _ends(batch))
         # First what ends, for that may make room for what begins.

@@ -1,9 +1,11 @@
 """One life of a call: its intent is committed, it is made, and it is finished exactly once."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
+from modelmeter.errors import RefusedRequestError
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.reservations import Opening
 from modelmeter.meter.ending import Ending, Pricer, Timing, cached_call, call_of
@@ -20,7 +22,7 @@ from modelmeter.record import (
     new_call_id,
 )
 
-__all__ = ["CallOpening", "Meter", "OpenCall"]
+__all__ = ["CallOpening", "Knows", "Meter", "OpenCall"]
 
 
 class CallOpening(msgspec.Struct, frozen=True):
@@ -43,15 +45,25 @@ class CallOpening(msgspec.Struct, frozen=True):
     model_requested: str | None = None
     """What the caller asked for, where ``downgraded_by`` had ``model`` asked instead."""
     downgraded_by: str | None = None
+    asks_again: bool = False
+    """A refusal is not the last word: nothing is kept of it."""
+
+
+Knows = Callable[[str, str, int], bool]
+"""Whether a provider's model has a known price at a time."""
 
 
 class Meter:
     """Opens calls. Whatever is made of a call afterwards is read from the ledger."""
 
-    def __init__(self, ledger: Ledger, pricer: Pricer, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, pricer: Pricer, clock: Clock, *, knows: Knows | None = None
+    ) -> None:
+        """``knows``, if given, says which models have a price: calls of others are refused."""
         self._ledger = ledger
         self._pricer = pricer
         self._clock = clock
+        self._knows = knows
 
     async def open(self, opening: CallOpening, *, began_ns: int) -> "OpenCall":
         """
@@ -62,10 +74,22 @@ class Meter:
         Raises:
             LedgerUnavailableError: the intent is not committed; the call must not be made.
             BudgetExceededError: the call does not fit a budget and must not be made.
+            ThrottledError: calls like it come too fast; it must not be made.
+            RefusedRequestError: the model has no known price and such calls are refused.
         """
         intent = _intent(opening, self._clock.time_ns())
+        if self._knows is not None and not self._knows(
+            intent.provider, intent.model, intent.started_at_ns
+        ):
+            raise RefusedRequestError(
+                f"no price is known for model {intent.model!r} of {intent.provider!r}, and calls "
+                "without a known price are refused; ask your operator for a price in [prices]",
+                code="unknown_model",
+            )
         await self._ledger.open(
-            intent if opening.bound is None else Opening(intent, opening.downgraded_by)
+            intent
+            if opening.bound is None
+            else Opening(intent, opening.downgraded_by, opening.asks_again)
         )
         return OpenCall(intent, self._ledger, self._pricer, self._clock, began_ns)
 
@@ -125,6 +149,8 @@ class OpenCall:
         self._first_token_ns: int | None = None
         self._settling: asyncio.Future[None] | None = None
         self._outcome: Call | None = None
+        self.on_settled: Callable[[], None] | None = None
+        """Called once the outcome is committed, or cannot be."""
 
     def first_token(self) -> None:
         """Note the time of the first byte of the answer's body; later ones change nothing."""
@@ -145,12 +171,18 @@ class OpenCall:
             call = self._outcome = call_of(self.intent, ending, self._timing(), self._pricer)
             overhead_ns = max(self._asked_ns - self._began_ns, 0)
             self._settling = self._ledger.settle(call, overhead_ns=overhead_ns)
+            if self.on_settled is not None:
+                self._settling.add_done_callback(self._tell_settled)
         await asyncio.shield(self._settling)
 
     @property
     def outcome(self) -> Call | None:
         """The call's entry, once it has ended."""
         return self._outcome
+
+    def _tell_settled(self, _: asyncio.Future[None]) -> None:
+        if self.on_settled is not None:
+            self.on_settled()
 
     @property
     def succeeded(self) -> bool:

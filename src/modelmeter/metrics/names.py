@@ -8,6 +8,10 @@ from modelmeter.ledger import series
 
 __all__ = [
     "ACTIVE_REQUESTS",
+    "BUDGET_DRIFT",
+    "BUDGET_LIMIT",
+    "BUDGET_RESERVED",
+    "BUDGET_SPENT",
     "BUILD_INFO",
     "CACHE_BYTES",
     "CACHE_SIZE",
@@ -180,11 +184,46 @@ METRICS: tuple[Metric, ...] = (
         kind=series.RELAYED,
     ),
     Metric(
+        "llm_throttled_total",
+        "counter",
+        ("agent_id",),
+        "Calls refused by a throttle.",
+        kind=series.THROTTLED,
+    ),
+    Metric(
         "modelmeter_notifications_total",
         "counter",
         ("outcome",),
         "Notifications about budgets: delivered, to be tried again (retried), or given up.",
         kind=series.NOTIFICATIONS,
+    ),
+    Metric(
+        "llm_budget_blocked_total",
+        "counter",
+        ("budget",),
+        "Calls that did not fit a budget and were refused.",
+        kind=series.BUDGET_BLOCKED,
+    ),
+    Metric(
+        "llm_budget_downgraded_total",
+        "counter",
+        ("budget",),
+        "Calls for which a budget had a cheaper model asked.",
+        kind=series.BUDGET_DOWNGRADED,
+    ),
+    Metric(
+        "llm_budget_overrun_total",
+        "counter",
+        ("budget",),
+        "Calls that used more than the budget held for them.",
+        kind=series.BUDGET_OVERRUN,
+    ),
+    Metric(
+        "llm_budget_shadow_total",
+        "counter",
+        ("budget",),
+        "Calls that a budget would have stopped, were it not in the shadow.",
+        kind=series.BUDGET_SHADOW,
     ),
 )
 """The metrics that are views of series."""
@@ -199,6 +238,19 @@ COST_OVERSTATED = Metric(
     "By how much llm_cost_total still stands above the true sum after corrections downward.",
     unit="usd",
     kind=series.COST,
+)
+BUDGET_LIMIT = Metric("llm_budget_limit_usd", "gauge", ("budget",), "The limit of a budget in USD.")
+BUDGET_SPENT = Metric(
+    "llm_budget_spent_usd", "gauge", ("budget",), "What is settled in a budget's window."
+)
+BUDGET_RESERVED = Metric(
+    "llm_budget_reserved_usd", "gauge", ("budget",), "What is held for calls under way."
+)
+BUDGET_DRIFT = Metric(
+    "modelmeter_budget_drift",
+    "gauge",
+    ("budget",),
+    "By how much a budget differs from the entries and holds it stands for, in its unit: 0.",
 )
 CACHE_SIZE = Metric("llm_cache_size", "gauge", ("tenant_id",), "Answers in the response cache.")
 CACHE_BYTES = Metric(

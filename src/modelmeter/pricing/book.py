@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+import msgspec
+
 from modelmeter.pricing.card import card_of
 from modelmeter.pricing.catalogue import Catalogue, Listing
+from modelmeter.pricing.overrides import NO_OVERRIDES, Overrides
 from modelmeter.pricing.quote import DayQuotes, Price, Quote
 from modelmeter.pricing.rates import FREE, compile_rates
 from modelmeter.pricing.tiers import catalogue_tier
@@ -27,6 +30,10 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 _GEOGRAPHIC = {"eu.": "eu-", "us.": "us-", "apac.": "ap-"}
 """What an inference profile's prefix says of the region where nothing else does."""
 
+_BEDROCK_ARN = "arn:aws"
+_ARN_REGION = 3
+_CEILING = "ceiling for unknown models (configuration)"
+
 _MemoKey = tuple[str, str, str | None, str | None, str | None, int]
 
 
@@ -37,14 +44,19 @@ class PriceBook:
     ``kinds`` maps configured names of upstreams to the kind each was configured with. A name or
     kind that is one of the catalogue's providers takes its prices; an upstream of kind
     ``openai`` under any other name has unknown prices, for it may be anybody's machine.
-    ``regions`` maps them to the region they are configured with.
+    ``regions`` maps them to the region they are configured with; ``overrides`` stand before
+    everything else.
     """
 
     def __init__(
-        self, kinds: Mapping[str, str] = _NOTHING, regions: Mapping[str, str] = _NOTHING
+        self,
+        kinds: Mapping[str, str] = _NOTHING,
+        regions: Mapping[str, str] = _NOTHING,
+        overrides: Overrides = NO_OVERRIDES,
     ) -> None:
         self._kinds = dict(kinds)
         self._regions = dict(regions)
+        self._overrides = overrides
         self._catalogue = Catalogue()
         self._memo: dict[_MemoKey, DayQuotes] = {}
         self._windows: dict[tuple[str, str], int | None] = {}
@@ -106,7 +118,7 @@ class PriceBook:
     ) -> Quote:
         """The price of a model at a time; see `price` for the arguments."""
         day, ns_of_day = divmod(at_ns, _NS_PER_DAY)
-        region = _region_of(model, region or self._regions.get(provider))
+        region = region or self._regions.get(provider)
         key = (provider, model, model_answered, service_tier, region, day)
         quotes = self._memo.get(key)
         if quotes is None:
@@ -124,10 +136,27 @@ class PriceBook:
         if key not in self._windows:
             if len(self._windows) >= PRICES_MEMO_MAX:
                 self._windows.clear()
-            listing = self._find(self._provider_ids(provider), model)
+            listing = self._listed(provider, model)
             known = None if listing is None or listing.model is None else listing.model
             self._windows[key] = None if known is None else known.context_window
         return self._windows[key]
+
+    def knows(self, provider: str, model: str, at_ns: int) -> bool:
+        """Whether a model has a price of its own at a time, rather than a ceiling or none."""
+        quote = self.quote(provider, model, at_ns)
+        return quote.rates is not None and quote.rates is not self._overrides.ceiling
+
+    def lists(self, provider: str, model: str) -> bool:
+        """Whether the catalogue has an entry for a model, of whatever day."""
+        return self._listed(provider, model) is not None
+
+    def listed_ids(self, provider: str) -> tuple[str, ...]:
+        """The ids of a provider's models in the catalogue, and the patterns of ours."""
+        return tuple(
+            name
+            for provider_id in self._provider_ids(provider)
+            for name in self._catalogue.ids(provider_id)
+        )
 
     def _day_quotes(
         self,
@@ -136,35 +165,100 @@ class PriceBook:
         terms: tuple[str | None, str | None],
         day: int,
     ) -> DayQuotes:
-        provider_ids = self._provider_ids(provider)
-        if not provider_ids:
-            return _unknown(f"no prices are known for provider {provider!r}", terms)
         try:
             midnight = _EPOCH + timedelta(days=day)
         except OverflowError:
-            return _unknown("the call's time is outside the calendar", terms)
+            return _all_day(self._unknown("the call's time is outside the calendar", terms))
         answered, requested = names
-        listing = self._find(provider_ids, answered) if answered else None
+        tier, region = terms[0], _region_of(requested, terms[1])
+        deployed = self._overrides.deployed(provider, requested, midnight.date())
+        if deployed is not None:
+            # What a deployment answers may be the name of another model: the operator knows it.
+            answered, requested = None, deployed
+        listing = self._listed(provider, answered) if answered else None
         note = None
         if listing is None:
-            listing = self._find(provider_ids, requested)
+            listing = self._listed(provider, requested)
             if answered and answered != requested:
                 note = f"answered by {answered!r}, which has no known price: priced as requested"
+        models = (answered, requested) if answered else (requested,)
+        if overrides := self._overrides.prices_of(provider, models):
+            bare = listing or self._catalogue.bare(provider, models[0])
+            listing, note = msgspec.structs.replace(bare, overrides=overrides), None
         if listing is None:
-            return _unknown(f"no price is known for model {answered or requested!r}", terms)
-        service_tier, region = terms
-        tier = catalogue_tier(service_tier)
+            why = f"no price is known for model {answered or requested!r}"
+            if not self._provider_ids(provider):
+                why = f"no prices are known for provider {provider!r}"
+            return _all_day(self._unknown(why, (tier, region)))
+        tier = catalogue_tier(tier)
         starts_ns = listing.day_cuts_ns()
         return DayQuotes(
             starts_ns=starts_ns,
             quotes=tuple(
-                _quote(listing, midnight + _microseconds(start_ns), tier, region, note)
+                self._quote(
+                    (provider, models),
+                    listing,
+                    midnight + _microseconds(start_ns),
+                    (tier, region),
+                    note,
+                )
                 for start_ns in starts_ns
             ),
         )
 
-    def _find(self, provider_ids: tuple[str, ...], model: str) -> Listing | None:
-        listings = (self._catalogue.find(provider_id, model) for provider_id in provider_ids)
+    def _quote(
+        self,
+        called: tuple[str, tuple[str, ...]],
+        listing: Listing,
+        moment: datetime,
+        asked: tuple[str | None, str | None],
+        note: str | None,
+    ) -> Quote:
+        tier, region = asked
+        terms = listing.terms(moment, tier, region)
+        if terms is None:
+            why = f"no price of {listing.name!r} is known at {moment:%Y-%m-%d}"
+            return self._unknown(why, asked)
+        source, share = terms.source, terms.share
+        discount = self._overrides.discount(*called, moment)
+        if discount is not None and not terms.overridden:
+            share *= 1 - discount.percent / 100
+            source = f"{source}, less {discount.percent.normalize():f} % ({discount.source})"
+        rates = FREE if terms.free else compile_rates(terms.prices, share)
+        if rates is None:
+            return self._unknown(f"{terms.source} has no price for tokens", asked)
+        if fees := self._overrides.tool_fees(*called, moment):
+            rates = msgspec.structs.replace(
+                rates, tool_fees=tuple({**dict(rates.tool_fees), **fees}.items())
+            )
+        notes = [note] if note else []
+        if not terms.tier_known:
+            notes.append(f"no price is known for service tier {tier!r}: priced at the ordinary one")
+        return Quote(
+            rates=rates,
+            state=CostState.PRICED if terms.tier_known else CostState.ESTIMATED,
+            priced_model=listing.id,
+            price_source=source,
+            note="; ".join(notes) or None,
+            card=card_of(rates, source, tier, region),
+        )
+
+    def _unknown(self, note: str, asked: tuple[str | None, str | None]) -> Quote:
+        ceiling = self._overrides.ceiling
+        if ceiling is None:
+            return Quote.unknown(note, card_of(None, None, *asked))
+        return Quote(
+            rates=ceiling,
+            state=CostState.ESTIMATED,
+            price_source=_CEILING,
+            note=f"{note}: charged at the ceiling",
+            card=card_of(ceiling, _CEILING, *asked),
+        )
+
+    def _listed(self, provider: str, model: str) -> Listing | None:
+        listings = (
+            self._catalogue.find(provider_id, model) for provider_id in self._provider_ids(provider)
+        )
         return next((listing for listing in listings if listing is not None), None)
 
     def _provider_ids(self, provider: str) -> tuple[str, ...]:
@@ -177,42 +271,20 @@ class PriceBook:
         return tuple(provider_id for provider_id in ids if provider_id in self._catalogue)
 
 
+def _all_day(quote: Quote) -> DayQuotes:
+    return DayQuotes(starts_ns=(0,), quotes=(quote,))
+
+
 def _microseconds(ns: int) -> timedelta:
     return timedelta(microseconds=ns // _NS_PER_MICROSECOND)
 
 
-def _unknown(note: str, terms: tuple[str | None, str | None]) -> DayQuotes:
-    quote = Quote.unknown(note, card_of(None, None, *terms))
-    return DayQuotes(starts_ns=(0,), quotes=(quote,))
-
-
 def _region_of(model: str, region: str | None) -> str | None:
-    """The region that served a model; its inference profile's geography is never wrong."""
+    """The region that served a model; what its own id says of it is never wrong."""
+    if model.startswith(_BEDROCK_ARN):
+        parts = model.split(":")
+        return (parts[_ARN_REGION] or region) if len(parts) > _ARN_REGION else region
     for prefix, start in _GEOGRAPHIC.items():
         if model.startswith(prefix):
             return region if region is not None and region.startswith(start) else start
     return region
-
-
-def _quote(
-    listing: Listing, moment: datetime, tier: str | None, region: str | None, note: str | None
-) -> Quote:
-    terms = listing.terms(moment, tier, region)
-    if terms is None:
-        why = f"no price of {listing.name!r} is known at {moment:%Y-%m-%d}"
-        return Quote.unknown(why, card_of(None, None, tier, region))
-    rates = FREE if terms.free else compile_rates(terms.prices, terms.share)
-    if rates is None:
-        why = f"{terms.source} has no price for tokens"
-        return Quote.unknown(why, card_of(None, None, tier, region))
-    notes = [note] if note else []
-    if not terms.tier_known:
-        notes.append(f"no price is known for service tier {tier!r}: priced at the ordinary one")
-    return Quote(
-        rates=rates,
-        state=CostState.PRICED if terms.tier_known else CostState.ESTIMATED,
-        priced_model=listing.id,
-        price_source=terms.source,
-        note="; ".join(notes) or None,
-        card=card_of(rates, terms.source, tier, region),
-    )

@@ -23,6 +23,7 @@ __all__ = ["Catalogue", "Listing", "Terms"]
 _GOOGLE_RESOURCE = "models/"
 _REGIONAL = "regional."
 _NS_PER_MICROSECOND = 1_000
+_FEES = ("web_searches_kcount", "storage_searches_kcount")
 _TIER_WORDS = ("service_tier", "processing", "speed")
 """Under which of its names the catalogue may file a tier: priority, batch, fast."""
 
@@ -39,6 +40,8 @@ class Terms(msgspec.Struct, frozen=True):
     """The prices are those of the tier that was asked for."""
     share: Decimal = Decimal(1)
     """What of the prices is charged, for a tier that is priced as a share of them."""
+    overridden: bool = False
+    """The operator's own price, from which nothing is taken off."""
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -56,6 +59,8 @@ class Listing(msgspec.Struct, frozen=True):
     overlay: Overlay
     own: tuple[OverlayPrice, ...]
     """Our entries for the model, of whatever day."""
+    overrides: tuple[OverlayPrice, ...] = ()
+    """The operator's, which stand before all others."""
 
     @property
     def id(self) -> str:
@@ -89,13 +94,28 @@ class Listing(msgspec.Struct, frozen=True):
 
         None if nothing is known of that moment.
         """
+        overridden = self._overridden(moment, tier, region)
+        if overridden is not None:
+            return overridden
+        terms = self._catalogued(moment, tier, region)
+        uplift = self.overlay.uplift(self.provider_id, self.name, region, moment)
+        if terms is None or uplift is None:
+            return terms
+        source = f"{terms.source}, {uplift.share} times for {region} ({uplift.source})"
+        return msgspec.structs.replace(terms, share=terms.share * uplift.share, source=source)
+
+    def _catalogued(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
         own = self._own(moment, tier, region)
         if own is not None:
             return own
         if tier is not None and (of_tier := self._base_tier(moment, tier, region)):
             return of_tier
         ordinary = self._own(moment, None, region) or self._base(moment)
-        if ordinary is None or tier is None:
+        return ordinary if ordinary is None else self._in_tier(ordinary, moment, tier)
+
+    def _in_tier(self, ordinary: Terms, moment: datetime, tier: str | None) -> Terms:
+        """The share of the ordinary price that a tier without a price of its own costs."""
+        if tier is None:
             return ordinary
         share = self.overlay.share(self.provider_id, self.name, tier, moment)
         if share is None:
@@ -103,12 +123,41 @@ class Listing(msgspec.Struct, frozen=True):
         source = f"{ordinary.source}, {tier} at {share.share} of it ({share.source})"
         return msgspec.structs.replace(ordinary, share=share.share, source=source)
 
+    def _overridden(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
+        for wanted in dict.fromkeys((tier, None)):
+            for entry in self.overrides:
+                if entry.fits(moment, wanted, region):
+                    ordinary = Terms(
+                        prices=entry.prices,
+                        free=False,
+                        source=f"override, {self.name}{entry.span} ({entry.source})",
+                        tier_known=True,
+                        overridden=True,
+                    )
+                    return self._in_tier(ordinary, moment, tier if wanted is None else None)
+        return None
+
     def _own(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
         for entry in self.own:
             if entry.fits(moment, tier, region):
                 source = f"modelmeter, {self.name}{entry.span} ({entry.source})"
-                return Terms(prices=entry.prices, free=False, source=source, tier_known=True)
+                prices = self._with_fees(entry.prices, moment)
+                return Terms(prices=prices, free=False, source=source, tier_known=True)
         return None
+
+    def _with_fees(self, prices: "ModelPrice", moment: datetime) -> "ModelPrice":
+        """Our entries are about tokens: the catalogue's fees of tools stay."""
+        from genai_prices.types import ModelPrice
+
+        if self.model is None:
+            return prices
+        base = self.model.get_prices(moment, None)
+        fees = {
+            name: fee
+            for name in _FEES
+            if (fee := getattr(base, name)) is not None and getattr(prices, name) is None
+        }
+        return ModelPrice(**{**vars(prices), **fees}) if fees else prices
 
     def _base(self, moment: datetime) -> Terms | None:
         if self.model is None:
@@ -182,6 +231,31 @@ class Catalogue:
     def __contains__(self, provider_id: str) -> bool:
         return provider_id in self._providers
 
+    def ids(self, provider_id: str) -> tuple[str, ...]:
+        """The ids of a provider's models, those it sells of others, and our entries' patterns."""
+        provider = self._providers[provider_id]
+        sellers = (provider_id, *(provider.fallback_model_providers or ()))
+        listed = [model.id for seller in sellers for model in self._providers[seller].models]
+        own = [
+            glob
+            for entry in self._overlay.prices
+            if entry.provider == provider_id
+            for glob in entry.models
+        ]
+        return tuple(dict.fromkeys((*listed, *own)))
+
+    def bare(self, provider: str, model: str) -> Listing:
+        """A model of which no catalogue knows anything."""
+        return Listing(
+            provider_id=provider,
+            name=model,
+            model=None,
+            resold=False,
+            source="modelmeter",
+            overlay=self._overlay,
+            own=(),
+        )
+
     def models(self, provider_id: str) -> list[str]:
         """The ids of a provider's models; those of inference profiles without their region."""
         return [model.id.removeprefix(_REGIONAL) for model in self._providers[provider_id].models]
@@ -205,15 +279,7 @@ class Catalogue:
                 return self._listing(provider, model, found, own)
         if not own:
             return None
-        return Listing(
-            provider_id=provider_id,
-            name=model,
-            model=None,
-            resold=False,
-            source="modelmeter",
-            overlay=self._overlay,
-            own=own,
-        )
+        return msgspec.structs.replace(self.bare(provider_id, model), own=own)
 
     def _listing(
         self,

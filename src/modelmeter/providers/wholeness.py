@@ -62,4 +62,4 @@ def _unpacked(body: bytes) -> bytes:
     try:
         return b"\n".join(base64.b64decode(part) for part in packed)
     except binascii.Error:
-        return body
+        return b""

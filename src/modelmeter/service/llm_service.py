@@ -35,7 +35,8 @@ class ServiceParts(msgspec.Struct, frozen=True):
     """The meter for the event loop that runs now."""
     sender: Callable[[], SdkSender]
     """The providers' SDKs for the event loop that runs now."""
-    answers: Answers
+    answers: Callable[[], Answers]
+    """What gives answers in the event loop that runs now."""
     teams: Teams
     clock: Clock
 
@@ -83,6 +84,7 @@ class LLMService:
             APIKeyError: a provider's key is missing or wrong.
             LLMServiceError: no provider answered.
             BudgetExceededError: the call does not fit a budget.
+            ThrottledError: calls like it come too fast.
             LedgerError: the call cannot be entered.
         """
         asked = _chat(model, messages, options, streamed=False)
@@ -111,6 +113,7 @@ class LLMService:
             APIKeyError: a provider's key is missing or wrong.
             LLMServiceError: no provider answered.
             BudgetExceededError: the call does not fit a budget.
+            ThrottledError: calls like it come too fast.
             LedgerError: the call cannot be entered.
         """
         asked = _chat(model, messages, options, streamed=True)
@@ -137,6 +140,7 @@ class LLMService:
             APIKeyError: a provider's key is missing or wrong.
             LLMServiceError: no provider answered.
             BudgetExceededError: the call does not fit a budget.
+            ThrottledError: calls like it come too fast.
             LedgerError: the call cannot be entered.
         """
         fields: dict[str, object] = {
@@ -169,7 +173,7 @@ class LLMService:
 
     async def _answer(self, asked: Asked, errand: Errand) -> Reply:
         try:
-            return await self._parts.answers.answer(asked, errand)
+            return await self._parts.answers().answer(asked, errand)
         except RefusedRequestError as error:
             if error.refusal_code != _KEY_MISSING:
                 raise

@@ -8,8 +8,10 @@ from modelmeter.errors import (
     BudgetExceededError,
     LedgerError,
     LLMServiceError,
+    RateLimitError,
     RefusedRequestError,
     SettingsError,
+    ThrottledError,
 )
 from modelmeter.ledger.usage import UsageFilter
 from modelmeter.record import Clock, ErrorType
@@ -20,6 +22,7 @@ from modelmeter.service.usage_stats import usage_stats
 __all__ = ["PlatformService"]
 
 _MILLISECONDS = 1000
+_REFUSED = (RefusedRequestError, BudgetExceededError, ThrottledError, LedgerError)
 _JSON = "json"
 _JSON_WANTED = {"role": "system", "content": "Answer with one JSON object and nothing else."}
 _WITHOUT_JSON_MODE = re.compile(r"gpt-4(-0314|-0613|-32k.*)?|gpt-3\.5-turbo-(0301|0613|16k.*)")
@@ -77,7 +80,7 @@ class PlatformService:
                 max_tokens=max_tokens,
                 response_format=json_mode,
             )
-        except (RefusedRequestError, BudgetExceededError, LedgerError) as error:
+        except _REFUSED as error:
             raise _service_error(error) from error
         return {
             "content": answer.text,
@@ -115,7 +118,7 @@ class PlatformService:
             ) as stream:
                 async for piece in stream:
                     yield piece
-        except (RefusedRequestError, BudgetExceededError, LedgerError) as error:
+        except _REFUSED as error:
             raise _service_error(error) from error
 
     async def get_usage_stats(
@@ -147,10 +150,16 @@ class PlatformService:
 
 
 def _service_error(
-    error: RefusedRequestError | BudgetExceededError | LedgerError,
+    error: RefusedRequestError | BudgetExceededError | ThrottledError | LedgerError,
 ) -> LLMServiceError:
     if isinstance(error, RefusedRequestError):
         return LLMServiceError(error.message, error_type=ErrorType.INVALID_REQUEST)
+    if isinstance(error, ThrottledError):
+        return RateLimitError(
+            error.message,
+            error_type=ErrorType.THROTTLED,
+            retry_after_seconds=error.retry_after_seconds,
+        )
     if isinstance(error, BudgetExceededError):
         return LLMServiceError(
             error.message,

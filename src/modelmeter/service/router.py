@@ -1,11 +1,13 @@
 """Finds an answer: the models behind a name in their order, retries, circuit breakers."""
 
+from collections.abc import Callable
+
 import msgspec
 import stamina
 
 from modelmeter.errors import BudgetExceededError, LLMServiceError, RefusedRequestError
 from modelmeter.meter import CallOpening, Meter
-from modelmeter.meter.bounding import DOWNGRADES_MAX, Bounding
+from modelmeter.meter.bounding import CHANGES_MAX, Bounding
 from modelmeter.record import CacheMiss, Caller, Clock, ErrorType, new_call_id
 from modelmeter.service.attempt import Attempt, Patience
 from modelmeter.service.circuit import Circuits
@@ -19,6 +21,10 @@ __all__ = ["Errand", "Router"]
 
 ATTEMPTS_MAX = 100
 """The number of an attempt as it is entered; further ones share it."""
+
+
+def _nothing() -> None:
+    """A caller in this process leaves by cancelling its task."""
 
 
 class Errand(msgspec.Struct):
@@ -39,14 +45,25 @@ class Errand(msgspec.Struct):
     """Why the response cache, if it was asked, had no answer."""
     attempts: int = 0
     """How many were made so far."""
+    output_limit: int | None = None
+    """The limit of output that was set for the caller, of the last attempt."""
+    still_wanted: Callable[[], None] = _nothing
+    """Raises if the caller has left."""
 
 
 class Router:
-    """Routes the requests of one process."""
+    """Routes the requests of one event loop."""
 
-    def __init__(self, settings: Settings, clock: Clock, bounding: Bounding) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        bounding: Bounding,
+        circuits: Circuits | None = None,
+    ) -> None:
+        """``circuits``: those of other routers of the process; None: this is the only one."""
         self.routes = Routes(settings)
-        self.circuits = Circuits(settings.routing, clock)
+        self.circuits = Circuits(settings.routing, clock) if circuits is None else circuits
         self._routing = settings.routing
         self._patience = Patience.of(settings.routing, settings.limits)
         self._clock = clock
@@ -63,6 +80,7 @@ class Router:
             RefusedRequestError: no attempt can be made of it.
             LLMServiceError: all failed; the error is the last one's.
             BudgetExceededError: it does not fit a budget.
+            ThrottledError: calls like it come too fast.
             LedgerError: a call cannot be entered.
         """
         targets = self.routes.targets(asked.model)
@@ -126,24 +144,38 @@ class Router:
         self, asked: Asked, target: Target, wire: WireRequest, errand: Errand
     ) -> Attempt:
         requested, budget = target.model, None
-        for _ in range(DOWNGRADES_MAX):
+        final = False
+        for _ in range(CHANGES_MAX):
             opening = self._opening(target, wire, errand)
             if budget is not None:
                 opening = msgspec.structs.replace(
                     opening, model_requested=requested, downgraded_by=budget
                 )
-            opening = self._bounding.bounded(opening, target.kind, wire.facts)
+            bounded = self._bounding.bounded(opening, target.kind, wire.facts, final=final)
             try:
-                call = await errand.meter.open(opening, began_ns=errand.began_ns)
+                call = await self._bounding.open(
+                    errand.meter,
+                    bounded.opening,
+                    began_ns=errand.began_ns,
+                    still_wanted=errand.still_wanted,
+                )
             except BudgetExceededError as error:
-                if error.downgrade_to is None:
+                if error.downgrade_to is not None:
+                    budget = error.budget
+                    target = msgspec.structs.replace(target, model=error.downgrade_to)
+                    wire, final = wire_request(asked, target), False
+                    continue
+                if not bounded.opening.asks_again:
                     raise
-                budget = error.budget
-                target = msgspec.structs.replace(target, model=error.downgrade_to)
-                wire = wire_request(asked, target)
+                # At the least once more, for the record.
+                final = True
+                lower = self._bounding.lowered(bounded, target.kind, error)
+                if lower is not None:
+                    wire, errand.output_limit = wire.of(lower.facts), lower.output_limit
                 continue
             errand.attempts += 1
-            attempt = Attempt(asked, target, wire, call, self._patience)
+            errand.output_limit = bounded.output_limit or errand.output_limit
+            attempt = Attempt(asked, target, wire.of(bounded.facts), call, self._patience)
             await attempt.begin(errand.sender)
             return attempt
         raise RefusedRequestError(

@@ -47,6 +47,10 @@ class WireRequest(msgspec.Struct, frozen=True):
     passes: bool = False
     """The provider answers in OpenAI's shape itself."""
 
+    def of(self, facts: RequestFacts) -> "WireRequest":
+        """The same request with another body."""
+        return msgspec.structs.replace(self, body=facts.upstream_body, facts=facts)
+
 
 def wire_request(asked: Asked, target: Target) -> WireRequest:
     """

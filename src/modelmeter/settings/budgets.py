@@ -1,46 +1,31 @@
 """The tables ``[[budgets]]`` and ``[budgeting]`` of the configuration."""
 
-from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["BUDGETS_MAX", "SCOPE_NAMES", "BudgetSettings", "BudgetingSettings", "wrong_names"]
+from modelmeter.settings.scope import Scoped, ScopeSettings
+
+__all__ = ["BUDGETS_MAX", "BudgetSettings", "BudgetingSettings"]
 
 BUDGETS_MAX = 1000
 """Budgets of one ledger."""
-
-SCOPE_NAMES = ("tenant", "team", "agent", "key", "provider", "model")
-"""What a budget can be narrowed to, in the order in which it is written."""
 
 _USD_MAX = 10**9
 _COUNT_MAX = 10**15
 _ROLLING_SECONDS_MAX = 400 * 86_400
 
-BudgetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
-Scoped = Annotated[str, Field(min_length=1, max_length=2048)]
 Usd = Annotated[Decimal, Field(gt=0, le=_USD_MAX, decimal_places=12)]
 Count = Annotated[int, Field(ge=1, le=_COUNT_MAX)]
 Percent = Annotated[int, Field(ge=1, le=1000)]
+OutputTokens = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-class BudgetSettings(BaseModel):
+class BudgetSettings(ScopeSettings):
     """An entry of ``[[budgets]]``: what may be spent, by whom, in which time."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: BudgetName
-    tenant: Scoped | None = None
-    """The scope: any combination of these six; none is everything. A ``*`` at the end of an
-    agent or model stands for any rest."""
-    team: Scoped | None = None
-    agent: Scoped | None = None
-    key: Scoped | None = None
-    """The id of a gateway key."""
-    provider: Scoped | None = None
-    model: Scoped | None = None
     window: Literal["hour", "day", "week", "month", "rolling"]
     seconds: Annotated[int, Field(ge=1, le=_ROLLING_SECONDS_MAX)] | None = None
     """The length of a rolling window."""
@@ -69,20 +54,6 @@ class BudgetSettings(BaseModel):
                 ZoneInfo(value)
         except (OSError, ValueError, LookupError) as error:
             raise ValueError("give an IANA time zone, such as Europe/Stockholm") from error
-        return value
-
-    @field_validator("tenant", "team", "key", "provider")
-    @classmethod
-    def _whole_name(cls, value: str | None) -> str | None:
-        if value is not None and "*" in value:
-            raise ValueError("give one whole name; only agent and model may end in *")
-        return value
-
-    @field_validator("agent", "model")
-    @classmethod
-    def _name_or_prefix(cls, value: str | None) -> str | None:
-        if value is not None and "*" in value[:-1]:
-            raise ValueError("a * may only stand at the end")
         return value
 
     @model_validator(mode="after")
@@ -117,18 +88,14 @@ class BudgetingSettings(BaseModel):
     A call while the ledger cannot commit, if no budget can stop it: ``allow`` passes it on
     unmetered. One that a budget can stop is always refused.
     """
-
-
-def wrong_names(
-    budgets: Sequence[BudgetSettings], *, providers: Collection[str], key_ids: Collection[str]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Places in ``[[budgets]]`` that name what does not exist, and what is wrong with them."""
-    names: set[str] = set()
-    for index, budget in enumerate(budgets):
-        if budget.name in names:
-            yield ("budgets", index, "name"), f"{budget.name!r} is the name of two budgets"
-        names.add(budget.name)
-        if budget.provider is not None and budget.provider not in providers:
-            yield ("budgets", index, "provider"), f"{budget.provider!r} is no configured provider"
-        if budget.key is not None and budget.key not in key_ids:
-            yield ("budgets", index, "key"), f"{budget.key!r} is the id of no configured key"
+    without_output_limit: Literal["inject", "refuse"] = "inject"
+    """
+    A request that limits its output by nothing, where a budget or throttle can stop it: it gets
+    a limit, or is refused.
+    """
+    output_tokens_default: OutputTokens | None = None
+    """The limit such a request gets; without it, or above it, what the model's maker publishes."""
+    clamp_output: bool = False
+    """Where what is left of a budget is less than a call can use, its limit is lowered to fit."""
+    clamped_output_tokens_min: OutputTokens = 256
+    """A call that could write fewer tokens than this is not worth making."""

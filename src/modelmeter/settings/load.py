@@ -12,14 +12,25 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from modelmeter.errors import SettingsError
-from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings, wrong_names
+from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.lines import line_of
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.prices import (
+    CeilingSettings,
+    DeploymentSettings,
+    DiscountSettings,
+    ModelPriceSettings,
+    PriceSettings,
+    ToolFeeSettings,
+    wrong_prices,
+)
+from modelmeter.settings.scope import wrong_names
+from modelmeter.settings.throttles import ThrottleSettings
 
-__all__ = ["Check", "Fault", "load_settings"]
+__all__ = ["Check", "Fault", "load_settings", "secret_value"]
 
 CONFIG_BYTES_MAX = 1024 * 1024
 """A configuration file."""
@@ -28,6 +39,8 @@ SECRET_BYTES_MAX = 64 * 1024
 
 _PREFIX = "MODELMETER_"
 _NOT_SETTINGS = frozenset({"MODELMETER_CONFIG"})
+_OF_A_TABLE = 2
+"""Names in the place of a setting of a table at the top."""
 _READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 Table = dict[str, Any]
@@ -63,7 +76,9 @@ def load_settings(
         faults += _faults_of(error)
     else:
         key_ids = {key.id for key in settings.keys}
-        faults += wrong_names(settings.budgets, providers=settings.providers, key_ids=key_ids)
+        for name, entries in (("budgets", settings.budgets), ("throttles", settings.throttles)):
+            faults += wrong_names(name, entries, providers=settings.providers, key_ids=key_ids)
+        faults += wrong_prices(settings.prices, providers=settings.providers)
         faults += check(settings) if check is not None else ()
     if settings is None or faults:
         raise SettingsError("\n".join(_describe(fault, path, text, variables) for fault in faults))
@@ -97,7 +112,7 @@ def _resolve_secrets(
         if not isinstance(reference, str):
             continue
         try:
-            provider["api_key"] = _secret(reference, environment, base)
+            provider["api_key"] = secret_value(reference, environment, base)
         except SettingsError as error:
             provider["api_key"] = "unknown"
             yield ("providers", name, "api_key"), str(error)
@@ -110,7 +125,7 @@ def _resolve_store(cache: object, environment: Mapping[str, str], *, base: Path)
         return
     try:
         if store.startswith(("env:", "file:")):
-            cache["store"] = _secret(store, environment, base)
+            cache["store"] = secret_value(store, environment, base)
         elif urlsplit(store).password is not None:
             raise SettingsError('a URL with a password stands elsewhere: give "env:NAME"')
     except (SettingsError, ValueError) as error:
@@ -129,7 +144,7 @@ def _resolve_notifications(
         for place, reference in enumerate(references):
             if isinstance(reference, str):
                 try:
-                    url = _secret(reference, environment, base)
+                    url = secret_value(reference, environment, base)
                     references[place] = {"name": reference, "url": url}
                 except SettingsError as error:
                     # What stands there may be the secret itself.
@@ -138,13 +153,19 @@ def _resolve_notifications(
     grafana = notifications.get("grafana")
     if isinstance(grafana, dict) and isinstance(token := grafana.get("token"), str):
         try:
-            grafana["token"] = _secret(token, environment, base)
+            grafana["token"] = secret_value(token, environment, base)
         except SettingsError as error:
             grafana["token"] = "unknown"
             yield ("notifications", "grafana", "token"), str(error)
 
 
-def _secret(reference: str, environment: Mapping[str, str], base: Path) -> str:
+def secret_value(reference: str, environment: Mapping[str, str], base: Path) -> str:
+    """
+    The secret that ``env:NAME`` or ``file:PATH`` (from ``base`` on) refers to.
+
+    Raises:
+        SettingsError: it is no reference, or leads to nothing; the text holds no secret.
+    """
     scheme, _, place = reference.partition(":")
     if scheme == "env":
         value = environment.get(place, "")
@@ -221,9 +242,20 @@ def _unknown_name(location: Sequence[str | int]) -> str:
         "limits": Limits,
         "notifications": NotificationSettings,
         "budgets": BudgetSettings,
+        "throttles": ThrottleSettings,
         "budgeting": BudgetingSettings,
+        "prices": PriceSettings,
+    }
+    prices: dict[str, type[BaseModel]] = {
+        "models": ModelPriceSettings,
+        "discounts": DiscountSettings,
+        "deployments": DeploymentSettings,
+        "tool_fees": ToolFeeSettings,
+        "ceiling": CeilingSettings,
     }
     nested = models.get(str(location[0])) if len(location) > 1 else None
+    if nested is PriceSettings and len(location) > _OF_A_TABLE:
+        nested = prices.get(str(location[1]))
     model = nested or Settings
     close = difflib.get_close_matches(name, model.model_fields, n=1)
     return f"is not a setting{f'; did you mean {close[0]!r}?' if close else ''}"

@@ -20,7 +20,9 @@ from modelmeter.settings.budgets import BUDGETS_MAX, BudgetingSettings, BudgetSe
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.notifications import NotificationSettings
+from modelmeter.settings.prices import PriceSettings
 from modelmeter.settings.routing import RouteSettings, RoutingSettings
+from modelmeter.settings.throttles import THROTTLES_MAX, ThrottleSettings
 
 __all__ = ["BUILT_IN_PROVIDERS", "KeySettings", "ProviderSettings", "Settings"]
 
@@ -100,11 +102,13 @@ class Settings(_Table):
     teams: dict[Name, tuple[Glob, ...]] = Field(default_factory=dict)
     keys: tuple[KeySettings, ...] = ()
     budgets: Annotated[tuple[BudgetSettings, ...], Field(max_length=BUDGETS_MAX)] = ()
+    throttles: Annotated[tuple[ThrottleSettings, ...], Field(max_length=THROTTLES_MAX)] = ()
     budgeting: BudgetingSettings = BudgetingSettings()
     cache: CacheSettings = CacheSettings()
     routes: dict[Name, RouteSettings] = Field(default_factory=dict)
     routing: RoutingSettings = RoutingSettings()
     limits: Limits = Limits()
+    prices: PriceSettings = PriceSettings()
     notifications: NotificationSettings = NotificationSettings()
 
     @property

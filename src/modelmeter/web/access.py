@@ -6,7 +6,10 @@ import msgspec
 
 from modelmeter.errors import RefusedRequestError
 
-__all__ = ["Viewer"]
+__all__ = ["VIEWER_KEY", "Viewer"]
+
+VIEWER_KEY = "modelmeter.viewer"
+"""Where a request's scope holds its `Viewer`."""
 
 
 class Viewer(msgspec.Struct, frozen=True):

@@ -43,10 +43,11 @@ class CallsPage(Period):
 
 
 class CostLine(Answer):
-    """What the tokens of one kind cost."""
+    """What the tokens of one kind, or the uses of one tool, cost."""
 
     kind: str
     tokens: int
+    """Or uses."""
     usd_per_million: Usd
     cost_usd: Usd
 
@@ -57,7 +58,8 @@ class Correction(Answer):
     at: str
     cost_before_usd: Usd
     cost_after_usd: Usd
-    reason: str
+    price_source: str | None
+    note: str | None
 
 
 class CallDetail(CallRow):
@@ -67,15 +69,22 @@ class CallDetail(CallRow):
     request_id: str
     attempt: int
     provider_request_id: str | None
+    model_requested: str | None
+    """What was asked for, if a budget had a cheaper model called."""
     model_answered: str | None
+    cache_miss: str | None
+    """Why the response cache did not answer; null where it was not asked."""
     priced_model: str | None
     price_source: str | None
     """Which price: catalogue, listing, and from when it holds."""
+    price_tier: str | None
+    price_region: str | None
     note: str | None
     tokens_by_kind: dict[str, int]
     cost_lines: list[CostLine]
+    """They add up to the cost; of a cached call, to what it saved."""
     cost_rest_usd: Usd
-    """The cost that is no line's: fees of searches, another tier's price."""
+    """What of the cost is no line's; of a cached call, of what it saved."""
     after_first_token_ms: float | None
     attempts: list[Attempt]
     """All of its request, in their order, this one among them."""

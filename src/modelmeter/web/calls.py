@@ -4,11 +4,12 @@ import sqlite3
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Protocol
+from itertools import pairwise
 
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
+from modelmeter.ledger.corrections import lay_over
 from modelmeter.ledger.entries import (
     EntryFilter,
     Place,
@@ -17,27 +18,24 @@ from modelmeter.ledger.entries import (
     entry_by_id,
     other_attempts,
 )
-from modelmeter.pricing.quote import Quote
-from modelmeter.record import PicoUsd, TokenCounts, usd_text
+from modelmeter.ledger.explanation import Bill, explain
+from modelmeter.pricing.rates import PriceLine
+from modelmeter.record import TokenCounts, pico_usd, usd_text
 from modelmeter.web.asking import Asked, iso
-from modelmeter.web.call_answers import Attempt, CallDetail, CallRow, CallsPage, CostLine
+from modelmeter.web.call_answers import (
+    Attempt,
+    CallDetail,
+    CallRow,
+    CallsPage,
+    Correction,
+    CostLine,
+)
 
-__all__ = ["Quotes", "call_detail", "calls_page"]
+__all__ = ["call_detail", "calls_page"]
 
 _KINDS = TokenCounts.__struct_fields__
-_PICO_PER_USD = Decimal(10) ** 12
 
 _place_decoder = msgspec.json.Decoder(tuple[int, int])
-
-
-class Quotes(Protocol):
-    """What is asked of a price book."""
-
-    def quote(
-        self, provider: str, model: str, at_ns: int, *, model_answered: str | None = None
-    ) -> Quote:
-        """The price of a model at a time."""
-        ...
 
 
 def calls_page(
@@ -56,7 +54,10 @@ def calls_page(
         sqlite3.Error: the ledger cannot be read now.
     """
     before = None if cursor is None else _place(cursor)
-    rows = entries_page(connection, asked.span, asked.wanted, ended, before=before, limit=limit + 1)
+    found = entries_page(
+        connection, asked.span, asked.wanted, ended, before=before, limit=limit + 1
+    )
+    rows = lay_over(connection, found)
     more = len(rows) > limit
     shown = rows[:limit]
     return CallsPage(
@@ -69,7 +70,7 @@ def calls_page(
 
 
 def call_detail(
-    connection: sqlite3.Connection, call_id: str, tenants: tuple[str, ...], quotes: Quotes
+    connection: sqlite3.Connection, call_id: str, tenants: tuple[str, ...]
 ) -> CallDetail:
     """
     One call: its attempts, tokens, price line by line, times.
@@ -78,13 +79,15 @@ def call_detail(
         RefusedRequestError: there is no such call for this viewer (404).
         sqlite3.Error: the ledger cannot be read now.
     """
-    row = entry_by_id(connection, call_id, tenants)
-    if row is None:
+    found = entry_by_id(connection, call_id, tenants)
+    explanation = None if found is None else explain(connection, call_id)
+    if found is None or explanation is None:
         raise RefusedRequestError("there is no such call", code="call_not_found", http_status=404)
-    attempts = [*other_attempts(connection, row), row]
-    attempts.sort(key=lambda attempt: (_int(attempt, "started_at_ns"), _int(attempt, "seq")))
-    tokens = TokenCounts(**{kind: _int(row, f"tokens_{kind}") for kind in _KINDS})
-    lines, rest = _lines(row, tokens, quotes)
+    row, *others = lay_over(connection, [found, *other_attempts(connection, found)])
+    attempts = sorted(
+        [row, *others], key=lambda one: (_int(one, "started_at_ns"), _int(one, "seq"))
+    )
+    bill = explanation.bills[-1]
     duration, first = _int(row, "duration_ns"), row["time_to_first_token_ns"]
     return CallDetail.model_validate(
         {
@@ -93,16 +96,20 @@ def call_detail(
             "request_id": row["request_id"],
             "attempt": row["attempt"],
             "provider_request_id": row["provider_request_id"],
+            "model_requested": row["model_requested"],
             "model_answered": row["model_answered"],
-            "priced_model": row["priced_model"],
-            "price_source": row["price_source"],
-            "note": row["note"],
-            "tokens_by_kind": {kind: getattr(tokens, kind) for kind in _KINDS},
-            "cost_lines": lines,
-            "cost_rest_usd": rest,
+            "cache_miss": row["cache_miss"],
+            "priced_model": bill.priced_model,
+            "price_source": bill.price_source,
+            "price_tier": bill.tier,
+            "price_region": bill.region,
+            "note": bill.note,
+            "tokens_by_kind": {kind: _int(row, f"tokens_{kind}") for kind in _KINDS},
+            "cost_lines": [_line(line) for line in bill.lines],
+            "cost_rest_usd": _rest(bill),
             "after_first_token_ms": None if first is None else _ms(duration - int(str(first))),
             "attempts": [Attempt.model_validate(_attempt(one)) for one in attempts],
-            "corrections": [],
+            "corrections": _corrections(explanation.bills),
         }
     )
 
@@ -139,34 +146,36 @@ def _attempt(row: Row) -> dict[str, object]:
     }
 
 
-def _lines(row: Row, tokens: TokenCounts, quotes: Quotes) -> tuple[list[CostLine], str]:
-    """The cost by kind of token, and what of it is none of them: fees, other tiers."""
-    cost = _int(row, "cost_pico_usd")
-    if row["price_source"] is None or row["cached"]:
-        return [], usd_text(cost)
-    answered = row["model_answered"]
-    quote = quotes.quote(
-        str(row["provider"]),
-        str(row["model"]),
-        _int(row, "started_at_ns"),
-        model_answered=None if answered is None else str(answered),
+def _line(line: PriceLine) -> CostLine:
+    return CostLine(
+        kind=line.kind,
+        tokens=line.tokens,
+        usd_per_million=f"{line.usd_per_million.normalize():f}",
+        cost_usd=f"{line.usd.normalize():f}",
     )
-    lines = quote.lines(tokens)
-    summed = sum((line.usd for line in lines), Decimal(0))
-    shown = [
-        CostLine(
-            kind=line.kind,
-            tokens=line.tokens,
-            usd_per_million=f"{line.usd_per_million.normalize():f}",
-            cost_usd=f"{line.usd.normalize():f}",
+
+
+def _rest(bill: Bill) -> str:
+    """What of the cost, or of what the cache saved, is no line's."""
+    summed = sum((line.usd for line in bill.lines), Decimal(0))
+    return usd_text(bill.cost + bill.cost_saved - pico_usd(summed))
+
+
+def _corrections(bills: list[Bill]) -> list[Correction]:
+    return [
+        Correction(
+            at=iso(datetime.fromtimestamp((bill.known_at_ns or 0) // 1_000_000 / 1e3, UTC)),
+            cost_before_usd=usd_text(before.cost),
+            cost_after_usd=usd_text(bill.cost),
+            price_source=bill.price_source,
+            note=bill.note,
         )
-        for line in lines
+        for before, bill in pairwise(bills)
     ]
-    return shown, usd_text(PicoUsd(cost - int((summed * _PICO_PER_USD).to_integral_value())))
 
 
 def _cursor(row: Row) -> str:
-    place = msgspec.json.encode((_int(row, "started_at_ns"), _int(row, "seq")))
+    place = msgspec.json.encode(_when(row))
     return urlsafe_b64encode(place).decode().rstrip("=")
 
 
@@ -181,6 +190,10 @@ def _place(cursor: str) -> Place:
     if not (0 <= started_at_ns < 2**63 and 0 <= seq < 2**63):
         raise RefusedRequestError("cursor: out of range", code="invalid_parameter")
     return started_at_ns, seq
+
+
+def _when(row: Row) -> tuple[int, int]:
+    return _int(row, "started_at_ns"), _int(row, "seq")
 
 
 def _int(row: Row, name: str) -> int:

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from modelmeter.errors import RefusedRequestError
 
-__all__ = ["error_response", "handle_failures"]
+__all__ = ["error_response", "handle_failures", "refusal_response"]
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
@@ -22,6 +22,13 @@ def error_response(
     return JSONResponse(body, status, headers)
 
 
+def refusal_response(error: RefusedRequestError) -> JSONResponse:
+    """A refusal in the one shape."""
+    seconds = error.retry_after_seconds
+    headers = None if seconds is None else {"retry-after": str(seconds)}
+    return error_response(error.http_status, error.refusal_code, error.message, headers)
+
+
 def handle_failures(app: FastAPI) -> None:
     """Answer with the one shape wherever the API says no."""
     app.add_exception_handler(RefusedRequestError, _refused)
@@ -32,9 +39,7 @@ def handle_failures(app: FastAPI) -> None:
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RefusedRequestError):
         raise error
-    seconds = error.retry_after_seconds
-    headers = None if seconds is None else {"retry-after": str(seconds)}
-    return error_response(error.http_status, error.refusal_code, error.message, headers)
+    return refusal_response(error)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

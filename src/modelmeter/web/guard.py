@@ -1,37 +1,172 @@
 """Stands before every path of the web side: who may look, decided on the path as it came."""
 
 import ipaddress
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from modelmeter.web.access import Viewer
-from modelmeter.web.failures import error_response
-from modelmeter.web.routes import VIEWER_KEY
+from modelmeter.errors import RefusedRequestError
+from modelmeter.record import Clock
+from modelmeter.settings.keys import KeyRing
+from modelmeter.settings.model import KeySettings
+from modelmeter.web.access import VIEWER_KEY, Viewer
+from modelmeter.web.failures import refusal_response
+from modelmeter.web.sessions import Sessions
 
-__all__ = ["Guard"]
+__all__ = ["SESSION_COOKIE", "Guard", "WrongKey"]
+
+SESSION_COOKIE = "modelmeter_session"
+
+WrongKey = Callable[[str, RefusedRequestError, int], RefusedRequestError]
+"""Counts a wrong key of an address at a time; the error to answer with."""
 
 _EVERYTHING = Viewer()
+_PUBLIC_PATHS = frozenset({"/login", "/api/v1/login", "/api/v1/logout"})
+_PUBLIC_STARTS = ("/assets/",)
+"""What the page is made of, the same for everybody; its numbers come from the API."""
+_FOR_PROGRAMS = ("/api/", "/openapi.json")
+_BEARER = "bearer "
+_KEY_PREFIX = "mm-"
+_KEY_LENGTH_MAX = 512
 
 
 class Guard:
     """Lets through whoever may read; without keys that is everybody on this machine."""
 
+    def __init__(
+        self, keys: KeyRing, sessions: Sessions, clock: Clock, wrong_key: WrongKey
+    ) -> None:
+        self.keys = keys
+        self._sessions = sessions
+        self._clock = clock
+        self._wrong_key = wrong_key
+
     def around(self, app: ASGIApp) -> ASGIApp:
         """``app`` behind this guard."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-            # A site elsewhere can have its name point here; it then asks by that name.
-            if not _names_this_machine(Headers(scope=scope).get("host", "")):
-                refusal = error_response(
-                    421, "host_not_allowed", "without keys the page answers at localhost only"
-                )
+            try:
+                refusal = self._admit(scope)
+            except RefusedRequestError as error:
+                refusal = refusal_response(error)
+            if refusal is not None:
                 await refusal(scope, receive, send)
-                return
-            scope[VIEWER_KEY] = _EVERYTHING
-            await app(scope, receive, send)
+            else:
+                await app(scope, receive, send)
 
         return guarded
+
+    def log_in(self, secret: str, peer: str) -> str:
+        """
+        The cookie of a new session for whoever knows a key.
+
+        Raises:
+            RefusedRequestError: it is no key (401), too many were tried (429), or the key may
+                not read (403).
+        """
+        now_ns = self._clock.time_ns()
+        now = _moment(now_ns)
+        key = self._keys_own(secret, now)
+        if key is None:
+            raise self._wrong_key(peer, _no_key(), now_ns)
+        _check_scope(key)
+        return self._sessions.begin(key, now)
+
+    def _admit(self, scope: Scope) -> Response | None:
+        """Who looks goes into the scope; else the answer that says no."""
+        headers = Headers(scope=scope)
+        if not self.keys:
+            # A site elsewhere can have its name point here; it then asks by that name.
+            if not _names_this_machine(headers.get("host", "")):
+                raise RefusedRequestError(
+                    "without keys the page answers at localhost only",
+                    code="host_not_allowed",
+                    http_status=421,
+                )
+            scope[VIEWER_KEY] = _EVERYTHING
+            return None
+        path: str = scope["path"]
+        if path in _PUBLIC_PATHS or path.startswith(_PUBLIC_STARTS):
+            return None
+        key = self._key(headers, scope)
+        if key is not None:
+            _check_scope(key)
+            scope[VIEWER_KEY] = Viewer(key.tenant_id or None)
+            return None
+        if path.startswith(_FOR_PROGRAMS):
+            raise _no_key()
+        # A doubled slash would be another machine's name.
+        asked = "" if path == "/" or path.startswith("//") else f"?next={quote(path)}"
+        return RedirectResponse(f"/login{asked}", 303)
+
+    def _key(self, headers: Headers, scope: Scope) -> KeySettings | None:
+        now_ns = self._clock.time_ns()
+        now = _moment(now_ns)
+        secret = _shown_key(headers)
+        if secret is not None:
+            key = self._keys_own(secret, now)
+            if key is None:
+                raise self._wrong_key(peer_of(scope), _no_key(), now_ns)
+            return key
+        session = _cookie(headers.getlist("cookie"))
+        return None if session is None else self._sessions.key_of(session, now)
+
+    def _keys_own(self, secret: str, now: datetime) -> KeySettings | None:
+        if len(secret) > _KEY_LENGTH_MAX:
+            return None
+        return self.keys.by_secret(secret.encode("utf-8", "surrogateescape"), now)
+
+
+def peer_of(scope: Scope) -> str:
+    """The address that asks; empty if the socket has none."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _shown_key(headers: Headers) -> str | None:
+    own = headers.get("x-modelmeter-key")
+    if own is not None:
+        return own
+    said = headers.get("authorization", "")
+    bare = said[len(_BEARER) :] if said[: len(_BEARER)].lower() == _BEARER else said
+    return bare if bare.startswith(_KEY_PREFIX) else None
+
+
+def _cookie(lines: Sequence[str]) -> str | None:
+    for line in lines:
+        try:
+            morsel = SimpleCookie(line).get(SESSION_COOKIE)
+        except CookieError:
+            continue
+        if morsel is not None:
+            return morsel.value
+    return None
+
+
+def _check_scope(key: KeySettings) -> None:
+    if "read" not in key.scopes:
+        raise RefusedRequestError(
+            "this gateway key may not read; it needs the scope `read`",
+            code="key_scope",
+            http_status=403,
+        )
+
+
+def _no_key() -> RefusedRequestError:
+    return RefusedRequestError(
+        "a valid gateway key (mm-…) with the scope `read` is needed",
+        code="invalid_gateway_key",
+        http_status=401,
+    )
+
+
+def _moment(now_ns: int) -> datetime:
+    return datetime.fromtimestamp(now_ns / 1e9, UTC)
 
 
 def _names_this_machine(host: str) -> bool:

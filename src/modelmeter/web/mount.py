@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from modelmeter.errors import RefusedRequestError
+from modelmeter.ledger.read_only import connect_reader
+from modelmeter.ledger.session_secret import session_secret
 from modelmeter.pricing import PriceBook
 from modelmeter.record import Clock
+from modelmeter.settings.keys import KeyRing
 from modelmeter.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -36,6 +41,8 @@ class WebParts(msgspec.Struct, frozen=True):
     ledger_path: Path
     prices: PriceBook
     clock: Clock
+    wrong_key: Callable[[str, RefusedRequestError, int], RefusedRequestError]
+    """Counts a wrong key of an address at a time; the error to answer with."""
 
 
 class WebMount:
@@ -71,12 +78,16 @@ class WebMount:
 
     def _load(self) -> App:
         # The framework takes longer to import than all the rest of a gateway.
+        from modelmeter.web.api_parts import ApiParts
         from modelmeter.web.app import web_app
         from modelmeter.web.guard import Guard
         from modelmeter.web.live import Live
         from modelmeter.web.reading import LedgerReading
-        from modelmeter.web.routes import ApiParts
+        from modelmeter.web.sessions import Sessions
 
+        keys = KeyRing(self._parts.settings.keys)
+        with closing(connect_reader(self._parts.ledger_path)) as connection:
+            secret = session_secret(connection)
         limits = self._parts.settings.limits
         self._reading = LedgerReading(
             self._parts.ledger_path,
@@ -89,9 +100,9 @@ class WebMount:
             ApiParts(
                 reading=self._reading,
                 live=self._live,
-                quotes=self._parts.prices,
+                prices=self._parts.prices,
                 clock=self._parts.clock,
                 time_zone=self._parts.settings.time_zone,
             ),
-            Guard(),
+            Guard(keys, Sessions(secret, keys), self._parts.clock, self._parts.wrong_key),
         )

@@ -1,0 +1,45 @@
+"""A number beside the ledger that grows when its budgets change: seen without asking the ledger."""
+
+import mmap
+import os
+from pathlib import Path
+
+from modelmeter.errors import LedgerUnavailableError
+
+__all__ = ["RevisionFile"]
+
+_BYTES = 8
+
+
+class RevisionFile:
+    """
+    Eight bytes that all processes on a ledger have in memory.
+
+    Whoever changes the budgets raises it while it has the ledger's write lock, so that every
+    transaction which begins after that change sees it. Reading costs no statement: without
+    budgets a transaction does nothing else for them.
+    """
+
+    def __init__(self, ledger_path: Path) -> None:
+        """
+        Raises:
+            LedgerUnavailableError: the file beside the ledger cannot be written.
+        """
+        path = ledger_path.with_name(f"{ledger_path.name}-budgets")
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                os.ftruncate(descriptor, _BYTES)
+                self._memory = mmap.mmap(descriptor, _BYTES)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise LedgerUnavailableError(f"cannot use {path}: {error}") from error
+
+    def read(self) -> bytes:
+        """The number as it is now; to be compared only."""
+        return self._memory[:]
+
+    def bump(self) -> None:
+        """Tell all processes; to be called with the ledger's write lock."""
+        self._memory[:] = (int.from_bytes(self._memory[:]) + 1).to_bytes(_BYTES)

@@ -1,0 +1,1 @@
+"""Throttles: how many calls and tokens a minute, and how many calls at once."""

@@ -1,0 +1,95 @@
+"""Logging in by key, and out again."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from modelmeter.errors import RefusedRequestError
+from modelmeter.web.guard import SESSION_COOKIE, Guard, peer_of
+from modelmeter.web.sessions import SESSION_SECONDS
+
+__all__ = ["login_router"]
+
+_BODY_BYTES_MAX = 4096
+
+
+class _Login(msgspec.Struct, frozen=True):
+    key: str
+
+
+_decoder = msgspec.json.Decoder(_Login)
+_SCHEMA: Mapping[str, object] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["key"],
+                    "properties": {"key": {"type": "string"}},
+                }
+            }
+        },
+    }
+}
+
+
+def login_router(guard: Guard) -> APIRouter:
+    """The paths that make a session and end one."""
+    router = APIRouter(prefix="/api/v1")
+
+    @router.post(
+        "/login",
+        status_code=204,
+        response_class=Response,
+        summary="Begin a session by a gateway key",
+        openapi_extra={**_SCHEMA},
+    )
+    async def _login(request: Request) -> Response:
+        _check_origin(request)
+        cookie = guard.log_in(await _key_of(request), peer_of(request.scope))
+        answer = Response(status_code=204)
+        _set_cookie(answer, request, cookie, SESSION_SECONDS)
+        return answer
+
+    @router.post("/logout", status_code=204, response_class=Response, summary="End the session")
+    async def _logout(request: Request) -> Response:
+        _check_origin(request)
+        answer = Response(status_code=204)
+        _set_cookie(answer, request, "", 0)
+        return answer
+
+    return router
+
+
+def _set_cookie(answer: Response, request: Request, value: str, seconds: int) -> None:
+    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
+    answer.set_cookie(
+        SESSION_COOKIE, value, max_age=seconds, httponly=True, samesite="strict", secure=secure
+    )
+
+
+async def _key_of(request: Request) -> str:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_BYTES_MAX:
+            raise RefusedRequestError(
+                "the body is too large", code="request_too_large", http_status=413
+            )
+    try:
+        return _decoder.decode(body).key.strip()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RefusedRequestError('send {"key": "mm-…"} as JSON', code="invalid_body") from error
+
+
+def _check_origin(request: Request) -> None:
+    """A page elsewhere must not log its visitors in or out here."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise RefusedRequestError(
+            "a page elsewhere may not do this", code="origin_not_allowed", http_status=403
+        )
