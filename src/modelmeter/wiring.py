@@ -18,7 +18,7 @@ from modelmeter.budgets.throttling.desk import ThrottleDesk
 from modelmeter.budgets.throttling.throttle import throttle_of
 from modelmeter.cache import ResponseCache
 from modelmeter.cache.opening import open_store
-from modelmeter.cache.upkeep import CacheUpkeep
+from modelmeter.cache.upkeep import CacheUpkeep, forget_usage
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp, Mount
@@ -180,8 +180,10 @@ async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[Re
 
     Raises:
         SettingsError: the client of the configured store is not installed.
+        LedgerError: the ledger cannot be used.
     """
     if not settings.cache.enabled:
+        await forget_usage(ledger, settings.ledger)
         yield None
         return
     clock = SystemClock()

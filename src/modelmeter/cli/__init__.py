@@ -8,6 +8,7 @@ from modelmeter.cli.annotate import annotate
 from modelmeter.cli.budget import app as budget_app
 from modelmeter.cli.cache import app as cache_app
 from modelmeter.cli.calls import calls
+from modelmeter.cli.check import check
 from modelmeter.cli.dashboard import app as dashboard_app
 from modelmeter.cli.demo import demo
 from modelmeter.cli.explain import explain
@@ -41,6 +42,7 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(key_app, name="key")
 app.add_typer(dashboard_app, name="dashboard")
 app.command("annotate")(annotate)
+app.command("check")(check)
 
 
 def main() -> None:
