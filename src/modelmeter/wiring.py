@@ -45,6 +45,7 @@ from modelmeter.pricing.override_checks import unmatched_overrides
 from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import PROVIDER_KINDS, dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
+from modelmeter.service.caching import CachingRouter
 from modelmeter.service.router import Router
 from modelmeter.settings.load import Fault
 from modelmeter.settings.model import Settings
@@ -247,7 +248,7 @@ async def _app_around(
             outbound=outbound,
             upstream=upstream,
             meter=meter,
-            router=router,
+            answers=CachingRouter(router, cache),
             limits=settings.limits,
             clock=clock,
             refusals=refusals,
