@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelmeter.pricing.catalogue_file import CatalogueData, bundled_catalogue
 from modelmeter.pricing.overlay import Overlay, OverlayPrice
 from modelmeter.pricing.short_names import full_name
 
@@ -23,6 +24,7 @@ __all__ = ["Catalogue", "Listing", "Terms"]
 _GOOGLE_RESOURCE = "models/"
 _REGIONAL = "regional."
 _NS_PER_MICROSECOND = 1_000
+_FEES = ("web_searches_kcount", "storage_searches_kcount")
 _TIER_WORDS = ("service_tier", "processing", "speed")
 """Under which of its names the catalogue may file a tier: priority, batch, fast."""
 
@@ -87,6 +89,18 @@ class Listing(msgspec.Struct, frozen=True):
             )
         )
 
+    def change_days(self) -> set[date]:
+        """The days on which a price of the model begins, of any tier and region."""
+        from genai_prices.types import StartDateConstraint
+
+        days = {day for entry in (*self.own, *self.overrides) for day in entry.days}
+        if self.model is not None:
+            dated = [variant.constraint for variant in self.model.price_variants or ()]
+            if isinstance(self.model.prices, list):
+                dated += [conditional.constraint for conditional in self.model.prices]
+            days |= {one.start_date for one in dated if isinstance(one, StartDateConstraint)}
+        return days
+
     def terms(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
         """
         The prices at ``moment`` (aware) in ``tier``, or the ordinary ones if it has none.
@@ -96,6 +110,14 @@ class Listing(msgspec.Struct, frozen=True):
         overridden = self._overridden(moment, tier, region)
         if overridden is not None:
             return overridden
+        terms = self._catalogued(moment, tier, region)
+        uplift = self.overlay.uplift(self.provider_id, self.name, region, moment)
+        if terms is None or uplift is None:
+            return terms
+        source = f"{terms.source}, {uplift.share} times for {region} ({uplift.source})"
+        return msgspec.structs.replace(terms, share=terms.share * uplift.share, source=source)
+
+    def _catalogued(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
         own = self._own(moment, tier, region)
         if own is not None:
             return own
@@ -132,8 +154,23 @@ class Listing(msgspec.Struct, frozen=True):
         for entry in self.own:
             if entry.fits(moment, tier, region):
                 source = f"modelmeter, {self.name}{entry.span} ({entry.source})"
-                return Terms(prices=entry.prices, free=False, source=source, tier_known=True)
+                prices = self._with_fees(entry.prices, moment)
+                return Terms(prices=prices, free=False, source=source, tier_known=True)
         return None
+
+    def _with_fees(self, prices: "ModelPrice", moment: datetime) -> "ModelPrice":
+        """Our entries are about tokens: the catalogue's fees of tools stay."""
+        from genai_prices.types import ModelPrice
+
+        if self.model is None:
+            return prices
+        base = self.model.get_prices(moment, None)
+        fees = {
+            name: fee
+            for name in _FEES
+            if (fee := getattr(base, name)) is not None and getattr(prices, name) is None
+        }
+        return ModelPrice(**{**vars(prices), **fees}) if fees else prices
 
     def _base(self, moment: datetime) -> Terms | None:
         if self.model is None:
@@ -189,19 +226,18 @@ class Listing(msgspec.Struct, frozen=True):
 
 class Catalogue:
     """
-    The bundled prices of `genai-prices`, held privately: never updated behind the ledger's back.
+    The prices of `genai-prices`, held privately: never updated behind the ledger's back.
 
     Its own lookup remembers every name it is asked for, without end; this one remembers none.
     """
 
-    def __init__(self) -> None:
-        # 30,000 lines of prices: half a second that only those pay who price something.
-        from genai_prices import __version__
-        from genai_prices.data import providers
-
+    def __init__(self, data: CatalogueData | None = None) -> None:
+        """``data``: the base prices; without it the bundled ones."""
+        self.data = data or bundled_catalogue()
+        providers = self.data.providers
         self._all_providers = providers
         self._providers: dict[str, Provider] = {provider.id: provider for provider in providers}
-        self._source = f"genai-prices {__version__}"
+        self._source = self.data.source
         self._overlay = Overlay()
 
     def __contains__(self, provider_id: str) -> bool:
