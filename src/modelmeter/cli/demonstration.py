@@ -24,7 +24,7 @@ from modelmeter.settings.model import Settings
 from modelmeter.simulator.server import SimulatorServer
 from modelmeter.simulator.settings import SimulatorSettings
 from modelmeter.simulator.traffic import TrafficGenerator
-from modelmeter.wiring import gateway_app, open_ledger, price_book
+from modelmeter.wiring import gateway_app, open_ledger, price_book, put_budgets
 
 __all__ = ["Demonstration"]
 
@@ -33,6 +33,29 @@ _LAST_CALLS_SECONDS = 2.0
 """For calls under way when the demo ends; then their agents leave."""
 _UTC = ZoneInfo("UTC")
 _FAILURES = {"openai": 0.02, "anthropic": 0.02, "bedrock": 0.01, "genai": 0.03}
+_BUDGETS = (
+    {
+        "name": "meetmind-minute",
+        "team": "meetmind",
+        "window": "rolling",
+        "seconds": 60,
+        "limit_usd": "0.80",
+        "at_limit": "block",
+    },
+    {
+        "name": "research-minute",
+        "team": "research",
+        "window": "rolling",
+        "seconds": 60,
+        "limit_usd": "0.14",
+        "at_limit": "downgrade",
+        "downgrade": {
+            "claude-sonnet-4-6": "claude-haiku-4-5",
+            "gemini-2.5-pro": "gemini-2.5-flash",
+        },
+    },
+)
+"""Small enough that a minute shows a warning, a refusal and a cheaper model."""
 _TRAFFIC_RATE = 6.0
 """Times the agents' own pace, so that a minute shows something."""
 
@@ -63,6 +86,7 @@ class Demonstration:
         async with SimulatorServer(profile) as simulator:
             settings = self._settings(simulator.url, port)
             pricer = price_book(settings)
+            await asyncio.to_thread(put_budgets, settings)
             ledger = await asyncio.to_thread(open_ledger, settings, pricer)
             try:
                 if days is not None:
@@ -95,6 +119,7 @@ class Demonstration:
                 "listen": f"127.0.0.1:{port}",
                 "ledger": self._ledger_path,
                 "version": "demo",
+                "budgets": _BUDGETS,
                 "limits": {"drain_after_disconnect_seconds": 2, "shutdown_drain_seconds": 3},
                 "providers": {
                     "openai": {"base_url": f"{simulator}/openai/v1"},
