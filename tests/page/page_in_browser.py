@@ -23,6 +23,7 @@ CHROMIUM_OPTIONS: dict[str, Any] = {
         "--disable-sync",
     ],
 }
+TIMEOUT_MS = 15_000
 _OWN_SCHEMES = ("blob", "data")
 
 
@@ -57,6 +58,7 @@ class PageInBrowser:
             timezone_id=zone,
             accept_downloads=True,
         )
+        context.set_default_timeout(TIMEOUT_MS)
         opened = cls(url, context, await context.new_page())
         await opened.go(path)
         return opened

@@ -72,7 +72,7 @@ class LedgerOfDay:
         found = defaultdict(list)
         for start, duration in self._gateway.rows(
             "SELECT started_at_ns, duration_ns FROM entry WHERE started_at_ns >= ?"
-            " AND started_at_ns < ? AND status NOT IN ('unknown', 'blocked') AND cached = 0",
+            " AND started_at_ns < ? AND status NOT IN ('unknown', 'blocked')",
             *self._span,
         ):
             found[int(start) // NS // STEP_SECONDS * STEP_SECONDS].append(int(duration))

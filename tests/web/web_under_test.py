@@ -89,18 +89,27 @@ def wrong_key(_peer: str, error: RefusedRequestError, _now_ns: int) -> RefusedRe
 
 
 @asynccontextmanager
+async def web_mount(
+    ledger: Path, configuration: dict[str, object] | None = None
+) -> AsyncIterator[WebMount]:
+    """The web side over a ledger."""
+    settings = Settings.model_validate({"ledger": ledger, **(configuration or {})})
+    mount = WebMount(WebParts(settings, ledger, PriceBook(), StandingClock(), wrong_key))
+    try:
+        yield mount
+    finally:
+        await mount.close()
+
+
+@asynccontextmanager
 async def web_client(
     ledger: Path, configuration: dict[str, object] | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Asks the web side over a ledger."""
-    settings = Settings.model_validate({"ledger": ledger, **(configuration or {})})
-    mount = WebMount(WebParts(settings, ledger, PriceBook(), StandingClock(), wrong_key))
-    transport = httpx2.ASGITransport(mount)
-    try:
+    async with web_mount(ledger, configuration) as mount:
+        transport = httpx2.ASGITransport(mount)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client
-    finally:
-        await mount.close()
 
 
 def open_call(path: Path, call_id: str, *, provider: str, tenant: str) -> None:

@@ -2,6 +2,8 @@
 
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 
@@ -128,11 +130,8 @@ def budget_states(connection: sqlite3.Connection, now_ns: int) -> list[BudgetSta
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    connection.execute("BEGIN")
-    try:
+    with _one_picture(connection):
         return [_state(connection, stored, now_ns) for stored in read_budgets(connection)]
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def budget_details(connection: sqlite3.Connection, name: str, now_ns: int) -> BudgetDetails | None:
@@ -142,8 +141,7 @@ def budget_details(connection: sqlite3.Connection, name: str, now_ns: int) -> Bu
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    connection.execute("BEGIN")
-    try:
+    with _one_picture(connection):
         for stored in read_budgets(connection):
             if stored.budget.name == name:
                 return BudgetDetails(
@@ -153,6 +151,17 @@ def budget_details(connection: sqlite3.Connection, name: str, now_ns: int) -> Bu
                     spenders=_spenders(connection, stored.budget, now_ns),
                 )
         return None
+
+
+@contextmanager
+def _one_picture(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction of its own, or the one that its caller is in."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
     finally:
         connection.execute("ROLLBACK")
 

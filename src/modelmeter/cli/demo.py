@@ -17,6 +17,10 @@ def demo(
         str | None, typer.Option(help="First fill the ledger with a past, such as 30d.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same traffic.")] = 7,
+    opens_page: Annotated[
+        bool,
+        typer.Option("--open/--no-open", help="Open the page, at a terminal with a desktop."),
+    ] = True,
     ledger: Annotated[
         Path | None, typer.Option(help="The ledger's file; without it one in a temporary folder.")
     ] = None,
@@ -35,7 +39,8 @@ def demo(
     if ledger is None:
         ledger = Path(tempfile.mkdtemp(prefix="mm-demo-")) / "demo.db"
     days = None if history is None else _days(history)
-    uvloop.run(Demonstration(ledger, port=port, seed=seed).run(seconds=seconds, days=days))
+    demonstration = Demonstration(ledger, port=port, seed=seed, opens_page=opens_page)
+    uvloop.run(demonstration.run(seconds=seconds, days=days))
 
 
 def _days(text: str) -> float:

@@ -15,6 +15,7 @@ from rich.constrain import Constrain
 from rich.live import Live
 
 from modelmeter.cli.live_view import live_view
+from modelmeter.cli.open_page import open_page
 from modelmeter.cli.past import write_past
 from modelmeter.cli.report import print_report
 from modelmeter.gateway.server import bind, run_server
@@ -33,7 +34,21 @@ _LAST_CALLS_SECONDS = 2.0
 """For calls under way when the demo ends; then their agents leave."""
 _UTC = ZoneInfo("UTC")
 _FAILURES = {"openai": 0.02, "anthropic": 0.02, "bedrock": 0.01, "genai": 0.03}
+_TRAFFIC_RATE = 6.0
+"""Times the agents' own pace, so that a minute shows something."""
+
+
+_PAGE = "/?range=15m"
+_PAGE_OF_PAST = "/?range=30d"
+_REPEATED_SHARE = 0.25
 _BUDGETS = (
+    {"name": "company-month", "window": "month", "limit_usd": "400"},
+    {"name": "meetmind-day", "team": "meetmind", "window": "day", "limit_usd": "12"},
+    {"name": "globex-week", "tenant": "globex", "window": "week", "limit_usd": "40"},
+    {"name": "triage-hour", "agent": "supportbot.triage", "window": "hour", "limit_calls": 20_000},
+)
+"""Of a size that a few minutes of the demo move."""
+_STOPPING_BUDGETS = (
     {
         "name": "meetmind-minute",
         "team": "meetmind",
@@ -56,17 +71,16 @@ _BUDGETS = (
     },
 )
 """Small enough that a minute shows a warning, a refusal and a cheaper model."""
-_TRAFFIC_RATE = 6.0
-"""Times the agents' own pace, so that a minute shows something."""
 
 
 class Demonstration:
     """One run of the demo."""
 
-    def __init__(self, ledger: Path, *, port: int, seed: int) -> None:
+    def __init__(self, ledger: Path, *, port: int, seed: int, opens_page: bool) -> None:
         self._ledger_path = ledger
         self._port = port
         self._seed = seed
+        self._opens_page = opens_page
         self._console = Console(highlight=False)
 
     async def run(self, *, seconds: float | None, days: float | None) -> None:
@@ -105,7 +119,8 @@ class Demonstration:
                             end_streams=app.end_streams,
                         )
                     )
-                    await self._show(f"http://127.0.0.1:{port}", stop, seconds, began)
+                    page = _PAGE if days is None else _PAGE_OF_PAST
+                    await self._show(f"http://127.0.0.1:{port}", page, stop, seconds, began)
                     stop_server.set()
                     await serving
             finally:
@@ -119,7 +134,11 @@ class Demonstration:
                 "listen": f"127.0.0.1:{port}",
                 "ledger": self._ledger_path,
                 "version": "demo",
-                "budgets": _BUDGETS,
+                "cache": {"enabled": True},
+                "budgets": [
+                    *({**budget, "at_limit": "alert"} for budget in _BUDGETS),
+                    *_STOPPING_BUDGETS,
+                ],
                 "limits": {"drain_after_disconnect_seconds": 2, "shutdown_drain_seconds": 3},
                 "providers": {
                     "openai": {"base_url": f"{simulator}/openai/v1"},
@@ -131,15 +150,20 @@ class Demonstration:
         )
 
     async def _show(
-        self, url: str, stop: asyncio.Event, seconds: float | None, began: datetime
+        self, url: str, page: str, stop: asyncio.Event, seconds: float | None, began: datetime
     ) -> None:
         """Let the agents call, and show what the ledger says about it."""
         self._console.print(
-            f"Gateway  {url}\nMetrics  {url}/metrics\nLedger   {self._ledger_path}\n"
+            f"Page     {url}{page}\nGateway  {url}\nMetrics  {url}/metrics\n"
+            f"Ledger   {self._ledger_path}\n"
             "Ctrl-C ends the demo.",
             soft_wrap=True,
         )
-        traffic = TrafficGenerator(url, seed=self._seed, rate=_TRAFFIC_RATE)
+        if self._opens_page and self._console.is_terminal:
+            await asyncio.to_thread(open_page, url + page)
+        traffic = TrafficGenerator(
+            url, seed=self._seed, rate=_TRAFFIC_RATE, repeated_share=_REPEATED_SHARE
+        )
         calling = asyncio.create_task(traffic.run(stop))
         connection = connect_reader(self._ledger_path)
         with (

@@ -14,11 +14,12 @@ from modelmeter.cli.budget_tables import amount_text, style_of
 __all__ = ["live_budgets"]
 
 _NS = 1_000_000_000
+_BUDGETS_SHOWN = 4
 _EVENTS_SHOWN = 3
 
 
 def live_budgets(connection: sqlite3.Connection, now_ns: int) -> Iterator[Table | Text]:
-    """How the budgets stand, and the newest warnings; nothing if there are none."""
+    """How the fullest budgets stand, and the newest warnings; nothing if there are none."""
     states = budget_states(connection, now_ns)
     if not states:
         return
@@ -26,7 +27,8 @@ def live_budgets(connection: sqlite3.Connection, now_ns: int) -> Iterator[Table 
     table.add_column("budget", no_wrap=True)
     for name in ("spent", "held", "limit", "used", "stopped", "cheaper"):
         table.add_column(name, justify="right", no_wrap=True)
-    for state in states:
+    fullest = sorted(states, key=lambda state: -state.percent)[:_BUDGETS_SHOWN]
+    for state in fullest:
         table.add_row(*_cells(state))
     yield table
     newest = newest_event(connection)

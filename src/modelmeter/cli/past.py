@@ -3,25 +3,41 @@
 import asyncio
 import time
 from itertools import islice
+from random import Random
 
 from rich.progress import Progress
 
 from modelmeter.ledger import Ledger
 from modelmeter.meter import Pricer
-from modelmeter.record import Call, CostState, Intent, new_call_id
+from modelmeter.record import (
+    CacheMiss,
+    Call,
+    CostState,
+    Intent,
+    PicoUsd,
+    Status,
+    TokenCounts,
+    new_call_id,
+)
+from modelmeter.simulator.agents import demo_agents
+from modelmeter.simulator.draws import seeded_random
 from modelmeter.simulator.history import PastCall, past_calls
 
 __all__ = ["write_past"]
 
 _CALLS_AT_ONCE = 2000
 _CALLS_A_DAY = 2700
+_REPEATED_SHARES = {"embedding": 0.45, "tools": 0.35, "json": 0.2, "conversation": 0.1}
+"""How many calls of an agent's kind ask what was asked before, and the cache answers."""
+_HIT_NS = (1_000_000, 6_000_000)
 
 
 async def write_past(
     ledger: Ledger, pricer: Pricer, *, days: float, seed: int, stop: asyncio.Event
 ) -> None:
     """Write ``days`` of calls that ended before now, with a progress bar, until ``stop``."""
-    calls = (_entry(past, pricer) for past in past_calls(days, time.time_ns(), seed))
+    random = seeded_random(seed)
+    calls = (_entry(past, pricer, random) for past in past_calls(days, time.time_ns(), seed))
     with Progress(transient=True) as progress:
         task = progress.add_task(f"{days:.0f} days of history", total=days * _CALLS_A_DAY)
         while not stop.is_set() and (chunk := list(islice(calls, _CALLS_AT_ONCE))):
@@ -29,7 +45,7 @@ async def write_past(
             progress.advance(task, len(chunk))
 
 
-def _entry(past: PastCall, pricer: Pricer) -> Call:
+def _entry(past: PastCall, pricer: Pricer, random: Random) -> Call:
     call_id = new_call_id(past.started_at_ns)
     price = pricer.price(
         past.provider,
@@ -38,6 +54,9 @@ def _entry(past: PastCall, pricer: Pricer) -> Call:
         past.started_at_ns,
         model_answered=past.model_answered,
     )
+    repeated = random.random() < _REPEATED_SHARE_BY_AGENT.get(past.caller.agent_id, 0.0)
+    hit = repeated and past.status is Status.SUCCESS
+    duration_ns = random.randint(*_HIT_NS) if hit else past.duration_ns
     return Call(
         intent=Intent(
             id=call_id,
@@ -51,17 +70,25 @@ def _entry(past: PastCall, pricer: Pricer) -> Call:
             streamed=past.streamed,
             input_bytes=0,
             output_tokens_max=None,
+            cache_miss=None if hit else CacheMiss.FIRST_SEEN,
         ),
         status=past.status,
         error_type=past.error_type,
         http_status=past.http_status,
         provider_request_id=None,
-        duration_ns=past.duration_ns,
-        time_to_first_token_ns=past.time_to_first_token_ns,
+        duration_ns=duration_ns,
+        time_to_first_token_ns=duration_ns // 2 if hit else past.time_to_first_token_ns,
         model_answered=past.model_answered,
-        tokens=past.tokens,
-        cost=price.cost,
+        tokens=TokenCounts() if hit else past.tokens,
+        cost=PicoUsd(0) if hit else price.cost,
         cost_state=price.state if past.tokens.total else CostState.PRICED,
         priced_model=price.priced_model,
         price_source=price.price_source,
+        cached=hit,
+        cost_saved=price.cost if hit else PicoUsd(0),
     )
+
+
+_REPEATED_SHARE_BY_AGENT = {
+    agent.agent_id: _REPEATED_SHARES.get(agent.style, 0.0) for agent in demo_agents()
+}

@@ -12,7 +12,7 @@ from modelmeter.meter import CallOpening, Meter, OpenCall
 from modelmeter.meter.bounding import CHANGES_MAX, Bounded, Bounding
 from modelmeter.providers import RequestFacts
 
-__all__ = ["Admission", "Admitted", "Asked"]
+__all__ = ["LIMIT_HEADER", "Admission", "Admitted", "Asked"]
 
 MODEL_REQUESTED_HEADER = b"x-modelmeter-model-requested"
 MODEL_USED_HEADER = b"x-modelmeter-model-used"

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from modelmeter.errors import LLMServiceError, RefusedRequestError
+from modelmeter.gateway.admission import LIMIT_HEADER
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door
@@ -243,13 +244,16 @@ def _asked(operation: Operation, body: bytes) -> Asked:
 
 
 def _headers(attempt: Attempt, errand: Errand) -> Headers:
-    """What answered, and after how many attempts."""
-    return [
+    """What answered, after how many attempts, and with which limit of ours."""
+    headers = [
         (CALL_ID_HEADER, attempt.call_id.encode()),
         (_PROVIDER_HEADER, attempt.target.provider.encode()),
         (_MODEL_HEADER, attempt.target.model.encode("ascii", "replace")),
         (_ATTEMPTS_HEADER, str(errand.attempts).encode()),
     ]
+    if errand.output_limit is not None:
+        headers.append((LIMIT_HEADER, str(errand.output_limit).encode()))
+    return headers
 
 
 def _refusal_of_failure(error: LLMServiceError) -> RefusedRequestError:

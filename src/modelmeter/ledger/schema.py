@@ -8,6 +8,7 @@ from modelmeter.ledger.tables.cache import CACHE
 from modelmeter.ledger.tables.calls import CALLS
 from modelmeter.ledger.tables.corrections import CORRECTIONS
 from modelmeter.ledger.tables.notifications import NOTIFICATIONS
+from modelmeter.ledger.tables.paid_failures import PAID_FAILURES
 from modelmeter.ledger.tables.rate_cards import RATE_CARDS
 from modelmeter.ledger.tables.rollups import ROLLUPS
 from modelmeter.ledger.tables.sessions import SESSIONS
@@ -28,6 +29,7 @@ _MIGRATIONS = (
     ROLLUPS,
     SESSIONS,
     THROTTLES,
+    PAID_FAILURES,
 )
 """Step n brings a file from version n to n + 1; a published step is never changed."""
 

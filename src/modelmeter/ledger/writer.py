@@ -220,7 +220,6 @@ class LedgerWriter:
             self._tally = self._new_tally()
             raise
         self.commits += 1
-        self._rollups.committed(len(batch.settlements) + len(batch.records))
         return refused
 
     def _commit_without_conflicts(self, items: list[tuple[Work, Waiter | None]]) -> None:

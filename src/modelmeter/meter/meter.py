@@ -149,6 +149,8 @@ class OpenCall:
         self._first_token_ns: int | None = None
         self._settling: asyncio.Future[None] | None = None
         self._outcome: Call | None = None
+        self.on_settled: Callable[[], None] | None = None
+        """Called once the outcome is committed, or cannot be."""
 
     def first_token(self) -> None:
         """Note the time of the first byte of the answer's body; later ones change nothing."""
@@ -169,12 +171,18 @@ class OpenCall:
             call = self._outcome = call_of(self.intent, ending, self._timing(), self._pricer)
             overhead_ns = max(self._asked_ns - self._began_ns, 0)
             self._settling = self._ledger.settle(call, overhead_ns=overhead_ns)
+            if self.on_settled is not None:
+                self._settling.add_done_callback(self._tell_settled)
         await asyncio.shield(self._settling)
 
     @property
     def outcome(self) -> Call | None:
         """The call's entry, once it has ended."""
         return self._outcome
+
+    def _tell_settled(self, _: asyncio.Future[None]) -> None:
+        if self.on_settled is not None:
+            self.on_settled()
 
     @property
     def succeeded(self) -> bool:

@@ -1,7 +1,7 @@
 """Calls that wait for their turn under a throttle, each up to its deadline."""
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 from modelmeter.errors import ThrottledError
@@ -9,19 +9,23 @@ from modelmeter.meter.meter import OpenCall
 
 __all__ = ["TURN_POLL_SECONDS", "Turns"]
 
-TURN_POLL_SECONDS = 0.2
-"""How often a waiting call asks again: another process' calls make room as well."""
+TURN_POLL_SECONDS = 0.25
+"""How often a waiting call asks again by itself: another process' calls make room as well."""
+
+Waiting = dict[asyncio.Future[None], None]
+"""In the order in which they began to wait."""
 
 
 class Turns:
     """
     Asks again for a call that was refused, as long and for as many as its throttle has it.
 
-    Every process has its own; no order among the waiting is promised.
+    Every process has its own: whoever waits longest in it is the first to ask when one of its
+    calls has ended.
     """
 
     def __init__(self) -> None:
-        self._waiting: Counter[str] = Counter()
+        self._waiting: defaultdict[str, Waiting] = defaultdict(dict)
 
     async def open(
         self, attempt: Callable[[bool], Awaitable[OpenCall]], still_wanted: Callable[[], None]
@@ -38,18 +42,34 @@ class Turns:
         began = loop.time()
         while True:
             try:
-                return await attempt(True)
+                call = await attempt(True)
             except ThrottledError as error:
                 left = error.queue_seconds - (loop.time() - began)
-                if left <= 0 or self._waiting[error.throttle] >= error.queue_max:
+                if left <= 0 or len(self._waiting[error.throttle]) >= error.queue_max:
                     break
                 await self._wait(error, left)
-            still_wanted()
-        return await attempt(False)
+                still_wanted()
+            else:
+                call.on_settled = self._wake
+                return call
+        call = await attempt(False)
+        call.on_settled = self._wake
+        return call
 
     async def _wait(self, error: ThrottledError, left: float) -> None:
-        self._waiting[error.throttle] += 1
+        waiting = self._waiting[error.throttle]
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting[woken] = None
         try:
-            await asyncio.sleep(min(error.retry_after_seconds, TURN_POLL_SECONDS, left))
+            pause = min(error.retry_after_seconds, TURN_POLL_SECONDS, left)
+            await asyncio.wait((woken,), timeout=pause)
         finally:
-            self._waiting[error.throttle] -= 1
+            waiting.pop(woken, None)
+
+    def _wake(self) -> None:
+        """A call has ended: the one that waits longest under each throttle asks again."""
+        for waiting in self._waiting.values():
+            if waiting:
+                woken = next(iter(waiting))
+                del waiting[woken]
+                woken.set_result(None)

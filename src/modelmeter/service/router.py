@@ -39,6 +39,8 @@ class Errand(msgspec.Struct):
     """The caller's own id; it groups the attempts."""
     attempts: int = 0
     """How many were made so far."""
+    output_limit: int | None = None
+    """The limit of output that was set for the caller, of the last attempt."""
     still_wanted: Callable[[], None] = _nothing
     """Raises if the caller has left."""
 
@@ -154,11 +156,12 @@ class Router:
                     raise
                 # At the least once more, for the record.
                 final = True
-                wire = wire.of(
-                    (self._bounding.lowered(bounded, target.kind, error) or bounded).facts
-                )
+                lower = self._bounding.lowered(bounded, target.kind, error)
+                if lower is not None:
+                    wire, errand.output_limit = wire.of(lower.facts), lower.output_limit
                 continue
             errand.attempts += 1
+            errand.output_limit = bounded.output_limit or errand.output_limit
             attempt = Attempt(asked, target, wire.of(bounded.facts), call, self._patience)
             await attempt.begin(errand.sender)
             return attempt

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections import defaultdict, deque
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 
 import aiohttp
@@ -23,6 +25,9 @@ CALL_SECONDS_MAX = 120.0
 DRAIN_SECONDS_MAX = 5.0
 """How long running calls may go on once traffic stops."""
 
+_ASKED_MAX = 20
+"""Prompts of an agent that may come again."""
+
 _CANCELLED_SHARE = 0.02
 _FAILED_SHARE = 0.03
 _FAILURES = (
@@ -41,8 +46,9 @@ class TrafficGenerator:
     """
     Drives agents through a gateway at random moments (Poisson), repeatable by seed.
 
-    ``rate`` multiplies every agent's calls a minute; ``key`` is the credential all of them
-    send. Some calls ask the simulator for a failure, and some streams are left in the middle.
+    ``rate`` multiplies every agent's calls a minute; ``key`` is the credential all of them send;
+    ``repeated_share`` of an agent's calls ask what it asked lately. Some calls ask the simulator
+    for a failure, and some streams are left in the middle.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class TrafficGenerator:
         seed: int = 0,
         rate: float = 1.0,
         key: str = "sk-simulated",
+        repeated_share: float = 0.0,
     ) -> None:
         self.sent = 0
         self.ok = 0
@@ -68,6 +75,9 @@ class TrafficGenerator:
             raise ValueError("traffic needs a rate above 0")
         self._random = seeded_random(seed)
         self._key = key
+        self._repeated_share = repeated_share
+        self._asked: defaultdict[str, deque[str]] = defaultdict(partial(deque, maxlen=_ASKED_MAX))
+        """What each agent asked lately."""
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,10 +105,18 @@ class TrafficGenerator:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    def _prompt(self, agent: SimulatedAgent, random: Random) -> str:
+        asked = self._asked[agent.agent_id]
+        if asked and random.random() < self._repeated_share:
+            return random.choice(asked)
+        prompt = draw_prompt(agent, random)
+        asked.append(prompt)
+        return prompt
+
     async def _call(
         self, session: aiohttp.ClientSession, agent: SimulatedAgent, random: Random
     ) -> None:
-        prompt = draw_prompt(agent, random)
+        prompt = self._prompt(agent, random)
         if random.random() < _FAILED_SHARE:
             prompt = f"{prompt} [[simulate {random.choice(_FAILURES)}]]"
         leaves = agent.streamed and random.random() < _CANCELLED_SHARE

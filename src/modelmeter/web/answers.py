@@ -11,6 +11,7 @@ from modelmeter.record import usd_text
 __all__ = [
     "Breakdown",
     "BreakdownRow",
+    "BudgetFigure",
     "Change",
     "ErrorAnswer",
     "Latency",
@@ -89,6 +90,23 @@ class ActiveCalls(Answer):
     calls: int
 
 
+class BudgetFigure(Answer):
+    """A budget at a look; amounts are exact, in its unit (usd, tokens or calls)."""
+
+    name: str
+    unit: str
+    window: str
+    limit: str
+    settled: str
+    reserved: str
+    percent: float
+    """Of the limit, settled."""
+    forecast: str | None
+    """What is settled at the window's end if it goes on like this; null: too early, or it rolls."""
+    resets_at: str | None
+    """Null: the window rolls."""
+
+
 class Period(Answer):
     """The time an answer is about, in ISO 8601."""
 
@@ -113,6 +131,8 @@ class Summary(Period):
     requests_per_second: float
     """Calls that began in the last minute, by 60."""
     cost_24h_usd: Usd
+    budget: BudgetFigure | None
+    """The day's budget in USD of which the largest part is spent."""
     cache_hit_rate: float | None
     error_rate: float | None
     success_rate: float | None

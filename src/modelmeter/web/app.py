@@ -5,13 +5,14 @@ from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp
 
 from modelmeter import __version__
+from modelmeter.web.api_parts import ApiParts
 from modelmeter.web.docs_page import docs_page
 from modelmeter.web.failures import handle_failures
 from modelmeter.web.guard import Guard
 from modelmeter.web.headers import with_safe_headers
 from modelmeter.web.login import login_router
 from modelmeter.web.page_files import page_router
-from modelmeter.web.routes import ApiParts, api_router
+from modelmeter.web.routes import api_router
 
 __all__ = ["web_app"]
 

@@ -78,6 +78,7 @@ class Asked(msgspec.Struct, frozen=True):
     now: datetime
     time_zone: ZoneInfo
     wanted: UsageFilter
+    viewer: Viewer
 
     @property
     def span(self) -> Span:
@@ -115,6 +116,7 @@ def asked(query: UsageQuery, viewer: Viewer, now_ns: int, default_zone: str) -> 
             provider=tuple(query.provider),
             tenant=viewer.tenants(query.tenant),
         ),
+        viewer=viewer,
     )
 
 

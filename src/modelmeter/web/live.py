@@ -9,6 +9,8 @@ from modelmeter.errors import RefusedRequestError
 __all__ = ["Live"]
 
 _TICK_SECONDS = 1.0
+_STREAM_SECONDS = 900.0
+"""Then a viewer's stream ends, and its next one is looked at for a key or session that holds."""
 
 Ask = Callable[[], Awaitable[bytes]]
 
@@ -26,16 +28,16 @@ class _Channel:
 
     async def run(self) -> None:
         """Ask until cancelled; an answer that cannot be had now is had at a later tick."""
-        while True:
-            with contextlib.suppress(RefusedRequestError):
-                await self._publish(await self._ask())
-            await asyncio.sleep(_TICK_SECONDS)
-
-    async def end(self) -> None:
-        """Send every viewer away."""
-        self.ended = True
-        async with self._changed:
-            self._changed.notify_all()
+        try:
+            while True:
+                with contextlib.suppress(RefusedRequestError):
+                    await self._publish(await self._ask())
+                await asyncio.sleep(_TICK_SECONDS)
+        finally:
+            # Whatever ends it, no viewer waits for an answer that never comes.
+            self.ended = True
+            async with self._changed:
+                self._changed.notify_all()
 
     async def next_answer(self, seen: int) -> bool:
         """Wait for an answer behind version ``seen``; False: there will be none."""
@@ -56,52 +58,66 @@ class Live:
     def __init__(self, *, viewers_max: int) -> None:
         self._viewers_max = viewers_max
         self._viewers = 0
+        self._closed = False
         self._channels: dict[Hashable, tuple[_Channel, asyncio.Task[None]]] = {}
+
+    @property
+    def viewers(self) -> int:
+        """How many look at this moment."""
+        return self._viewers
 
     def follow(self, key: Hashable, ask: Ask) -> AsyncIterator[bytes]:
         """
         Answers as they change, for one viewer; viewers with equal keys share one question.
 
         Raises:
-            RefusedRequestError: too many look already (503).
+            RefusedRequestError: too many look already, or the server stops (503).
         """
-        if self._viewers >= self._viewers_max:
+        if self._closed or self._viewers >= self._viewers_max:
             raise RefusedRequestError(
                 "too many viewers at once; the page's numbers can be asked for one by one",
                 code="too_many_viewers",
                 http_status=503,
                 retry_after_seconds=5,
             )
-        self._viewers += 1
         return self._follow(key, ask)
 
     async def close(self) -> None:
         """End all channels; their viewers' streams end with them."""
-        for channel, task in list(self._channels.values()):
+        self._closed = True
+        tasks = [task for _, task in self._channels.values()]
+        for task in tasks:
             task.cancel()
-            await channel.end()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _follow(self, key: Hashable, ask: Ask) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + _STREAM_SECONDS
         channel = self._enter(key, ask)
         seen = 0
         try:
-            while await channel.next_answer(seen):
+            while loop.time() < ends and await channel.next_answer(seen):
                 seen = channel.version
                 yield channel.answer
         finally:
             self._leave(key, channel)
 
     def _enter(self, key: Hashable, ask: Ask) -> _Channel:
-        if key not in self._channels:
+        known = self._channels.get(key)
+        if known is None or known[0].ended:
             channel = _Channel(ask)
             self._channels[key] = channel, asyncio.create_task(channel.run())
-        channel, _ = self._channels[key]
+        else:
+            channel = known[0]
+        self._viewers += 1
         channel.viewers += 1
         return channel
 
     def _leave(self, key: Hashable, channel: _Channel) -> None:
         self._viewers -= 1
         channel.viewers -= 1
-        if not channel.viewers:
-            _, task = self._channels.pop(key)
-            task.cancel()
+        known = self._channels.get(key)
+        if not channel.viewers and known is not None and known[0] is channel:
+            del self._channels[key]
+            known[1].cancel()

@@ -78,11 +78,11 @@ class WebMount:
 
     def _load(self) -> App:
         # The framework takes longer to import than all the rest of a gateway.
+        from modelmeter.web.api_parts import ApiParts
         from modelmeter.web.app import web_app
         from modelmeter.web.guard import Guard
         from modelmeter.web.live import Live
         from modelmeter.web.reading import LedgerReading
-        from modelmeter.web.routes import ApiParts
         from modelmeter.web.sessions import Sessions
 
         keys = KeyRing(self._parts.settings.keys)

@@ -12,6 +12,7 @@ from modelmeter.ledger.usage import Span, UsageFilter, facts
 from modelmeter.record import usd_text
 from modelmeter.web.answers import ActiveCalls, Latency, Summary, Usage, Warned, usage_of
 from modelmeter.web.asking import Asked, iso
+from modelmeter.web.budgets import pressing_budget
 
 __all__ = ["latency_of", "summary"]
 
@@ -42,6 +43,7 @@ def summary(connection: sqlite3.Connection, asked: Asked) -> Summary:
         previous=Usage.model_validate(usage_of(before)),
         requests_per_second=minute.calls / _MINUTE_SECONDS,
         cost_24h_usd=usd_text(day.cost),
+        budget=pressing_budget(connection, asked.viewer, now_ns),
         cache_hit_rate=figures.cache_hit_rate,
         error_rate=figures.error_rate,
         success_rate=figures.success_rate,

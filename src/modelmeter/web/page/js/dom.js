@@ -12,9 +12,16 @@ export function s(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** Put other children in the place of those that are there. */
+/**
+ * Put other children in the place of those that are there. What had the focus and a `data-key`
+ * hands it on to its successor, so that a refresh does not throw a keyboard's user out.
+ */
 export function replace(parent, ...children) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   parent.replaceChildren(...present(children));
+  if (focused !== undefined) {
+    parent.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
 }
 
 /** Set a length by the object model, which a strict policy allows where it forbids attributes. */

@@ -92,7 +92,7 @@ function placeLink(context, view, text) {
   const current = context.state.view === view;
   return h(
     "a",
-    { href: context.href({ view, id: null }), "data-link": true, "aria-current": current ? "page" : undefined },
+    { href: context.href({ view, id: null }), "data-link": true, "data-key": view, "aria-current": current ? "page" : undefined },
     text,
   );
 }

@@ -10,7 +10,10 @@ const LINES = {
   cache_performance: { metric: "cache" },
   errors_by_provider: { metric: "errors", by: "provider_error_type", labels: providerAndError },
   active_requests: { metric: "active", by: "provider", labels: (name) => ({ provider: name }) },
-};
+};// A period before with hardly any calls is nothing to compare with.
+const COMPARABLE_TIMES = 20;
+const NOTHING = { calls: 0, cost_usd: "0", cache_hit_rate: null, error_rate: null, success_rate: null };
+
 /** Everything: the answers of all panels, asked at once. */
 export async function everything(api) {
   const keys = Object.keys(LINES);
@@ -35,9 +38,15 @@ export async function everything(api) {
   };
 }
 
+/** Calls under way at this moment, by provider. */
+export function underWay(summary) {
+  return new Map(summary.active_requests.map(({ provider, calls }) => [provider, calls]));
+}
+
 /** The four stats and the success rate, from the summary; `window` is the range's name. */
 export function statsOf(summary, sparks, panels, window) {
-  const { total, previous } = summary;
+  const { total } = summary;
+  const previous = total.calls < COMPARABLE_TIMES * summary.previous.calls ? summary.previous : NOTHING;
   const limit = panels.find((panel) => panel.key === "total_cost")?.thresholds.find((one) => one.level === "critical")?.at;
   return {
     total_requests: {

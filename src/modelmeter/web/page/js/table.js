@@ -53,7 +53,7 @@ function heading(column, sort, onSort) {
     { scope: "col", class: classes(column), "aria-sort": direction },
     h(
       "button",
-      { type: "button", class: `sort${active ? " active" : ""}`, on: { click: () => onSort(column.key) } },
+      { type: "button", class: `sort${active ? " active" : ""}`, "data-key": `sort ${column.key}`, on: { click: () => onSort(column.key) } },
       column.title,
       h("span", { class: "arrow", "aria-hidden": "true" }, active ? (sort.descending ? "↓" : "↑") : ""),
     ),

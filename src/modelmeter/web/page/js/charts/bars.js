@@ -53,6 +53,7 @@ function rowOf(row, top, width, part, highlighted, onPick) {
       class: `bar-row ${row.colour}${dim}`,
       transform: `translate(0,${top})`,
       role: "button",
+      "data-key": row.name,
       tabindex: "0",
       "aria-label": `Filter by ${row.name}: ${row.text}, ${row.share}`,
       on: {

@@ -52,6 +52,7 @@ function arc(slice, start, end, highlighted, onPick) {
       class: `slice ${slice.colour}${dim}`,
       d: ring(start, Math.min(end, start + TURN - 0.0001)),
       role: "button",
+      "data-key": slice.name,
       tabindex: "0",
       "aria-label": `Filter by ${slice.name}: ${slice.text}, ${slice.share}`,
       on: {

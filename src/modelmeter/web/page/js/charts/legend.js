@@ -33,6 +33,7 @@ function item(entry, onPick, onPoint) {
     {
       class: "legend-item",
       type: "button",
+      "data-key": entry.name,
       "aria-label": `Filter by ${entry.name}${entry.value === undefined ? "" : `, ${entry.value}`}`,
       on: { ...pointing, click: () => onPick(entry.name) },
     },

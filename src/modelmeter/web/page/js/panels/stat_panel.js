@@ -6,6 +6,8 @@ import { money, percent } from "../format.js";
 import { unit } from "../units.js";
 import { panelCard } from "./card.js";
 
+const NOTHING = "–";
+
 /** The threshold that a value has reached, or null. */
 export function levelOf(panel, value) {
   if (value === null || value === undefined) return null;
@@ -35,7 +37,7 @@ export function statPanel(panel, context) {
   card.body.append(number, note, delta, line);
 
   function full(value) {
-    return value === null || value === undefined ? "No traffic" : words.full(value);
+    return value === null || value === undefined ? NOTHING : words.full(value);
   }
 
   function update(next) {
@@ -59,9 +61,10 @@ function figure(text) {
 }
 
 function noteOf(level, { limit, value, note }) {
+  if (value === null) return [h("span", { class: "stat-limit" }, "no traffic to take it of")];
   const parts = note ? [h("span", { class: "stat-limit" }, note)] : [];
   if (level) parts.push(h("span", { class: `level level-${level.level}` }, level.meaning));
-  if (limit && value !== null) {
+  if (limit) {
     parts.push(h("span", { class: "stat-limit" }, `${percent(value / limit)} of ${money(limit)}`));
   }
   return parts;

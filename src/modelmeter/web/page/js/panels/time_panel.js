@@ -15,6 +15,7 @@ export function timePanel(panel, context) {
   const words = unit(panel.unit);
   const stacked = panel.chart === "stacked";
   let shown = { times: [], series: [] };
+  let present = null;
   const card = panelCard(panel, {
     source: () => ({
       columns: [
@@ -35,7 +36,24 @@ export function timePanel(panel, context) {
   const chart = lineChart(card.body, { onPick: pick, onRange: (from, to) => context.go({ span: { from, to } }) });
 
   function entries() {
-    return shown.series.map((one) => ({ name: one.name, colour: one.colour, value: summary(one.values, panel, words) }));
+    return shown.series.map((one) => ({ name: one.name, colour: one.colour, value: figureOf(one) }));
+  }
+
+  function figureOf(one) {
+    return present === null ? summary(one.values, panel, words) : words.full(present.get(one.name) ?? 0);
+  }
+
+  function fillLegend() {
+    replace(
+      card.legendHost,
+      shown.series.length > 0 && legend(entries(), { onPick: pick, onPoint: (name) => chart.highlight(name) }),
+    );
+  }
+
+  /** What each line's name stands at now, for panels about this moment. */
+  function now(values) {
+    present = values;
+    fillLegend();
   }
 
   function update(next) {
@@ -54,18 +72,16 @@ export function timePanel(panel, context) {
       zone: context.zone(),
       label: `${panel.title}, ${words.words}`,
     });
-    replace(
-      card.legendHost,
-      series.length > 0 && legend(entries(), { onPick: pick, onPoint: (name) => chart.highlight(name) }),
-    );
-    card.shown(series.length === 0 || next.times.length === 0 ? emptyText(panel) : null);
+    fillLegend();
+    const empty = next.times.length === 0 || series.every((one) => one.values.every((value) => !value));
+    card.shown(empty ? emptyText(panel) : null);
   }
-  return { ...card, update, close: chart.close };
+  return { ...card, update, now, close: chart.close };
 }
 
 function emptyText(panel) {
   if (panel.key === "errors_by_provider") return "No errors in this range.";
-  if (panel.key === "active_requests") return "No call is under way.";
+  if (panel.key === "cache_performance") return "No call asked the response cache.";
   return "No calls in this range.";
 }
 

@@ -16,6 +16,7 @@ const SORT_USUAL = "cost";
 export function breakdownView(context) {
   const tabs = h("div", { class: "segments", role: "group", "aria-label": "Rows" });
   const host = h("div", { class: "card table-card", "aria-busy": "true" });
+  const scroller = h("div", { class: "table-scroll", tabindex: "0", role: "region" });
   const element = h(
     "div",
     { class: "view" },
@@ -45,6 +46,7 @@ export function breakdownView(context) {
             type: "button",
             "aria-pressed": String(dimension === by()),
             "data-by": dimension,
+            "data-key": dimension,
             on: { click: () => context.go({ by: dimension }) },
           },
           `${LABELS[dimension]}s`,
@@ -60,19 +62,17 @@ export function breakdownView(context) {
     }
     const columns = columnsOf(by(), context);
     const order = orderOf(context.state.sort);
+    scroller.setAttribute("aria-label", `By ${by()}`);
+    if (!scroller.isConnected) replace(host, scroller);
     replace(
-      host,
-      h(
-        "div",
-        { class: "table-scroll", tabindex: "0", role: "region", "aria-label": `By ${by()}` },
-        dataTable(columns, sorted(columns, answer.rows, order), {
-          caption: `Cost, calls, tokens, errors and latency by ${by()}`,
-          sort: order,
-          onSort: (key) => context.go({ sort: nextSort(order, key) }, { replaces: true }),
-          foot: { ...answer.total, name: "Total", isTotal: true },
-          rowId: (row) => row.name,
-        }),
-      ),
+      scroller,
+      dataTable(columns, sorted(columns, answer.rows, order), {
+        caption: `Cost, calls, tokens, errors and latency by ${by()}`,
+        sort: order,
+        onSort: (key) => context.go({ sort: nextSort(order, key) }, { replaces: true }),
+        foot: { ...answer.total, name: "Total", isTotal: true },
+        rowId: (row) => row.name,
+      }),
     );
   }
 
@@ -163,6 +163,7 @@ function nameCell(by, row, context) {
     {
       type: "button",
       class: "name-cell",
+      "data-key": `name ${row.name}`,
       title: `Filter by ${row.name}`,
       on: { click: () => context.go({ view: "overview", filters: toggled(context.state.filters, by, row.name) }) },
     },
@@ -185,5 +186,5 @@ function shareBar(share) {
 
 function callsLink(by, row, context) {
   const filters = { ...context.state.filters, [by]: [row.name] };
-  return h("a", { href: context.callsHref({ filters }), "data-link": true, "aria-label": `Calls of ${row.name}` }, "Calls");
+  return h("a", { href: context.callsHref({ filters }), "data-link": true, "data-key": `calls ${row.name}`, "aria-label": `Calls of ${row.name}` }, "Calls");
 }

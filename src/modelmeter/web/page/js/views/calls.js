@@ -12,13 +12,19 @@ const STATUSES = ["failed", "success", "error", "timeout", "cancelled", "blocked
 
 /** context: see main.js */
 export function callsView(context) {
-  const chooser = h("select", {
-    class: "control",
-    "aria-label": "Status",
-    on: { change: (event) => context.go({ status: event.target.value || null, error_type: null }) },
-  });
+  const chooser = h(
+    "select",
+    {
+      class: "control",
+      "aria-label": "Status",
+      on: { change: (event) => context.go({ status: event.target.value || null, error_type: null }) },
+    },
+    h("option", { value: "" }, "All statuses"),
+    STATUSES.map((status) => h("option", { value: status }, status)),
+  );
   const reason = h("span", {});
   const host = h("div", { class: "card table-card", "aria-busy": "true" });
+  const scroller = h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Calls" });
   const older = h("div", { class: "pager" });
   const element = h(
     "div",
@@ -31,11 +37,7 @@ export function callsView(context) {
 
   async function refresh() {
     const { state } = context;
-    replace(
-      chooser,
-      h("option", { value: "" }, "All statuses"),
-      STATUSES.map((status) => h("option", { value: status, selected: status === state.status }, status)),
-    );
+    chooser.value = state.status ?? "";
     replace(reason, state.error_type && reasonChip(context));
     const answer = await context.api.calls();
     calls = answer.calls;
@@ -53,14 +55,8 @@ export function callsView(context) {
       replace(host, emptyRange(context));
       return;
     }
-    replace(
-      host,
-      h(
-        "div",
-        { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Calls" },
-        dataTable(callColumns(context), calls, { caption: "Calls, newest first", rowId: (call) => call.id }),
-      ),
-    );
+    if (!scroller.isConnected) replace(host, scroller);
+    replace(scroller, dataTable(callColumns(context), calls, { caption: "Calls, newest first", rowId: (call) => call.id }));
   }
 
   function data() {
@@ -103,7 +99,7 @@ export function callColumns(context) {
       cell: (call) =>
         h(
           "a",
-          { href: context.callHref(call.id), "data-link": true, class: "time-link", title: full(call.startedAt, zone) },
+          { href: context.callHref(call.id), "data-link": true, "data-key": call.id, class: "time-link", title: full(call.startedAt, zone) },
           h("span", { class: "quiet" }, day(call.startedAt, zone)),
           clockSeconds(call.startedAt, zone),
         ),

@@ -1,7 +1,7 @@
 // The thirteen panels: four figures, then what lies behind them.
 
 import { h, replace } from "../dom.js";
-import { everything, statsOf } from "../overview_data.js";
+import { everything, statsOf, underWay } from "../overview_data.js";
 import { sharePanel } from "../panels/share_panel.js";
 import { statPanel } from "../panels/stat_panel.js";
 import { timePanel } from "../panels/time_panel.js";
@@ -39,6 +39,7 @@ export function overviewView(context) {
   function figures(summary) {
     const stats = statsOf(summary, sparks, context.panels(), context.state.span ? null : context.state.range);
     for (const [key, stat] of Object.entries(stats)) panels.get(key)?.update(stat);
+    panels.get("active_requests")?.now(underWay(summary));
     const first = summary.newest_seq === 0;
     host.classList.toggle("before-first", first);
     if (first) {

@@ -1,0 +1,68 @@
+"""Paths that answer with calls, and with what follows from them for whoever pays."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from modelmeter.ledger.entries import EntryFilter
+from modelmeter.record import ErrorType, Status
+from modelmeter.web.advice import Advice, advice
+from modelmeter.web.api_parts import ApiParts, in_format, viewer_of
+from modelmeter.web.asking import Format, UsageQuery
+from modelmeter.web.budgets import Budgets, budgets
+from modelmeter.web.call_answers import CallDetail, CallsPage
+from modelmeter.web.calls import call_detail, calls_page
+from modelmeter.web.panels_answer import panels_answer
+
+__all__ = ["add_call_routes"]
+
+_CALLS_MAX = 500
+_CALL_ID_MAX = 64
+
+
+class CallsQuery(UsageQuery):
+    """Which calls."""
+
+    format: Format = "json"
+    status: Annotated[list[Status], Field(default_factory=list, max_length=len(Status))]
+    error_type: Annotated[list[ErrorType], Field(default_factory=list, max_length=len(ErrorType))]
+    cursor: Annotated[str | None, Field(max_length=128)] = None
+    limit: Annotated[int, Field(ge=1, le=_CALLS_MAX)] = 50
+
+
+def add_call_routes(router: APIRouter, parts: ApiParts) -> None:
+    """Add the paths to the API's router."""
+
+    @router.get("/calls", summary="The calls behind a number", response_model=CallsPage)
+    async def _calls(request: Request, query: Annotated[CallsQuery, Query()]) -> Response:
+        asked = parts.resolve(viewer_of(request), query)
+        ended = EntryFilter(tuple(query.status), tuple(query.error_type))
+        answer = await parts.reading.ask(
+            lambda connection: calls_page(
+                connection, asked, ended, cursor=query.cursor, limit=query.limit
+            )
+        )
+        return in_format(answer, query.format)
+
+    @router.get("/calls/{call_id}", summary="Everything about one call")
+    async def _call(request: Request, call_id: str) -> CallDetail:
+        tenants = viewer_of(request).tenants(())
+        return await parts.reading.ask(
+            lambda connection: call_detail(connection, call_id[:_CALL_ID_MAX], tenants)
+        )
+
+    @router.get("/budgets", summary="How the budgets stand")
+    async def _budgets(request: Request) -> Budgets:
+        viewer, now_ns = viewer_of(request), parts.clock.time_ns()
+        return await parts.reading.ask(lambda connection: budgets(connection, viewer, now_ns))
+
+    @router.get("/advice", summary="What to do about cost")
+    async def _advice(request: Request, query: Annotated[UsageQuery, Query()]) -> Advice:
+        asked = parts.resolve(viewer_of(request), query)
+        return await parts.reading.ask(lambda connection: advice(connection, asked, parts.prices))
+
+    @router.get("/panels", summary="What the page's panels are")
+    async def _panels() -> Response:
+        return Response(panels_answer(parts.time_zone), media_type="application/json")

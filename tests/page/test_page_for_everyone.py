@@ -1,0 +1,95 @@
+"""Keyboard, screen reader, colours and sizes."""
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from page_fixtures import Opened
+from playwright.async_api import expect
+from seen_gateway import SeenGateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+VIEWS = ("/?range=7d", "/breakdown?range=7d", "/calls?range=7d")
+WIDTHS = (360, 768, 1280, 2560)
+WIDER = """() => [...document.querySelectorAll("body *")]
+    .filter((element) => !element.closest(".table-scroll, .filters, nav, svg, .visually-hidden"))
+    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+    .map((element) => element.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("view", [*VIEWS, "call", "menus"])
+async def test_axe_finds_nothing(
+    look: Opened, gateway: SeenGateway, view: str, colours: str
+) -> None:
+    path = {
+        "call": f"/calls/{gateway.call('meetmind.coordinator')}",
+        "menus": "/?range=7d&team=meetmind&team=research",
+    }.get(view, view)
+    page = await look(path, colours=colours)
+    if view == "menus":
+        await page.choose("cost_by_model", "Show as table")
+        await page.page.get_by_role("button", name="Time range").click()
+
+    found = await Axe().run(page.page)
+
+    assert found.response["violations"] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_nothing_is_wider_than_the_window(look: Opened, width: int) -> None:
+    page = await look(VIEWS[0], width=width)
+
+    for view in VIEWS:
+        await page.go(view)
+        assert await page.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await page.page.evaluate(WIDER) == []
+
+
+async def test_a_chart_is_read_with_the_arrow_keys(look: Opened) -> None:
+    page = await look("/?range=7d")
+    probe = page.panel("request_latency").get_by_role("slider")
+
+    await probe.press("End")
+    await probe.press("ArrowLeft")
+
+    text = await probe.get_attribute("aria-valuetext")
+    assert text is not None
+    assert all(name in text for name in ("p50", "p90", "p99"))
+    await expect(page.panel("request_latency").locator(".tooltip")).to_be_visible()
+
+
+async def test_every_chart_has_a_table(look: Opened) -> None:
+    page = await look("/?range=7d")
+    panels = page.page.locator(".panel:not(.panel-stat)")
+
+    for place in range(await panels.count()):
+        key = await panels.nth(place).get_attribute("data-panel")
+        assert key is not None
+        await page.choose(key, "Show as table")
+        await expect(page.panel(key).locator("tbody tr").first).to_be_visible()
+
+
+async def test_a_menu_closes_with_escape_and_gives_the_focus_back(look: Opened) -> None:
+    page = await look("/?range=7d")
+    button = page.page.get_by_role("button", name="Team filter")
+    await button.focus()
+
+    await page.page.keyboard.press("Enter")
+    await expect(page.page.get_by_role("checkbox").first).to_be_focused()
+    await page.page.keyboard.press("Escape")
+
+    await expect(button).to_be_focused()
+    await expect(page.page.get_by_role("checkbox", name="meetmind")).to_be_hidden()
+
+
+async def test_the_colours_are_chosen_and_kept(look: Opened) -> None:
+    page = await look("/", colours="light")
+    background = "getComputedStyle(document.documentElement).backgroundColor"
+    light = await page.page.evaluate(background)
+
+    await page.page.get_by_role("button", name="Colours: as the system").click()
+    await page.page.get_by_role("button", name="Colours: light").click()
+    await page.go("/breakdown")
+
+    assert await page.page.evaluate(background) != light
+    await expect(page.page.get_by_role("button", name="Colours: dark")).to_be_visible()
