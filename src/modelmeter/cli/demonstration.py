@@ -25,7 +25,7 @@ from modelmeter.settings.model import Settings
 from modelmeter.simulator.server import SimulatorServer
 from modelmeter.simulator.settings import SimulatorSettings
 from modelmeter.simulator.traffic import TrafficGenerator
-from modelmeter.wiring import gateway_app, open_ledger, price_book
+from modelmeter.wiring import gateway_app, open_ledger, price_book, put_budgets
 
 __all__ = ["Demonstration"]
 
@@ -43,7 +43,7 @@ _PAGE_OF_PAST = "/?range=30d"
 _REPEATED_SHARE = 0.25
 _BUDGETS = (
     {"name": "company-month", "window": "month", "limit_usd": "400"},
-    {"name": "meetmind-day", "team": "meetmind", "window": "day", "limit_usd": "12"},
+    {"name": "meetmind-day", "team": "meetmind", "window": "day", "limit_usd": "24"},
     {"name": "globex-week", "tenant": "globex", "window": "week", "limit_usd": "40"},
     {"name": "triage-hour", "agent": "supportbot.triage", "window": "hour", "limit_calls": 20_000},
 )
@@ -77,6 +77,7 @@ class Demonstration:
         async with SimulatorServer(profile) as simulator:
             settings = self._settings(simulator.url, port)
             pricer = price_book(settings)
+            await asyncio.to_thread(put_budgets, settings)
             ledger = await asyncio.to_thread(open_ledger, settings, pricer)
             try:
                 if days is not None:
