@@ -16,7 +16,7 @@ from urllib import request
 
 import msgspec
 
-from bench import first_byte, metering
+from bench import cache_hit, first_byte, metering
 from bench.load import BODY, COMMON_HEADERS, Figures, Sample, drive, summarise
 from bench.machine import describe
 from bench.memory import cpu_seconds, resident_bytes, wait_until_quiet
@@ -223,6 +223,9 @@ def measure(plan: Plan, folder: Path) -> Result:
         faults=run.faults,
         peer_faults=sorted(set(run.peer_faults)),
     )
+    if OURS in plan.gateways:
+        _say("hits of the response cache …")
+        result.cache_hit = cache_hit.measure(folder)
     for target in targets:
         if target.ledger is not None:
             _check_ledger(result, target.ledger, run.answered[OURS])

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from bench.cache_hit import GOAL_SHARE, CacheHit
 from bench.load import Figures
 from bench.metering import Answered, Metered
 
@@ -43,6 +44,7 @@ class Result(msgspec.Struct):
     """Streams that a peer did not serve; its other figures stand."""
     metered: Metered | None = None
     answered: Answered | None = None
+    cache_hit: CacheHit | None = None
 
     @property
     def gateways(self) -> list[str]:
@@ -105,6 +107,10 @@ def goals(result: Result) -> list[Goal]:
         mebibytes = result.memory_most[OURS] / MEBIBYTE
         asked, reached = f"< {GOAL_MEMORY_MIB:g}", mebibytes < GOAL_MEMORY_MIB
         found.append(Goal("memory after the load, MiB", asked, f"{mebibytes:.0f}", reached))
+    if result.cache_hit is not None:
+        share = result.cache_hit.share
+        what = "a hit of the response cache, as a share of a provider's shortest answer"
+        found.append(Goal(what, f"≤ {GOAL_SHARE:g}", f"{share:.3f}", share <= GOAL_SHARE))
     return found
 
 
@@ -223,9 +229,20 @@ def _metering(result: Result) -> str:
     )
 
 
+def _cache(result: Result) -> str:
+    if result.cache_hit is None:
+        return ""
+    hit = result.cache_hit
+    row = [f"{hit.hit_p50_ms:.2f}", f"{hit.hit_p99_ms:.2f}", f"{hit.miss_p50_ms:.2f}"]
+    row += [f"{hit.provider_shortest_ms:.2f}", f"{hit.share:.3f}"]
+    head = ["one connection", "hit, p50", "hit, p99", "miss, p50", "provider's shortest", "share"]
+    return "\n### Hits of the response cache, ms\n\n" + _table(head, [["embedding", *row]])
+
+
 def render(result: Result) -> str:
     """The whole result as Markdown."""
-    text = "\n## Result\n" + _load_tables(result) + _other_table(result) + _metering(result)
+    text = "\n## Result\n" + _load_tables(result) + _other_table(result) + _cache(result)
+    text += _metering(result)
     if found := goals(result):
         rows = [[g.what, g.asked, g.measured, "yes" if g.reached else "**no**"] for g in found]
         text += "\n### Goals\n\n" + _table(["what", "goal", "measured", "reached"], rows)

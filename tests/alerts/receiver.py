@@ -103,7 +103,7 @@ class ListChannel:
         self.told: list[BudgetEvent] = []
         self.up = True
 
-    def send(self, event: BudgetEvent) -> None:
+    def send(self, event: BudgetEvent, *, sample: bool = False) -> None:
         """See `Channel.send`."""
         if not self.up:
             raise UpstreamError("it is down", error_type=ErrorType.CONNECTION)

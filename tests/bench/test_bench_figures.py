@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.cache_hit import CacheHit
 from bench.load import Figures, Sample, read_sample, summarise
 from bench.metering import CALL_USD, Answered, Metered, fault
 from bench.processes import BenchError
@@ -138,3 +139,15 @@ def test_a_ledger_must_hold_every_answer_and_no_more_than_was_sent() -> None:
     cheap = fault(metered(1020, cost=CALL_USD * 1000 - Decimal("1e-12")), answered)
     assert cheap is not None
     assert "were spent" in cheap
+
+
+@pytest.mark.parametrize(("hit_ms", "reached"), [(2.9, True), (3.1, False)])
+def test_a_hit_is_measured_against_the_shortest_answer(hit_ms: float, reached: bool) -> None:
+    run = result()
+    run.cache_hit = CacheHit(
+        provider_shortest_ms=30, miss_p50_ms=70, hit_p50_ms=hit_ms, hit_p99_ms=9
+    )
+
+    (goal,) = [goal for goal in goals(run) if "cache" in goal.what]
+    assert goal.reached is reached
+    assert f"| embedding | {hit_ms:.2f} | 9.00 | 70.00 | 30.00 |" in render(run)

@@ -94,6 +94,7 @@ def test_no_simulated_call_costs_more_than_its_bound(simulator: Client) -> None:
             model_answered=facts.model_answered,
             service_tier=facts.service_tier,
             tools=facts.tools,
+            region=facts.region,
         )
 
         bound = bound_of(kind, request)
@@ -183,6 +184,7 @@ SPLITS = st.tuples(*(st.integers(0, 40_000),) * 4)
         ("openai", "gpt-4o-mini"),
         ("openai", "gpt-5.6-sol"),
         ("anthropic", "claude-sonnet-4-5"),
+        ("anthropic", "claude-opus-4-6"),
         ("genai", "gemini-2.5-pro"),
         ("bedrock", "amazon.nova-pro-v1:0"),
     ],
@@ -191,7 +193,8 @@ SPLITS = st.tuples(*(st.integers(0, 40_000),) * 4)
     split=SPLITS,
     output=st.integers(0, 50_000),
     reasoning=st.integers(0, 50_000),
-    tier=st.sampled_from((None, "default", "flex", "priority", "batch")),
+    tier=st.sampled_from((None, "default", "flex", "priority", "batch", "optimized")),
+    region=st.sampled_from((None, "us", "global")),
 )
 def test_no_usage_within_the_bytes_and_the_limit_costs_more(
     kind: str,
@@ -200,7 +203,10 @@ def test_no_usage_within_the_bytes_and_the_limit_costs_more(
     output: int,
     reasoning: int,
     tier: str | None,
+    region: str | None,
 ) -> None:
+    tier = None if tier == "optimized" and kind != "bedrock" else tier
+    region = region if kind == "anthropic" else None
     marks = {"cache_control": {"ttl": "1h"}, "cachePoint": {"ttl": "1h"}}
     body = json.dumps({**marks, "text": "x" * sum(split), "service_tier": tier or "auto"}).encode()
     request = BoundRequest(
@@ -224,7 +230,8 @@ def test_no_usage_within_the_bytes_and_the_limit_costs_more(
     bound = BOUND.bound(request)
 
     assert bound.cost is not None
-    assert BOOK.price(kind, model, used, AT_NS, service_tier=tier).cost <= bound.cost
+    price = BOOK.price(kind, model, used, AT_NS, service_tier=tier, region=region)
+    assert price.cost <= bound.cost
     assert used.total <= bound.tokens
 
 

@@ -38,6 +38,12 @@ def test_no_reason_is_without_advice() -> None:
         assert cache_advice([use_of("a", 0, **{why.value: 100})])
 
 
+def test_the_commonest_reason_is_told_even_where_none_is_common() -> None:
+    many = use_of("a", 0, first_seen=9, expired=10, evicted=9, no_cache=9, no_store=9, max_age=9)
+
+    assert [line.reason for line in cache_advice([many])] == [CacheMiss.EXPIRED]
+
+
 def test_agents_come_by_their_misses_and_reasons_by_their_share() -> None:
     uses = [
         use_of("few", 1, expired=30),

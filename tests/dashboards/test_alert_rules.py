@@ -161,3 +161,19 @@ def test_the_resource_for_kubernetes_holds_the_same_rules() -> None:
 
     assert resource["kind"] == "PrometheusRule"
     assert resource["spec"]["groups"] == GROUPS
+
+
+def alert_table() -> str:
+    """The README's table of alerts."""
+    rows = [
+        f"| {rule['annotations']['summary']} | `{rule['alert']}` | {rule['labels']['severity']} |"
+        for rule in ALERTS
+    ]
+    return "\n".join(["| what | alert | severity |", "|---|---|---|", *rows])
+
+
+def test_the_table_of_alerts_is_what_the_rules_say() -> None:
+    readme = (RULES.parent / "README.md").read_text()
+    table = readme.partition("<!-- alerts -->\n")[2].partition("\n<!-- /alerts -->")[0]
+
+    assert table == alert_table()

@@ -76,4 +76,4 @@ def test_nothing_that_was_refused_went_upstream(gateway: GatewayProcess) -> None
         metrics = answer.read().decode()
 
     assert models <= {"gpt-4o"}
-    assert 'modelmeter_refused_requests_total{code="unknown_model"}' in metrics
+    assert 'modelmeter_refused_requests_total{code="unknown_model"' in metrics

@@ -1,12 +1,14 @@
 """Our own prices: each is readable, has its source, and is still needed."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from fnmatch import fnmatchcase
 
 import pytest
 from genai_prices.data import providers
 from genai_prices.types import ModelPrice
 
-from modelmeter.pricing.overlay import Overlay, OverlayPrice, called_names
+from modelmeter.pricing import PriceBook
+from modelmeter.pricing.overlay import Overlay, OverlayPrice, Uplift, called_names
 
 OVERLAY = Overlay()
 BY_ID = {provider.id: provider for provider in providers}
@@ -61,3 +63,25 @@ def test_the_first_entry_that_fits_is_the_one() -> None:
 )
 def test_a_model_is_known_without_what_stands_before_its_name(model: str, name: str) -> None:
     assert name in called_names(model)
+
+
+@pytest.mark.parametrize("entry", OVERLAY.uplifts, ids=lambda entry: f"{entry.models[0]}")
+def test_a_multiple_for_a_region_has_its_source_and_names_models_that_exist(entry: Uplift) -> None:
+    assert entry.source.startswith("https://")
+    assert entry.share != 1
+    provider = BY_ID[entry.provider]
+    sellers = (provider, *(BY_ID[one] for one in provider.fallback_model_providers or ()))
+    ids = [model.id for seller in sellers for model in seller.models]
+    for glob in entry.models:
+        assert any(fnmatchcase(name, glob) for name in ids), glob
+
+
+def test_our_entries_about_tokens_keep_the_catalogue_s_fees_of_tools() -> None:
+    at_ns = int(datetime(2025, 9, 15, tzinfo=UTC).timestamp()) * 10**9
+
+    quote = PriceBook().quote("anthropic", "claude-sonnet-4-20250514", at_ns)
+
+    assert quote.price_source is not None
+    assert quote.price_source.startswith("modelmeter")
+    assert quote.rates is not None
+    assert dict(quote.rates.tool_fees) == {"web_search": 10_000_000_000}

@@ -10,10 +10,14 @@ import pytest
 from dashboard_checks import (
     TARGETS,
     VERSION,
+    check_budget_alerts,
+    check_budgets,
     check_deployments,
     check_every_target_answers,
+    check_no_budgets_is_said,
     check_no_traffic_is_said,
     check_panels,
+    check_refusals,
     check_the_readmes_queries,
     check_variables,
     run,
@@ -31,6 +35,30 @@ HELD_SECONDS = 2
 SETTLED_SECONDS = 22
 """Sampled time after the last call: Prometheus extrapolates by up to one interval of it."""
 WAIT_SECONDS_MAX = 60.0
+
+LIMITS = {"everything": 0.001, "only-research.coder": 0.036}
+"""Budgets in USD: one that is overspent at once and only tells, one that soon blocks an agent."""
+REFUSING = f"""
+[[budgets]]
+name = "everything"
+window = "rolling"
+seconds = 86400
+limit_usd = "{LIMITS["everything"]}"
+at_limit = "alert"
+
+[[budgets]]
+name = "only-research.coder"
+agent = "research.coder"
+window = "rolling"
+seconds = 86400
+limit_usd = "{LIMITS["only-research.coder"]}"
+at_limit = "block"
+
+[[throttles]]
+name = "translations"
+agent = "supportbot.translate"
+calls_per_minute = 3
+"""
 
 MYSTERY = SimulatedAgent(
     tenant_id="acme",
@@ -117,7 +145,11 @@ async def test_every_panel_says_what_the_ledger_says(tmp_path: Path) -> None:
 
 
 async def one_installation(tmp_path: Path, workers: int) -> None:
-    """Traffic through one gateway, and all checks; one worker is started anew in the middle."""
+    """
+    Traffic through one gateway, and all checks.
+
+    One worker is started anew in the middle; two have budgets and a throttle that refuse.
+    """
     simulator = SimulatorProcess(tmp_path)
     simulator.start()
     port = free_port()
@@ -125,12 +157,15 @@ async def one_installation(tmp_path: Path, workers: int) -> None:
         tmp_path,
         simulator.url,
         extra=f"scrape_interval_seconds = {HELD_SECONDS}\n"
-        f'workers = {workers}\nversion = "{VERSION}"\n[cache]\nenabled = true',
+        f'workers = {workers}\nversion = "{VERSION}"\n[cache]\nenabled = true\n'
+        + (REFUSING if workers > 1 else ""),
     )
     config.write_text(config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}", 1))
     gateway = GatewayProcess(config)
     gateway.start()
-    prometheus = PrometheusServer(tmp_path, {"modelmeter": f"127.0.0.1:{port}"}, interval="500ms")
+    prometheus = PrometheusServer(
+        tmp_path, {"modelmeter": f"127.0.0.1:{port}"}, interval="500ms", rules=workers > 1
+    )
     ledger = tmp_path / "ledger.db"
     agents = (*demo_agents(), MYSTERY)
     try:
@@ -155,6 +190,12 @@ async def one_installation(tmp_path: Path, workers: int) -> None:
         await asyncio.to_thread(check_the_readmes_queries, prometheus, found)
         await asyncio.to_thread(check_variables, prometheus, found)
         await asyncio.to_thread(check_deployments, prometheus, ledger)
+        if workers > 1:
+            await asyncio.to_thread(check_budgets, prometheus, found, LIMITS)
+            await asyncio.to_thread(check_refusals, prometheus, found)
+            await asyncio.to_thread(check_budget_alerts, prometheus, "everything")
+        else:
+            await asyncio.to_thread(check_no_budgets_is_said, prometheus)
         await asyncio.to_thread(check_every_target_answers, prometheus, traffic=False)
         await asyncio.to_thread(check_no_traffic_is_said, prometheus)
     finally:

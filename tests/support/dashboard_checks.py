@@ -24,10 +24,14 @@ __all__ = [
     "SCRAPE_SECONDS",
     "TARGETS",
     "VERSION",
+    "check_budget_alerts",
+    "check_budgets",
     "check_deployments",
     "check_every_target_answers",
+    "check_no_budgets_is_said",
     "check_no_traffic_is_said",
     "check_panels",
+    "check_refusals",
     "check_the_readmes_queries",
     "check_variables",
     "run",
@@ -41,9 +45,9 @@ VERSION = "2026.11"
 
 DASHBOARD: Json = json.loads(json.dumps(dashboard_json()))
 TARGETS = targets(DASHBOARD)
-WITHOUT_BUDGETS = {"Budget Use", "Budgets in USD"}
+BUDGET_PANELS = {"Budget Use", "Budgets in USD"}
 """Panels that say "no budgets" where there are none."""
-IDLE_WORDS = {"Cache Hit Rate", "Request Success Rate", *WITHOUT_BUDGETS}
+IDLE_WORDS = {"Cache Hit Rate", "Request Success Rate"}
 """Panels that have no number at all without traffic: their words stand there instead."""
 
 CHOICES: tuple[dict[str, Sequence[str]], ...] = (
@@ -97,6 +101,8 @@ def check_every_target_answers(prometheus: PrometheusServer, *, traffic: bool) -
     """With the intervals that Grafana would use, none is empty that should not be, none is NaN."""
     now = time.time()
     for target in TARGETS:
+        if target.panel in BUDGET_PANELS:
+            continue
         found = run(prometheus, target, {}, rate_seconds=4 * SCRAPE_SECONDS)
         quantile = target.legend in LATENCY_QUANTILES
         if not (quantile or target.panel in IDLE_WORDS or target.legend == "no traffic"):
@@ -116,6 +122,7 @@ STILL_COUNTED = {
     "Unpriced Calls",
     "Saved by the Cache (24h)",
     "Cache Size",
+    "Open Circuits",
     "Gateways",
 }
 """Panels over the whole range, which have a number also when there is no traffic now."""
@@ -138,7 +145,7 @@ def check_panels(prometheus: PrometheusServer, found: Sequence[Entry]) -> None:
             expected = truth(matching(found, chosen, labels))
             actual = panel_values(prometheus, panel, chosen)
 
-            assert set(actual) == set(expected), (panel, chosen)
+            assert set(actual) == set(expected), (panel, chosen, set(actual) ^ set(expected))
             for key, value in expected.items():
                 assert actual[key] == pytest.approx(value, rel=TOLERANCE), (panel, chosen, key)
         check_latency(
@@ -187,6 +194,61 @@ def check_quantile(value: float | None, share: float, found: Sequence[Entry]) ->
 
     assert value is not None
     assert edges[max(bucket - 2, 0)] <= value <= edges[min(bucket + 1, len(edges) - 1)]
+
+
+def check_no_budgets_is_said(prometheus: PrometheusServer) -> None:
+    """Where no budget is configured, panels of budgets have no number."""
+    for target in TARGETS:
+        if target.panel in BUDGET_PANELS:
+            assert run(prometheus, target, {}) == {}, target
+
+
+def check_budgets(
+    prometheus: PrometheusServer, found: Sequence[Entry], limits: Mapping[str, float]
+) -> None:
+    """Budgets over everything, and over agents: what they spent is what the entries cost."""
+    for budget, limit in limits.items():
+        agent = budget.removeprefix("only-")
+        spent = sum(
+            entry.cost_pico_usd for entry in found if entry.agent_id == agent or budget == agent
+        )
+        usd = spent / 10**12
+        amounts = [
+            run(prometheus, target, {})[budget,]
+            for target in TARGETS
+            if target.panel == "Budgets in USD"
+        ]
+        (use,) = [target for target in TARGETS if target.panel == "Budget Use"]
+
+        assert amounts[:4] == pytest.approx([limit, usd, 0, limit - usd], rel=1e-9, abs=1e-12)
+        assert amounts[4] >= usd
+        assert run(prometheus, use, {})[budget,] == pytest.approx(100 * usd / limit, rel=1e-9)
+
+
+def check_refusals(prometheus: PrometheusServer, found: Sequence[Entry]) -> None:
+    """What budgets and throttles refused is what the entries say."""
+    for panel, error_type in (
+        ("Calls Blocked by Budgets", "budget_exceeded"),
+        ("Throttled Calls", "throttled"),
+    ):
+        (target,) = [target for target in TARGETS if target.panel == panel]
+        refused = [entry for entry in found if entry.error_type == error_type]
+        rates = run(prometheus, target, {}, rate_seconds=WINDOW_SECONDS)
+
+        assert refused
+        assert sum(rates.values()) * WINDOW_SECONDS == pytest.approx(len(refused), rel=TOLERANCE)
+
+
+def check_budget_alerts(prometheus: PrometheusServer, budget: str) -> None:
+    """The mark of a spent budget, by the shipped rules."""
+    (annotation,) = [a for a in DASHBOARD["annotations"]["list"] if a["name"] == "Budget Alerts"]
+
+    now = time.time()
+    lines = prometheus.query_range(annotation["expr"], start=now - 10, end=now, step=1)
+
+    marks = [line["metric"] for line in lines]
+    assert {"alertname": "LLMBudgetSpent", "budget": budget, "threshold": "100%"} in marks
+    assert all(float(value) == 1 for line in lines for _, value in line["values"])
 
 
 def check_variables(prometheus: PrometheusServer, found: Sequence[Entry]) -> None:

@@ -11,12 +11,6 @@ _NAMED = [metric for metric in vars(names).values() if isinstance(metric, Metric
 
 KNOWN: Final[dict[str, set[str]]] = {
     **{metric.name: set(metric.labels) for metric in (*METRICS, *_NAMED)},
-    "llm_budget_limit_usd": {"budget"},
-    "llm_budget_spent_usd": {"budget"},
-    "llm_budget_reserved_usd": {"budget"},
-    "llm_budget_blocked_total": {"budget"},
-    "llm_throttled_total": {"agent_id"},
-    "llm_circuit_open": {"provider"},
     "modelmeter_ledger_queue_length": {"pid"},
     "modelmeter_ledger_failures_total": {"pid"},
     "modelmeter_ledger_conflicts_total": {"pid"},

@@ -21,7 +21,7 @@ ENTRIES = [
     entry(3, status="error", error_type="rate_limit", cost=0, input=0, output=0),
     entry(4, cached=1, cost=0, saved=3_500_000_000),
     entry(5, state="unpriced", cost=0, model="own-model"),
-    entry(6, seconds_ago=30, missed="no answer is held"),
+    entry(6, seconds_ago=30, missed="first_seen"),
     entry(7, seconds_ago=DAY + 3600, cost=1_000_000_000),
     entry(8, status="cancelled", error_type="cancelled"),
 ]

@@ -143,9 +143,7 @@ async def test_advice_names_unpriced_models_poor_caches_and_what_failures_cost(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "ledger.db"
-    misses = [
-        entry(number, agent="low", missed="no answer is held", cost=10**10) for number in range(40)
-    ]
+    misses = [entry(number, agent="low", missed="expired", cost=10**10) for number in range(40)]
     failures = [
         entry(50, agent="cut", status="cancelled", error_type="cancelled", cost=2 * 10**12),
         entry(51, agent="cut", status="error", attempt=1, cost=10**12),
@@ -168,6 +166,7 @@ async def test_advice_names_unpriced_models_poor_caches_and_what_failures_cost(
         "low",
         "0.12",
     )
+    assert "raise ttl_seconds" in by_kind["low_cache_hit_rate"]["detail"]
     assert by_kind["unpriced_model"]["is_estimate"]
     assert Decimal(by_kind["unpriced_model"]["usd"]) > 0
 

@@ -4,7 +4,7 @@ import logging
 from typing import Protocol
 
 from modelmeter.alerts.annotations import Annotation, post_annotation
-from modelmeter.alerts.message import Message, message_of
+from modelmeter.alerts.message import message_of
 from modelmeter.budgets.events import BudgetEvent
 from modelmeter.errors import SettingsError, UpstreamError
 from modelmeter.record import ErrorType
@@ -24,9 +24,9 @@ class Channel(Protocol):
         """Stable and no secret: by it the ledger knows what was delivered."""
         ...
 
-    def send(self, event: BudgetEvent) -> None:
+    def send(self, event: BudgetEvent, *, sample: bool = False) -> None:
         """
-        Tell of an event.
+        Tell of an event; as a ``sample`` it says that it is one.
 
         Raises:
             UpstreamError: it did not arrive; the text holds no secret.
@@ -87,18 +87,11 @@ class AppriseChannel:
                 "https://github.com/caronc/apprise/wiki"
             )
 
-    def send(self, event: BudgetEvent) -> None:
+    def send(self, event: BudgetEvent, *, sample: bool = False) -> None:
         """See `Channel.send`."""
-        self.tell(message_of(event, deployment=self._deployment, link=self._link))
-
-    def tell(self, message: Message) -> None:
-        """
-        Send any message.
-
-        Raises:
-            UpstreamError: it did not arrive; the text holds no secret.
-        """
         from apprise import NotifyType
+
+        message = message_of(event, deployment=self._deployment, link=self._link, sample=sample)
 
         taken = self._service.notify(
             title=message.title, body=message.body, notify_type=NotifyType(message.severity)
@@ -119,10 +112,10 @@ class GrafanaChannel:
         self._token = token
         self._deployment = deployment
 
-    def send(self, event: BudgetEvent) -> None:
+    def send(self, event: BudgetEvent, *, sample: bool = False) -> None:
         """See `Channel.send`."""
         tags = ["modelmeter", "budget", "alert", f"budget:{event.budget}"]
         if self._deployment:
             tags.append(f"deployment:{self._deployment}")
-        text = message_of(event, deployment=self._deployment).title
+        text = message_of(event, deployment=self._deployment, sample=sample).title
         post_annotation(self._url, self._token, Annotation(text, tags, event.at_ns))

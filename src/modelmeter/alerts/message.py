@@ -25,8 +25,10 @@ class Message(msgspec.Struct, frozen=True):
     severity: Severity
 
 
-def message_of(event: BudgetEvent, *, deployment: str = "", link: str | None = None) -> Message:
-    """Say what happened to a budget."""
+def message_of(
+    event: BudgetEvent, *, deployment: str = "", link: str | None = None, sample: bool = False
+) -> Message:
+    """Say what happened to a budget; a ``sample`` says that nothing did."""
     limit = _amount(event.limit, event.unit)
     if event.threshold:
         title = f"Budget {event.budget}: {event.threshold} % of {limit} spent"
@@ -43,6 +45,9 @@ def message_of(event: BudgetEvent, *, deployment: str = "", link: str | None = N
     ]
     if event.window_end_ns is not None:
         lines.append(f"Window ends: {_moment(event.window_end_ns)}")
+    if sample:
+        title = f"Sample: {title}"
+        lines.insert(0, "This is a sample: nothing has happened.")
     if deployment:
         title = f"[{deployment}] {title}"
         lines.append(f"Deployment: {deployment}")

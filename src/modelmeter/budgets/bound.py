@@ -7,6 +7,7 @@ context window bounds each reading.
 """
 
 from collections.abc import Callable
+from itertools import product
 from typing import Protocol
 
 import msgspec
@@ -17,7 +18,7 @@ from modelmeter.pricing.quote import Quote
 from modelmeter.pricing.rates import Rates
 from modelmeter.providers.demand import RequestDemand
 from modelmeter.providers.output_maxima import OUTPUT_TOKENS_OF_UNKNOWN, output_tokens_max_of
-from modelmeter.record import CallBound, Operation, PicoUsd
+from modelmeter.record import CallBound, Operation, PicoUsd, ToolCalls
 
 __all__ = ["COST_MAX", "DemandBound", "PriceSource"]
 
@@ -47,7 +48,13 @@ class PriceSource(Protocol):
     """What the bound asks of a price book."""
 
     def quote(
-        self, provider: str, model: str, at_ns: int, *, service_tier: str | None = None
+        self,
+        provider: str,
+        model: str,
+        at_ns: int,
+        *,
+        service_tier: str | None = None,
+        region: str | None = None,
     ) -> Quote:
         """The price of a model at a time."""
         ...
@@ -126,9 +133,13 @@ class DemandBound:
         self, request: BoundRequest, demand: RequestDemand, tokens: _Tokens
     ) -> PicoUsd | None:
         dearest: int | None = None
-        for tier in demand.service_tiers:
+        for tier, region in product(demand.service_tiers, demand.regions):
             quote = self._prices.quote(
-                request.provider, request.model, request.at_ns, service_tier=tier
+                request.provider,
+                request.model,
+                request.at_ns,
+                service_tier=tier,
+                region=region,
             )
             if quote.rates is not None:
                 cost = _cost_at(quote.rates, demand, tokens)
@@ -150,5 +161,14 @@ def _cost_at(rates: Rates, demand: RequestDemand, tokens: _Tokens) -> int:
     if tokens.output:
         output_kinds: tuple[str, ...] = _OUTPUT + (_AUDIO_OUTPUT if demand.has_audio else ())
         scaled += tokens.output * rates.dearest(output_kinds, tokens.input)
-    searches = demand.web_searches * dict(rates.tool_fees).get("web_search", 0)
-    return -(-scaled // rates.scale) + searches
+    return -(-scaled // rates.scale) + _fees(rates, demand)
+
+
+def _fees(rates: Rates, demand: RequestDemand) -> int:
+    """Of tools, and of models that are billed by the character: a character has a byte or more."""
+    uses = ToolCalls(
+        web_search=demand.web_searches,
+        file_search=demand.file_searches,
+        characters=demand.text_bytes,
+    )
+    return rates.charge_tools(uses)[0] if rates.tool_fees else 0

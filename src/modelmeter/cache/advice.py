@@ -75,7 +75,8 @@ def cache_advice(
     """
     Advice for the agents whose hit rate is below the aim, the one with the most misses first.
 
-    An agent gets a line for each reason that explains a good part of its misses.
+    An agent gets a line for its commonest reason, and for each other that explains a good part
+    of its misses.
     """
     low = [
         use
@@ -86,9 +87,10 @@ def cache_advice(
     found = []
     for use in low:
         missed = use.calls - use.hits
-        for reason, count in sorted(use.misses.items(), key=lambda miss: (-miss[1], miss[0])):
+        reasons = sorted(use.misses.items(), key=lambda miss: (-miss[1], miss[0]))
+        for place, (reason, count) in enumerate(reasons):
             share_percent = 100 * count / missed
-            if share_percent >= REASON_SHARE_MIN_PERCENT:
+            if not place or share_percent >= REASON_SHARE_MIN_PERCENT:
                 found.append(_advice(use, reason, share_percent))
     return found
 

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from modelmeter.cli.annotate import annotate
 from modelmeter.cli.budget import app as budget_app
 from modelmeter.cli.cache import app as cache_app
 from modelmeter.cli.calls import calls
@@ -39,6 +40,7 @@ app.add_typer(budget_app, name="budget")
 app.add_typer(cache_app, name="cache")
 app.add_typer(key_app, name="key")
 app.add_typer(dashboard_app, name="dashboard")
+app.command("annotate")(annotate)
 
 
 def main() -> None:

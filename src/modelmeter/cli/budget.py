@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from modelmeter.cli.budget_sample import send_sample
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Budgets: what may be spent, by whom, in which time.", no_args_is_help=True)
+app.command("test")(send_sample)
 
 _T = TypeVar("_T")
 LedgerOption = Annotated[Path | None, typer.Option(help="The ledger's file.")]

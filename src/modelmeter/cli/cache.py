@@ -48,13 +48,14 @@ def stats(
     from modelmeter.ledger.cache_figures import cache_use
     from modelmeter.ledger.cache_table import cache_usage
     from modelmeter.ledger.read_only import connect_reader
+    from modelmeter.ledger.usage import Span
     from modelmeter.ledger.windows import window as span_of
 
     path, zone = ledger_and_zone(ledger, config)
     start, end = span_of(window, datetime.now(UTC), ZoneInfo(zone))
     connection = connect_reader(path)
     try:
-        uses = cache_use(connection, start, end)
+        uses = cache_use(connection, Span(_ns(start), _ns(end)))
         usage = cache_usage(connection)
     finally:
         connection.close()
@@ -94,6 +95,10 @@ def clear(
         typer.echo(f"Every gateway on this ledger forgets the answers of {whose} in a moment.")
     else:
         typer.echo(f"{_clear_store(settings, tenants):,} answers of {whose} are forgotten.")
+
+
+def _ns(moment: "datetime") -> int:
+    return round(moment.timestamp() * 1_000_000) * 1000
 
 
 def _order(ledger: Path, tenants: list[str | None]) -> None:

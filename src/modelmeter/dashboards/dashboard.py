@@ -27,10 +27,8 @@ _ODD_SIZES: Final = {
     # The last line of the detailed panels: a bar chart's other half is shared by two.
     "active_requests": (6, 8),
     "success_rate": (6, 8),
-    "cache_savings": (12, 4),
-    "unpriced": (12, 4),
-    "gateways": (12, 4),
-    "ledger_failures": (12, 4),
+    **dict.fromkeys(("cache_savings", "unpriced", "overstated"), (8, 4)),
+    **dict.fromkeys(("gateways", "ledger_failures", "budget_drift"), (8, 4)),
     "circuits": (24, 6),
     "cache_size": (12, 8),
 }

@@ -110,6 +110,16 @@ MORE_PANELS: Final = (
         ),
     ),
     Panel(
+        key="overstated",
+        title="Cost Overstated",
+        description="By how much the cost stands above the truth: a counter never falls, so what "
+        "calls were priced too high by stands here until later costs have made up for it.",
+        metrics=("llm_cost_overstated_usd",),
+        unit="usd",
+        chart="stat",
+        group=COST_AND_CACHE,
+    ),
+    Panel(
         key="tokens_by_type",
         title="Token Usage by Type",
         description="Tokens a second by type: what was read from a provider's prompt cache costs "
@@ -166,6 +176,20 @@ MORE_PANELS: Final = (
         thresholds=(
             Threshold(None, "good", "every transaction was committed"),
             Threshold(0.5, "critical", "the ledger's disk needs a look"),
+        ),
+    ),
+    Panel(
+        key="budget_drift",
+        title="Budget Drift",
+        description="By how much a budget differs from the entries and holds that it stands for, "
+        "in its unit. Anything but 0 is a fault of modelmeter.",
+        metrics=("modelmeter_budget_drift",),
+        unit="calls",
+        chart="stat",
+        group=GATEWAY,
+        thresholds=(
+            Threshold(None, "good", "every budget is what its entries say"),
+            Threshold(1e-12, "critical", "a budget is not what its entries say"),
         ),
     ),
     Panel(
@@ -255,6 +279,11 @@ MORE_QUERIES: Final[dict[str, tuple[Query, ...]]] = {
         ),
     ),
     "unpriced": (Query(f"sum({_UNPRICED}) or vector(0)", "unpriced", instant=True),),
+    "overstated": (
+        Query(
+            f"sum({filtered('llm_cost_overstated_usd')}) or vector(0)", "overstated", instant=True
+        ),
+    ),
     "tokens_by_type": (
         Query(
             or_idle(
@@ -279,6 +308,9 @@ MORE_QUERIES: Final[dict[str, tuple[Query, ...]]] = {
             "failures",
             instant=True,
         ),
+    ),
+    "budget_drift": (
+        Query("max(abs(modelmeter_budget_drift)) or vector(0)", "drift", instant=True),
     ),
     "overhead": quantiles(_OVERHEAD, ()),
     "ledger_queue": (Query("sum(modelmeter_ledger_queue_length) or vector(0)", "waiting"),),

@@ -134,16 +134,6 @@ class Scrape:
             )
             for code, count in sorted(self._refusals.by_code.items())
         ]
-        samples += [
-            ProcessSample(
-                CIRCUIT_OPEN.name,
-                CIRCUIT_OPEN.type,
-                CIRCUIT_OPEN.help,
-                count,
-                (("provider", provider),),
-            )
-            for provider, count in sorted(self._circuits.open_by_provider().items())
-        ]
         if self._cache is not None:
             samples.append(
                 ProcessSample(
@@ -155,6 +145,16 @@ class Scrape:
             )
         # Each worker counts for itself; without a label their counters would be taken for one.
         process = ("pid", str(os.getpid()))
-        return [
+        own = [
             msgspec.structs.replace(sample, labels=(*sample.labels, process)) for sample in samples
+        ]
+        return own + [
+            ProcessSample(
+                CIRCUIT_OPEN.name,
+                CIRCUIT_OPEN.type,
+                CIRCUIT_OPEN.help,
+                count,
+                (("provider", provider),),
+            )
+            for provider, count in sorted(self._circuits.open_by_provider().items())
         ]

@@ -1,23 +1,35 @@
 """How agents' calls fared with the response cache in a span of time."""
 
 import sqlite3
-from datetime import datetime
 
 import msgspec
 
+from modelmeter.ledger.usage import Span, UsageFilter
 from modelmeter.record import PICO_PER_USD, CacheMiss
 
 __all__ = ["CacheUse", "cache_use"]
 
-_NS_PER_MICROSECOND = 1000
-_NS_PER_SECOND = 1_000_000_000
-_USE = """
+_WANTED = " AND ".join(
+    f"(:{name} = '[]' OR {column} IN (SELECT value FROM json_each(:{name})))"  # noqa: S608 - names from below
+    for name, column in (
+        ("agent", "agent_id"),
+        ("team", "team"),
+        ("model", "model"),
+        ("provider", "provider"),
+        ("tenant", "tenant_id"),
+    )
+)
+_USE = f"""
 SELECT agent_id, cached, cache_miss, count(*), sum(cost_saved_pico_usd / 1000000000000),
        sum(cost_saved_pico_usd % 1000000000000)
 FROM entry
-WHERE started_at_ns >= ? AND started_at_ns < ? AND (cached OR cache_miss IS NOT NULL)
+WHERE started_at_ns >= :start AND started_at_ns < :end
+  AND (cached OR cache_miss IS NOT NULL) AND {_WANTED}
 GROUP BY 1, 2, 3 ORDER BY 1
-"""
+"""  # noqa: S608 - column names from the constant above
+
+
+EVERYTHING = UsageFilter()
 
 
 class CacheUse(msgspec.Struct):
@@ -41,16 +53,24 @@ class CacheUse(msgspec.Struct):
         return 100 * self.hits / self.calls if self.calls else 0.0
 
 
-def cache_use(connection: sqlite3.Connection, start: datetime, end: datetime) -> list[CacheUse]:
+def cache_use(
+    connection: sqlite3.Connection, span: Span, wanted: UsageFilter = EVERYTHING
+) -> list[CacheUse]:
     """
-    The use that each agent made of the cache from ``start`` up to before ``end``.
+    The use that each agent made of the cache with those of its calls that are ``wanted``.
 
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
+    parameters: dict[str, object] = {
+        name: msgspec.json.encode(values).decode()
+        for name, values in msgspec.structs.asdict(wanted).items()
+    }
+    parameters |= {"start": span.start_ns, "end": span.end_ns}
     agents: dict[str, CacheUse] = {}
-    rows = connection.execute(_USE, (_ns(start), _ns(end)))
-    for agent_id, cached, miss, count, saved_usd, saved_pico in rows:
+    for agent_id, cached, miss, count, saved_usd, saved_pico in connection.execute(
+        _USE, parameters
+    ):
         use = agents.setdefault(agent_id, CacheUse(agent_id))
         if cached:
             use.hits += count
@@ -58,8 +78,3 @@ def cache_use(connection: sqlite3.Connection, start: datetime, end: datetime) ->
         else:
             use.misses[CacheMiss(miss)] = count
     return list(agents.values())
-
-
-def _ns(moment: datetime) -> int:
-    whole = int(moment.replace(microsecond=0).timestamp())
-    return whole * _NS_PER_SECOND + moment.microsecond * _NS_PER_MICROSECOND

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from modelmeter.errors import LedgerFormatError, LedgerUnavailableError
 from modelmeter.ledger.memory import bound_entries, is_in_memory, memory_uri
+from modelmeter.ledger.open_here import LedgerConnection, is_open_here
 from modelmeter.ledger.schema import migrate
 
 __all__ = ["BUSY_TIMEOUT_SECONDS", "connect_writer", "has_ledger_header"]
@@ -31,7 +32,11 @@ _WRITER_PRAGMAS = (
 
 
 def has_ledger_header(path: Path) -> bool:
-    """Whether ``path`` is absent, empty, or starts as a SQLite file does."""
+    """
+    Whether ``path`` is absent, empty, or starts as a SQLite file does.
+
+    Not to be asked of a file that is open in this process; see `modelmeter.ledger.open_here`.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(len(_SQLITE_HEADER))
@@ -53,7 +58,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     """
     if is_in_memory(path):
         return _connect_memory(path)
-    if not has_ledger_header(path):
+    if not is_open_here(path) and not has_ledger_header(path):
         raise LedgerFormatError(f"{path} is not a SQLite file; name another file as the ledger")
     try:
         connection = sqlite3.connect(
@@ -62,9 +67,11 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=_STATEMENTS_CACHED,
+            factory=LedgerConnection,
         )
     except sqlite3.OperationalError as error:
         raise LedgerUnavailableError(f"cannot open the ledger {path}: {error}") from error
+    connection.holds(path)
     try:
         _prepare(connection)
     except sqlite3.OperationalError as error:

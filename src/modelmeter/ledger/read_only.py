@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from modelmeter.errors import LedgerFormatError, LedgerUnavailableError
 from modelmeter.ledger.memory import is_in_memory, memory_uri
+from modelmeter.ledger.open_here import LedgerConnection
 from modelmeter.ledger.schema import APPLICATION_ID, SCHEMA_VERSION
 
 __all__ = ["connect_reader"]
@@ -33,7 +34,10 @@ def connect_reader(path: Path) -> sqlite3.Connection:
             timeout=_BUSY_TIMEOUT_SECONDS,
             isolation_level=None,
             check_same_thread=False,
+            factory=LedgerConnection,
         )
+        if not in_memory:
+            connection.holds(path)
         connection.execute("PRAGMA query_only = ON")
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()

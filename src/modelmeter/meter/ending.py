@@ -38,6 +38,7 @@ class Pricer(Protocol):
         *,
         model_answered: str | None = None,
         service_tier: str | None = None,
+        region: str | None = None,
         tools: ToolCalls = NO_TOOLS,
     ) -> Price:
         """The exact cost of ``tokens`` at ``at_ns``, or a price that says it is unknown."""
@@ -78,6 +79,7 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
         intent.started_at_ns,
         model_answered=facts.model_answered,
         service_tier=facts.service_tier,
+        region=facts.region,
         tools=facts.tools,
     )
     state, note = price.state, price.note
@@ -166,6 +168,7 @@ def cached_call(
         intent.started_at_ns,
         model_answered=facts.model_answered,
         service_tier=facts.service_tier,
+        region=facts.region,
         tools=facts.tools,
     )
     return Call(

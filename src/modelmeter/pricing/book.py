@@ -118,7 +118,7 @@ class PriceBook:
     ) -> Quote:
         """The price of a model at a time; see `price` for the arguments."""
         day, ns_of_day = divmod(at_ns, _NS_PER_DAY)
-        region = _region_of(model, region or self._regions.get(provider))
+        region = region or self._regions.get(provider)
         key = (provider, model, model_answered, service_tier, region, day)
         quotes = self._memo.get(key)
         if quotes is None:
@@ -170,6 +170,7 @@ class PriceBook:
         except OverflowError:
             return _all_day(self._unknown("the call's time is outside the calendar", terms))
         answered, requested = names
+        tier, region = terms[0], _region_of(requested, terms[1])
         deployed = self._overrides.deployed(provider, requested, midnight.date())
         if deployed is not None:
             # What a deployment answers may be the name of another model: the operator knows it.
@@ -188,9 +189,8 @@ class PriceBook:
             why = f"no price is known for model {answered or requested!r}"
             if not self._provider_ids(provider):
                 why = f"no prices are known for provider {provider!r}"
-            return _all_day(self._unknown(why, terms))
-        service_tier, region = terms
-        tier = catalogue_tier(service_tier)
+            return _all_day(self._unknown(why, (tier, region)))
+        tier = catalogue_tier(tier)
         starts_ns = listing.day_cuts_ns()
         return DayQuotes(
             starts_ns=starts_ns,

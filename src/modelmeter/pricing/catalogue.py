@@ -23,6 +23,7 @@ __all__ = ["Catalogue", "Listing", "Terms"]
 _GOOGLE_RESOURCE = "models/"
 _REGIONAL = "regional."
 _NS_PER_MICROSECOND = 1_000
+_FEES = ("web_searches_kcount", "storage_searches_kcount")
 _TIER_WORDS = ("service_tier", "processing", "speed")
 """Under which of its names the catalogue may file a tier: priority, batch, fast."""
 
@@ -96,6 +97,14 @@ class Listing(msgspec.Struct, frozen=True):
         overridden = self._overridden(moment, tier, region)
         if overridden is not None:
             return overridden
+        terms = self._catalogued(moment, tier, region)
+        uplift = self.overlay.uplift(self.provider_id, self.name, region, moment)
+        if terms is None or uplift is None:
+            return terms
+        source = f"{terms.source}, {uplift.share} times for {region} ({uplift.source})"
+        return msgspec.structs.replace(terms, share=terms.share * uplift.share, source=source)
+
+    def _catalogued(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
         own = self._own(moment, tier, region)
         if own is not None:
             return own
@@ -132,8 +141,23 @@ class Listing(msgspec.Struct, frozen=True):
         for entry in self.own:
             if entry.fits(moment, tier, region):
                 source = f"modelmeter, {self.name}{entry.span} ({entry.source})"
-                return Terms(prices=entry.prices, free=False, source=source, tier_known=True)
+                prices = self._with_fees(entry.prices, moment)
+                return Terms(prices=prices, free=False, source=source, tier_known=True)
         return None
+
+    def _with_fees(self, prices: "ModelPrice", moment: datetime) -> "ModelPrice":
+        """Our entries are about tokens: the catalogue's fees of tools stay."""
+        from genai_prices.types import ModelPrice
+
+        if self.model is None:
+            return prices
+        base = self.model.get_prices(moment, None)
+        fees = {
+            name: fee
+            for name in _FEES
+            if (fee := getattr(base, name)) is not None and getattr(prices, name) is None
+        }
+        return ModelPrice(**{**vars(prices), **fees}) if fees else prices
 
     def _base(self, moment: datetime) -> Terms | None:
         if self.model is None:

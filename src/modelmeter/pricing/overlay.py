@@ -13,7 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
 
-__all__ = ["Overlay", "OverlayPrice", "TierShare", "called_names"]
+__all__ = ["Overlay", "OverlayPrice", "TierShare", "Uplift", "called_names"]
 
 _FILE = "overlay.toml"
 _GEOGRAPHIES = ("us-gov.", "apac.", "us.", "eu.", "jp.", "au.", "ca.", "global.")
@@ -24,6 +24,7 @@ _CATALOGUE_KEYS = {
     "cache_write_5m": "cache_write_mtok",
     "cache_write_1h": "cache_write_1h_mtok",
     "output": "output_mtok",
+    "reasoning": "output_reasoning_mtok",
     "audio_input": "input_audio_mtok",
     "audio_output": "output_audio_mtok",
     "image_input": "input_image_mtok",
@@ -53,6 +54,7 @@ class OverlayPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_write_5m: Rate | None = None
     cache_write_1h: Rate | None = None
     output: Rate | None = None
+    reasoning: Rate | None = None
     audio_input: Rate | None = None
     audio_output: Rate | None = None
     image_input: Rate | None = None
@@ -101,9 +103,22 @@ class TierShare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: date | None = None
 
 
+class Uplift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What some regions cost of the price that holds elsewhere, in any tier."""
+
+    provider: str
+    models: Globs
+    regions: Globs
+    share: Decimal
+    source: str
+    since: date | None = None
+    until: date | None = None
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     price: list[OverlayPrice]
     share: list[TierShare]
+    uplift: list[Uplift]
 
 
 class Overlay:
@@ -114,6 +129,7 @@ class Overlay:
         read = msgspec.convert(tomllib.loads(text), _File)
         self.prices = tuple(read.price)
         self.shares = tuple(read.share)
+        self.uplifts = tuple(read.uplift)
 
     def prices_of(self, provider_id: str, model: str) -> tuple[OverlayPrice, ...]:
         """The entries for a model as it is called, whatever the day."""
@@ -131,6 +147,23 @@ class Overlay:
             if (
                 (entry.provider, entry.tier) == (provider_id, tier)
                 and _holds(entry.since, entry.until, moment)
+                and _matches(entry.models, names)
+            ):
+                return entry
+        return None
+
+    def uplift(
+        self, provider_id: str, model: str, region: str | None, moment: datetime
+    ) -> Uplift | None:
+        """What ``region`` costs of the price elsewhere, if it is not the same."""
+        if region is None:
+            return None
+        names = called_names(model)
+        for entry in self.uplifts:
+            if (
+                entry.provider == provider_id
+                and _holds(entry.since, entry.until, moment)
+                and _matches(entry.regions, (region.lower(),))
                 and _matches(entry.models, names)
             ):
                 return entry

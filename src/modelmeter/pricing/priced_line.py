@@ -76,7 +76,7 @@ class LinePricer:
             _at_ns(line.when) if line.when is not None else self._now_ns(),
             model_answered=facts.model_answered,
             service_tier=served_tier(line, facts),
-            region=line.region,
+            region=facts.region or line.region,
         )
         return _priced(line.id, quote, tokens or TokenCounts(), facts)
 

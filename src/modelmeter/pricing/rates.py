@@ -36,8 +36,6 @@ has no price of its own is charged as the unit around it. Our kinds are disjoint
 price is all that is needed: no taking apart at run time.
 """
 
-_TOOL_PRICES = {"web_search": "web_searches_kcount", "file_search": "storage_searches_kcount"}
-"""The catalogue's prices of a thousand uses."""
 
 _INPUT_PLACES = tuple(
     place for place, kind in enumerate(_KINDS) if _KIND_PRICES[kind][-1] == "input_mtok"
@@ -46,6 +44,12 @@ _INPUT_PLACES = tuple(
 _PER_MTOK = 10**6
 _PER_KCOUNT = 10**3
 _PICO_PER_THOUSANDTH = PICO_PER_USD // _PER_KCOUNT
+_TOOL_PRICES = {
+    "web_search": ("web_searches_kcount", _PICO_PER_THOUSANDTH),
+    "file_search": ("storage_searches_kcount", _PICO_PER_THOUSANDTH),
+    "characters": ("input_mchars", PICO_PER_USD // _PER_MTOK),
+}
+"""The catalogue's prices of uses, and the pico-dollars of one use in one of its USD."""
 _DIGITS_MAX = 60
 _ALWAYS = -1
 
@@ -165,16 +169,24 @@ def line_fields(line: PriceLine) -> dict[str, object]:
     }
 
 
+_NO_TOKENS = ((_ALWAYS, (0,) * len(_KINDS)),)
+
 FREE = Rates(bands=((_ALWAYS, (0,) * len(_KINDS)),))
 """A model that is free of charge on purpose."""
 
 
 def compile_rates(prices: "ModelPrice", share: Decimal = Decimal(1)) -> Rates | None:
     """Turn a ``share`` of the prices into integers; None if none of them is for tokens."""
+    fees = _tool_fees(prices)
     by_kind = {kind: _closest_price(prices, _KIND_PRICES[kind]) for kind in _KINDS}
     priced = [price for price in by_kind.values() if price is not None]
     if not priced:
-        return None
+        # Characters are a use like a tool's: what is billed by them has no price of tokens.
+        return (
+            Rates(_NO_TOKENS, tool_fees=fees, unpriced_kinds=_KINDS)
+            if prices.input_mchars
+            else None
+        )
     starts = (_ALWAYS, *sorted({start for price in priced for start in _starts(price)}))
     fee = prices.requests_kcount
     with localcontext() as context:
@@ -199,17 +211,17 @@ def compile_rates(prices: "ModelPrice", share: Decimal = Decimal(1)) -> Rates | 
             ),
             scale=scale,
             call_fee=int(exact_fee * scale),
-            tool_fees=_tool_fees(prices),
+            tool_fees=fees,
             unpriced_kinds=tuple(kind for kind, price in by_kind.items() if price is None),
         )
 
 
 def _tool_fees(prices: "ModelPrice") -> tuple[tuple[str, int], ...]:
     """No share is taken of them: tiers are about tokens."""
-    fees = ((tool, getattr(prices, name)) for tool, name in _TOOL_PRICES.items())
+    fees = [(tool, getattr(prices, name), unit) for tool, (name, unit) in _TOOL_PRICES.items()]
     return tuple(
-        (tool, int(_price_above(fee, _ALWAYS) * _PICO_PER_THOUSANDTH))
-        for tool, fee in fees
+        (tool, int(_price_above(fee, _ALWAYS) * unit))
+        for tool, fee, unit in fees
         if fee is not None
     )
 

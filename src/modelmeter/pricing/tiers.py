@@ -25,6 +25,7 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/Generate
 """
 
 _ON_DEMAND = "on_demand_"
+_SAME = {"latency_optimized": "optimized", "latency-optimized": "optimized", "batches": "batch"}
 
 
 def catalogue_tier(service_tier: str | None) -> str | None:
@@ -36,4 +37,7 @@ def catalogue_tier(service_tier: str | None) -> str | None:
     if service_tier is None:
         return None
     tier = service_tier.strip().lower()
-    return None if tier in _STANDARD else tier.removeprefix(_ON_DEMAND)
+    if tier in _STANDARD:
+        return None
+    tier = tier.removeprefix(_ON_DEMAND)
+    return _SAME.get(tier, tier)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from modelmeter.pricing.tiers import catalogue_tier
+from modelmeter.pricing.vertex_embedding import embedding_facts
 from modelmeter.providers import AnswerHead, Dialect, RequestFacts, ResponseFacts, dialect_for
 from modelmeter.providers.bedrock.usage import invocation_tokens
 from modelmeter.providers.bodies import ABSENT, is_absent
@@ -40,6 +41,8 @@ _OPERATIONS = MappingProxyType(
         "generatecontent": (Operation.GENERATE_CONTENT, "genai"),
         "genai-sdk-python": (Operation.GENERATE_CONTENT, "genai"),
         "embedcontent": (Operation.EMBED_CONTENT, "genai"),
+        "batchembedcontents": (Operation.EMBED_CONTENT, "genai"),
+        "predict": (Operation.EMBED_CONTENT, "genai"),
     }
 )
 """What a line's ``api`` means: the operation, and whose wire format it is."""
@@ -108,6 +111,10 @@ def facts_of(line: UsageLine) -> ResponseFacts:
     operation, kind = kind_of(line)
     http_status = line.http_status or _OK
     whole, events = _whole_or_events(line)
+    if kind == "genai" and not events:
+        embedding = embedding_facts(line.model, line.raw_usage, whole)
+        if embedding is not None:
+            return embedding
     if events and kind == "bedrock":
         return _bedrock_stream_facts(line, operation, http_status, events)
     if events:

@@ -59,6 +59,8 @@ class ResponseFacts(msgspec.Struct, frozen=True):
     """The id in the body; headers are the gateway's to read."""
     service_tier: str | None = None
     """The tier that served the call, where the provider says so."""
+    region: str | None = None
+    """Where it was served, where the answer says so and the price depends on it."""
     tools: ToolCalls = NO_TOOLS
     """Tools the provider ran and bills beside the tokens."""
     note: str | None = None

@@ -97,9 +97,12 @@ class RequestDemand(msgspec.Struct, frozen=True):
     """Pays for cache writes; for long: an hour rather than minutes."""
     service_tiers: tuple[str | None, ...] = (None,)
     """The tiers that may serve it; None is the ordinary one."""
+    regions: tuple[str | None, ...] = (None,)
+    """Where it may be served; None is the configured region."""
     tool_rounds: int = 0
     """How often the input can be read again because the provider runs tools of its own."""
     web_searches: int = 0
+    file_searches: int = 0
 
 
 class Media(Enum):

@@ -14,6 +14,8 @@ class ToolCalls(msgspec.Struct, frozen=True, omit_defaults=True):
     """Searches of files that the provider stores."""
     code_execution: int = 0
     """Runs of code on the provider's machines, which it bills by time or session."""
+    characters: int = 0
+    """Of input, where the provider bills those and not tokens."""
 
 
 NO_TOOLS = ToolCalls()

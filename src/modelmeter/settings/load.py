@@ -30,7 +30,7 @@ from modelmeter.settings.prices import (
 from modelmeter.settings.scope import wrong_names
 from modelmeter.settings.throttles import ThrottleSettings
 
-__all__ = ["Check", "Fault", "load_settings"]
+__all__ = ["Check", "Fault", "load_settings", "secret_value"]
 
 CONFIG_BYTES_MAX = 1024 * 1024
 """A configuration file."""
@@ -112,7 +112,7 @@ def _resolve_secrets(
         if not isinstance(reference, str):
             continue
         try:
-            provider["api_key"] = _secret(reference, environment, base)
+            provider["api_key"] = secret_value(reference, environment, base)
         except SettingsError as error:
             provider["api_key"] = "unknown"
             yield ("providers", name, "api_key"), str(error)
@@ -125,7 +125,7 @@ def _resolve_store(cache: object, environment: Mapping[str, str], *, base: Path)
         return
     try:
         if store.startswith(("env:", "file:")):
-            cache["store"] = _secret(store, environment, base)
+            cache["store"] = secret_value(store, environment, base)
         elif urlsplit(store).password is not None:
             raise SettingsError('a URL with a password stands elsewhere: give "env:NAME"')
     except (SettingsError, ValueError) as error:
@@ -144,7 +144,7 @@ def _resolve_notifications(
         for place, reference in enumerate(references):
             if isinstance(reference, str):
                 try:
-                    url = _secret(reference, environment, base)
+                    url = secret_value(reference, environment, base)
                     references[place] = {"name": reference, "url": url}
                 except SettingsError as error:
                     # What stands there may be the secret itself.
@@ -153,13 +153,19 @@ def _resolve_notifications(
     grafana = notifications.get("grafana")
     if isinstance(grafana, dict) and isinstance(token := grafana.get("token"), str):
         try:
-            grafana["token"] = _secret(token, environment, base)
+            grafana["token"] = secret_value(token, environment, base)
         except SettingsError as error:
             grafana["token"] = "unknown"
             yield ("notifications", "grafana", "token"), str(error)
 
 
-def _secret(reference: str, environment: Mapping[str, str], base: Path) -> str:
+def secret_value(reference: str, environment: Mapping[str, str], base: Path) -> str:
+    """
+    The secret that ``env:NAME`` or ``file:PATH`` (from ``base`` on) refers to.
+
+    Raises:
+        SettingsError: it is no reference, or leads to nothing; the text holds no secret.
+    """
     scheme, _, place = reference.partition(":")
     if scheme == "env":
         value = environment.get(place, "")

@@ -1,8 +1,11 @@
 """What to do about cost: each piece of advice with its figure in USD."""
 
 import sqlite3
+from collections import defaultdict
 from typing import Literal
 
+from modelmeter.cache.advice import cache_advice
+from modelmeter.ledger.cache_figures import cache_use
 from modelmeter.ledger.paid_failures import paid_failures
 from modelmeter.ledger.sums import SUM_FACTS, Sums
 from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts
@@ -144,6 +147,13 @@ def _unpriced(uses: list[ModelUse]) -> _Found:
 
 def _cache(connection: sqlite3.Connection, week: Span, wanted: UsageFilter) -> _Found:
     found = []
+    why: defaultdict[str, list[str]] = defaultdict(list)
+    for reason in cache_advice(
+        cache_use(connection, week, wanted),
+        aim_percent=CACHE_HIT_RATE_AIM_PERCENT,
+        calls_min=LOOKUPS_MIN,
+    ):
+        why[reason.agent_id].append(reason.text)
     for agent, _, facts_of_agent in facts(connection, week, wanted, SUM_FACTS, by=Dimension.AGENT):
         sums = Sums.of(facts_of_agent)
         lookups = sums.cached + sums.cache_missed
@@ -160,7 +170,7 @@ def _cache(connection: sqlite3.Connection, week: Span, wanted: UsageFilter) -> _
             sums.calls,
             title=f"{agent}: {hit_percent} % of look-ups in the cache are hits",
             detail=f"{lookups:,} calls asked the cache. At {CACHE_HIT_RATE_AIM_PERCENT} % hits "
-            f"they would have cost {_money(saved)} less. `modelmeter cache` says why they miss.",
+            f"they would have cost {_money(saved)} less. {' '.join(why[agent])}",
             is_estimate=True,
             agent=agent,
         )

@@ -96,6 +96,7 @@ class MessageEvents:
             output_characters=self._characters,
             provider_request_id=self._id,
             service_tier=None if self._usage is None else self._usage.tier,
+            region=None if self._usage is None else self._usage.region,
             tools=NO_TOOLS if self._usage is None else self._usage.tools,
             note=self._note or note or None,
         )
@@ -168,6 +169,7 @@ def message_facts(body: bytes) -> ResponseFacts:
         output_characters=0 if tokens is not None else written_length(body, _ANSWERS),
         provider_request_id=_text(message.id),
         service_tier=None if usage is None else usage.tier,
+        region=None if usage is None else usage.region,
         tools=NO_TOOLS if usage is None else usage.tools,
         note=note,
     )

@@ -31,6 +31,8 @@ _BUILT_IN_TOOL_TOKENS = 2_000
 _PROVIDER_TOOLS = ("web_search", "web_fetch", "code_execution", "tool_search", "mcp", "advisor")
 """How the types of tools that Anthropic runs begin."""
 _FAST = "fast"
+_DEAR_GEOGRAPHY = "us"
+"""https://platform.claude.com/docs/en/build-with-claude/data-residency (inference_geo, pricing)."""
 
 
 def anthropic_demand(body: bytes, output_tokens_max: int | None) -> RequestDemand:
@@ -60,6 +62,8 @@ def claude_demand(found: Holdings, output_tokens_max: int | None) -> RequestDema
         writes_cache=found.writes_cache or found.crowded,
         writes_cache_for_long=found.writes_cache_for_long or found.crowded,
         service_tiers=(None, _FAST) if root.get("speed") == _FAST else (None,),
+        # Without a word of the request its workspace's setting decides, which nobody here knows.
+        regions=(None, _DEAR_GEOGRAPHY),
         tool_rounds=rounds,
         web_searches=searches,
     )

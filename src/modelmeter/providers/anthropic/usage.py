@@ -45,6 +45,7 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
     server_tool_use: ServerToolUse | None = None
     service_tier: object = None
     speed: object = None
+    inference_geo: object = None
 
     @property
     def tier(self) -> str | None:
@@ -52,6 +53,11 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
         if self.speed == _FAST:
             return _FAST
         return self.service_tier if isinstance(self.service_tier, str) else None
+
+    @property
+    def region(self) -> str | None:
+        """Where the model ran: "us" or "global"; None where the answer does not tell."""
+        return self.inference_geo if isinstance(self.inference_geo, str) else None
 
     @property
     def tools(self) -> ToolCalls:

@@ -11,7 +11,7 @@ from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFact
 from modelmeter.providers.plain import unread_facts
 from modelmeter.record import Operation
 
-__all__ = ["ServiceTier", "answer_facts", "tier_in_headers", "tier_name"]
+__all__ = ["Performance", "ServiceTier", "answer_facts", "tier_in_headers", "tier_name"]
 
 
 class ServiceTier(msgspec.Struct):
@@ -20,12 +20,21 @@ class ServiceTier(msgspec.Struct):
     type: object = None
 
 
+class Performance(msgspec.Struct):
+    """``performanceConfig`` of Converse."""
+
+    latency: object = None
+
+
 class _Converse(msgspec.Struct, rename="camel"):
     usage: msgspec.Raw = ABSENT
     output: msgspec.Raw = ABSENT
     service_tier: ServiceTier | None = None
+    performance_config: Performance | None = None
 
 
+_LATENCY_HEADER = b"x-amzn-bedrock-performanceconfig-latency"
+_OPTIMIZED = "optimized"
 _TIER_HEADER = b"x-amzn-bedrock-service-tier"
 
 _converse_decoder = msgspec.json.Decoder(_Converse)
@@ -52,11 +61,15 @@ def answer_facts(request: RequestFacts, head: AnswerHead, body: bytes) -> Respon
 
 def tier_in_headers(head: AnswerHead) -> str | None:
     """The tier that served an invoked model; its body may hold its maker's word for another."""
+    if head.header(_LATENCY_HEADER) == _OPTIMIZED:
+        return _OPTIMIZED
     return head.header(_TIER_HEADER) or None
 
 
-def tier_name(tier: ServiceTier | None) -> str | None:
-    """The tier that served a call, if the answer names one."""
+def tier_name(tier: ServiceTier | None, performance: Performance | None) -> str | None:
+    """The tier that served a call, if the answer names one; low latency has a price of its own."""
+    if performance is not None and performance.latency == _OPTIMIZED:
+        return _OPTIMIZED
     return tier.type if tier is not None and isinstance(tier.type, str) else None
 
 
@@ -69,7 +82,7 @@ def _converse_facts(body: bytes) -> ResponseFacts:
     return ResponseFacts(
         tokens=tokens,
         output_characters=characters,
-        service_tier=tier_name(answer.service_tier),
+        service_tier=tier_name(answer.service_tier, answer.performance_config),
         note=note,
     )
 

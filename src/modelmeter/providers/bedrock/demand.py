@@ -51,6 +51,7 @@ def bedrock_demand(
         media_tokens=found.images * _IMAGE_TOKENS_MAX,
         writes=operation is Operation.CONVERSE or "embed" not in model,
         service_tiers=_tiers(found.root),
+        regions=(None,),
     )
 
 
@@ -107,6 +108,7 @@ _RULES = MediaRules(
 def _tiers(root: Mapping[str, object]) -> tuple[str | None, ...]:
     asked = root.get("serviceTier", root.get("service_tier"))
     name = asked.get("type") if isinstance(asked, dict) else asked
-    # InvokeModel may name its tier in a header alone, so the dearest one is always reckoned with.
-    tiers: tuple[str | None, ...] = (None, "priority")
+    # InvokeModel names its tier and its latency in headers, so the dear ones are always reckoned
+    # with.
+    tiers: tuple[str | None, ...] = (None, "priority", "optimized")
     return (*tiers, name) if isinstance(name, str) and name not in tiers else tiers

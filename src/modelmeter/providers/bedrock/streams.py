@@ -6,7 +6,7 @@ import msgspec
 
 from modelmeter.errors import WireError, WireFormatError
 from modelmeter.providers.anthropic.answers import MessageEvents
-from modelmeter.providers.bedrock.answers import ServiceTier, tier_name
+from modelmeter.providers.bedrock.answers import Performance, ServiceTier, tier_name
 from modelmeter.providers.bedrock.blocks import delta_length
 from modelmeter.providers.bedrock.errors import error_type_of_exception
 from modelmeter.providers.bedrock.invoked import (
@@ -34,6 +34,7 @@ _UNREADABLE = "an event of the stream could not be read"
 class _Metadata(msgspec.Struct, rename="camel"):
     usage: msgspec.Raw = ABSENT
     service_tier: ServiceTier | None = None
+    performance_config: Performance | None = None
 
 
 class _Chunk(msgspec.Struct):
@@ -114,7 +115,7 @@ class ConverseStreamObserver(_EventObserver):
             self._ended = True
             metadata = _metadata_decoder.decode(payload)
             self._tokens, self._usage_note = converse_tokens(metadata.usage)
-            self._tier = tier_name(metadata.service_tier)
+            self._tier = tier_name(metadata.service_tier, metadata.performance_config)
 
     def facts(self) -> ResponseFacts:
         """What the events so far said."""

@@ -76,7 +76,8 @@ _bare_decoder = msgspec.json.Decoder(_Bare)
 class _Generation:
     """The facts of one generation, from one or many answers of the same shape."""
 
-    def __init__(self) -> None:
+    def __init__(self, requested: str) -> None:
+        self._requested = requested.rpartition("/")[2]
         self._tokens: TokenCounts | None = None
         self._model: str | None = None
         self._id: str | None = None
@@ -151,7 +152,7 @@ class _Generation:
     def _searches(self) -> ToolCalls:
         if not self._queries:
             return NO_TOOLS
-        by_prompt = self._model is not None and self._model.startswith(_BILLED_BY_PROMPT)
+        by_prompt = (self._model or self._requested).startswith(_BILLED_BY_PROMPT)
         return ToolCalls(web_search=1 if by_prompt else self._queries)
 
     @property
@@ -210,9 +211,9 @@ class ArrayFrames:
 class StreamObserver:
     """A streamed answer; its end is the end of its body."""
 
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, requested: str, frames: Frames) -> None:
         self._frames: Frames | None = frames
-        self._generation = _Generation()
+        self._generation = _Generation(requested)
         self._ended = False
 
     @property
@@ -250,9 +251,9 @@ class StreamObserver:
         return self._generation.facts(ended=self._ended and self._generation.complete)
 
 
-def generation_facts(body: bytes) -> ResponseFacts:
-    """The facts of a whole answer that is one object."""
-    generation = _Generation()
+def generation_facts(requested: str, body: bytes) -> ResponseFacts:
+    """The facts of a whole answer of a model that is one object."""
+    generation = _Generation(requested)
     return generation.facts(ended=True) if generation.read(body) else unread_facts(body)
 
 

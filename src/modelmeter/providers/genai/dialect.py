@@ -1,6 +1,7 @@
 """Google GenAI's dialect: https://ai.google.dev/api/generate-content, and Vertex AI's paths."""
 
 import re
+from functools import partial
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -99,10 +100,11 @@ class GenAIDialect:
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""
         if head.http_status != _OK or not request.streamed:
-            return PlainObserver(head.http_status, generation_facts, error_type_of_body)
+            read = partial(generation_facts, request.model)
+            return PlainObserver(head.http_status, read, error_type_of_body)
         if head.content_type.startswith("text/event-stream"):
-            return StreamObserver(EventFrames())
-        return StreamObserver(ArrayFrames())
+            return StreamObserver(request.model, EventFrames())
+        return StreamObserver(request.model, ArrayFrames())
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""

@@ -73,7 +73,7 @@ def openai_demand(
     if found.crowded and operation is Operation.TEXT_COMPLETION:
         # Each prompt of a list has answers of its own, and nobody counted them.
         raise RefusedRequestError("the request has too many values", code="invalid_request")
-    rounds, searches = _provider_tools(root)
+    rounds, web_searches, file_searches = _provider_tools(root)
     unseen = bool(found.files) or found.crowded
     if operation is Operation.RESPONSES:
         unseen = unseen or any(root.get(name) is not None for name in _REFERENCES)
@@ -93,7 +93,8 @@ def openai_demand(
         writes_cache_for_long=root.get("prompt_cache_retention") not in (None, "in_memory"),
         service_tiers=_tiers(root.get("service_tier")),
         tool_rounds=rounds,
-        web_searches=searches,
+        web_searches=web_searches,
+        file_searches=file_searches,
     )
 
 
@@ -152,8 +153,8 @@ def _tiers(asked: object) -> tuple[str | None, ...]:
     return (None, "priority")
 
 
-def _provider_tools(root: Mapping[str, object]) -> tuple[int, int]:
-    """How often the input may be read again, and how many searches may be paid for."""
+def _provider_tools(root: Mapping[str, object]) -> tuple[int, int, int]:
+    """How often the input may be read again, and how many searches of each kind may be paid for."""
     tools = root.get("tools")
     entries = tools if isinstance(tools, list) else []
     kinds = {str(tool.get("type")) for tool in entries if isinstance(tool, dict)}
@@ -161,7 +162,7 @@ def _provider_tools(root: Mapping[str, object]) -> tuple[int, int]:
     if root.get("web_search_options") is not None:
         runs.add("web_search")
     if not runs:
-        return 0, 0
+        return 0, 0, 0
     calls = number_of(
         root.get("max_tool_calls"),
         least=1,
@@ -169,5 +170,6 @@ def _provider_tools(root: Mapping[str, object]) -> tuple[int, int]:
         name="max_tool_calls",
         absent=PROVIDER_TOOL_ROUNDS,
     )
-    searches = any("search" in kind for kind in runs)
-    return min(calls, PROVIDER_TOOL_ROUNDS), calls if searches else 0
+    web = any("web_search" in kind for kind in runs)
+    files = any("file_search" in kind for kind in runs)
+    return min(calls, PROVIDER_TOOL_ROUNDS), calls * web, calls * files

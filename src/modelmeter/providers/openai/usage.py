@@ -43,6 +43,9 @@ class _Usage(msgspec.Struct):
     completion_tokens_details: _OutputDetails | None = None
     input_tokens_details: _InputDetails | None = None
     output_tokens_details: _OutputDetails | None = None
+    input_token_details: _InputDetails | None = None
+    """Another name of the details, of transcriptions and of the realtime API."""
+    output_token_details: _OutputDetails | None = None
     prompt_cache_hit_tokens: object = None
     """DeepSeek's name for cached tokens."""
 
@@ -64,8 +67,18 @@ def openai_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:
 
 
 def _disjoint(usage: _Usage) -> TokenCounts:
-    inside = usage.prompt_tokens_details or usage.input_tokens_details or _NO_INPUT_DETAILS
-    outside = usage.completion_tokens_details or usage.output_tokens_details or _NO_OUTPUT_DETAILS
+    inside = (
+        usage.prompt_tokens_details
+        or usage.input_tokens_details
+        or usage.input_token_details
+        or _NO_INPUT_DETAILS
+    )
+    outside = (
+        usage.completion_tokens_details
+        or usage.output_tokens_details
+        or usage.output_token_details
+        or _NO_OUTPUT_DETAILS
+    )
     prompt, completion, reasoning = _totals(usage, count(outside.reasoning_tokens))
     cached = count(inside.cached_tokens) or count(usage.prompt_cache_hit_tokens)
     written = count(inside.cache_write_tokens)
