@@ -265,6 +265,7 @@ def test_an_image_counts_by_its_rule_and_not_by_its_bytes() -> None:
 @pytest.mark.parametrize(
     ("kind", "path", "body"),
     [
+        ("openai", "/chat/completions", {"model": "gpt-5", "messages": [], "data_sources": [{}]}),
         ("openai", "/responses", {"model": "gpt-5", "input": "go on", "previous_response_id": "r"}),
         ("openai", "/responses", {"model": "gpt-5", "input": "?", "conversation": {"id": "c"}}),
         (
@@ -336,6 +337,47 @@ def test_a_tool_that_the_provider_runs_reads_the_window_again_each_time() -> Non
 
     assert bound.cost is not None
     assert price.cost <= bound.cost
+
+
+def test_a_model_that_searches_unasked_is_bounded_with_its_searches() -> None:
+    model = "gpt-4o-search-preview"
+    used = TokenCounts(input=128_000, output=10)
+    price = BOOK.price("openai", model, used, AT_NS, tools=ToolCalls(web_search=1))
+
+    bound = bound_of("openai", chat(model=model, max_completion_tokens=10))
+
+    assert bound.cost is not None
+    assert price.cost <= bound.cost
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "body", "least"),
+    [
+        (
+            "anthropic",
+            "/v1/messages",
+            {"model": "claude-haiku-4-5", "thinking": {"budget_tokens": 2000}},
+            2001,
+        ),
+        (
+            "bedrock",
+            "/model/anthropic.claude-haiku-4-5-20251001-v1%3A0/converse",
+            {"additionalModelRequestFields": {"thinking": {"budget_tokens": 2000}}},
+            2001,
+        ),
+        ("openai", "/responses", {"model": "gpt-5", "input": "hi"}, 16),
+        ("openai", "/chat/completions", {"model": "gpt-4o", "messages": []}, 1),
+    ],
+)
+def test_no_limit_is_lowered_below_what_the_provider_takes(
+    kind: str, path: str, body: object, least: int
+) -> None:
+    request = read(kind, path, body)
+    demand = dialect_for(kind).demand(
+        request.operation, request.model, request.upstream_body, request.output_tokens_max
+    )
+
+    assert demand.output_tokens_min == least
 
 
 def test_every_answer_asked_for_is_paid_for() -> None:
