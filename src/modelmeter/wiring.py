@@ -18,7 +18,7 @@ from modelmeter.budgets.throttling.desk import ThrottleDesk
 from modelmeter.budgets.throttling.throttle import throttle_of
 from modelmeter.cache import ResponseCache
 from modelmeter.cache.opening import open_store
-from modelmeter.cache.upkeep import CacheUpkeep
+from modelmeter.cache.upkeep import CacheUpkeep, forget_usage
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp, Mount
@@ -40,10 +40,12 @@ from modelmeter.ledger.database import connect_writer
 from modelmeter.meter import Knows, Meter, Pricer, lost_call, refused_call
 from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
+from modelmeter.pricing.catalogue_file import load_catalogue
 from modelmeter.pricing.override_checks import unmatched_overrides
 from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import PROVIDER_KINDS, dialect_for
 from modelmeter.record import Call, Clock, Intent, SystemClock
+from modelmeter.service.caching import CachingRouter
 from modelmeter.service.router import Router
 from modelmeter.settings.load import Fault
 from modelmeter.settings.model import Settings
@@ -70,6 +72,7 @@ def price_book(settings: Settings) -> PriceBook:
         {name: provider.kind for name, provider in providers.items()},
         {name: provider.region for name, provider in providers.items() if provider.region},
         Overrides(settings.prices),
+        load_catalogue(settings.prices.catalogue),
     )
 
 
@@ -179,8 +182,10 @@ async def response_cache(settings: Settings, ledger: Ledger) -> AsyncIterator[Re
 
     Raises:
         SettingsError: the client of the configured store is not installed.
+        LedgerError: the ledger cannot be used.
     """
     if not settings.cache.enabled:
+        await forget_usage(ledger, settings.ledger)
         yield None
         return
     clock = SystemClock()
@@ -243,7 +248,7 @@ async def _app_around(
             outbound=outbound,
             upstream=upstream,
             meter=meter,
-            router=router,
+            answers=CachingRouter(router, cache),
             limits=settings.limits,
             clock=clock,
             refusals=refusals,
@@ -258,6 +263,7 @@ async def _app_around(
         scrape_interval_seconds=settings.scrape_interval_seconds,
         cache=cache,
         budgets=budgets,
+        catalogue=pricer.catalogue,
     )
     web = WebMount(WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal))
     notifier = _notifier(settings, clock)

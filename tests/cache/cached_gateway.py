@@ -12,7 +12,15 @@ from ledger_file import check_ledger, query
 from redis_server import RedisServer
 from running import GatewayProcess, SimulatorProcess, gateway_config
 
-__all__ = ["CHAT", "CachedGateway", "cached", "cached_on_redis", "headers_of", "prompt_of"]
+__all__ = [
+    "CHAT",
+    "CachedGateway",
+    "cached",
+    "cached_on_redis",
+    "headers_of",
+    "prompt_of",
+    "run_cached",
+]
 
 CHAT = "/openai/v1/chat/completions"
 RULES = """
@@ -105,12 +113,15 @@ def prompt_of(directive: str = "output=30 input=50", **more: object) -> dict[str
     return {"model": "gpt-4o", "messages": [{"role": "user", "content": prompt}], **more}
 
 
-def _run(folder: Path, store: str, redis: RedisServer | None) -> Iterator[CachedGateway]:
+def run_cached(
+    folder: Path, store: str, redis: RedisServer | None, *, more: str = ""
+) -> Iterator[CachedGateway]:
+    """A gateway on ``store``, with ``more`` in its configuration."""
     simulator = SimulatorProcess(folder)
     simulator.start()
     config = gateway_config(folder, simulator.url)
     table = f"\n[cache]\nenabled = true\nstore = {json.dumps(store)}\n"
-    config.write_text(config.read_text() + table + RULES)
+    config.write_text(config.read_text() + table + RULES + more)
     gateway = GatewayProcess(config)
     try:
         gateway.start()
@@ -131,7 +142,7 @@ def cached(
     """A gateway on each store."""
     folder = tmp_path_factory.mktemp("cached")
     if request.param == "memory":
-        yield from _run(folder, "memory", None)
+        yield from run_cached(folder, "memory", None)
     else:
         yield from _run_on_redis(folder)
 
@@ -140,7 +151,7 @@ def _run_on_redis(folder: Path) -> Iterator[CachedGateway]:
     redis = RedisServer(folder)
     redis.start()
     try:
-        yield from _run(folder, redis.url, redis)
+        yield from run_cached(folder, redis.url, redis)
     finally:
         redis.stop()
 

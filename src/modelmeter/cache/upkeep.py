@@ -9,15 +9,38 @@ from pathlib import Path
 from modelmeter.cache.response_cache import ResponseCache
 from modelmeter.errors import CacheUnavailableError, LedgerError
 from modelmeter.ledger import Ledger
-from modelmeter.ledger.cache_table import CacheStatus, clearings_after, newest_clearing
+from modelmeter.ledger.cache_table import (
+    CacheStatus,
+    cache_usage,
+    clearings_after,
+    newest_clearing,
+)
 from modelmeter.ledger.read_only import connect_reader
 
-__all__ = ["CacheUpkeep"]
+__all__ = ["CacheUpkeep", "forget_usage"]
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 2.0
-"""How often the ledger is told, and asked."""
+"""How often the ledger is told of this process' store, and asked for orders."""
+SHARED_INTERVAL_SECONDS = 5.0
+"""How often the ledger is told of a store that all processes use."""
+
+
+async def forget_usage(ledger: Ledger, ledger_path: Path) -> None:
+    """
+    Take back what was said of caches while caching was configured; without it there is nothing.
+
+    Raises:
+        LedgerError: the ledger cannot be used.
+    """
+    connection = connect_reader(ledger_path)
+    try:
+        said = cache_usage(connection)
+    finally:
+        connection.close()
+    if said:
+        await ledger.cache_status(CacheStatus(usage={}, evictions={}, shared=False))
 
 
 class CacheUpkeep:
@@ -50,8 +73,9 @@ class CacheUpkeep:
         self._connection.close()
 
     async def _run(self) -> None:
+        shared = self._cache.shared
         while True:
-            await asyncio.sleep(INTERVAL_SECONDS)
+            await asyncio.sleep(SHARED_INTERVAL_SECONDS if shared else INTERVAL_SECONDS)
             await self._obey()
             await self._tell()
 

@@ -112,6 +112,16 @@ class GrafanaApi:
             },
         )
 
+    def has_dashboard(self, uid: str) -> bool:
+        """
+        Whether there is a dashboard of this uid.
+
+        Raises:
+            UpstreamError: Grafana does not answer, or does not show it to this token.
+        """
+        path = f"/api/dashboards/uid/{quote(uid, safe='')}"
+        return self._ask("GET", path, missing_is_none=True) is not None
+
     def save_dashboard(self, dashboard: Json, folder_uid: str) -> str:
         """
         Save a bare dashboard over the one of its uid; its address.

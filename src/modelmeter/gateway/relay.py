@@ -135,7 +135,12 @@ class Relay:
         if turn is None:
             await self._make(client, asked, began_ns)
         elif parts.cache is not None and turn.stored is not None:
-            await parts.cache.answer(client, opening, turn.stored, began_ns=began_ns)
+            try:
+                await parts.cache.answer(client, opening, turn.stored, began_ns=began_ns)
+            except LedgerUnavailableError:
+                if not parts.passes_without_ledger:
+                    raise
+                await self._make(client, asked, began_ns)
         else:
             await self._make_and_keep(client, asked, began_ns, turn)
 
