@@ -15,6 +15,7 @@ from modelmeter.providers.demand import (
     hold,
     number_of,
 )
+from modelmeter.providers.openai.tokenizer import tokens_saved
 from modelmeter.record import Operation
 
 __all__ = ["image_tokens_max", "openai_demand"]
@@ -87,6 +88,7 @@ def openai_demand(
         unseen = unseen or any(root.get(name) is not None for name in _REFERENCES)
     return RequestDemand(
         text_bytes=found.text_bytes,
+        tokens_saved=tokens_saved(model, found.long_texts),
         media_tokens=found.images * image_tokens_max(model) + found.audio_tokens,
         hidden_tokens=TEMPLATE_TOKENS,
         has_media=bool(found.images or found.files or found.audio_tokens) or found.crowded,
