@@ -25,7 +25,7 @@ from modelmeter.settings.model import Settings
 from modelmeter.simulator.server import SimulatorServer
 from modelmeter.simulator.settings import SimulatorSettings
 from modelmeter.simulator.traffic import TrafficGenerator
-from modelmeter.wiring import gateway_app, open_ledger, price_book
+from modelmeter.wiring import gateway_app, open_ledger, price_book, put_budgets
 
 __all__ = ["Demonstration"]
 
@@ -48,6 +48,29 @@ _BUDGETS = (
     {"name": "triage-hour", "agent": "supportbot.triage", "window": "hour", "limit_calls": 20_000},
 )
 """Of a size that a few minutes of the demo move."""
+_STOPPING_BUDGETS = (
+    {
+        "name": "meetmind-minute",
+        "team": "meetmind",
+        "window": "rolling",
+        "seconds": 60,
+        "limit_usd": "0.80",
+        "at_limit": "block",
+    },
+    {
+        "name": "research-minute",
+        "team": "research",
+        "window": "rolling",
+        "seconds": 60,
+        "limit_usd": "0.14",
+        "at_limit": "downgrade",
+        "downgrade": {
+            "claude-sonnet-4-6": "claude-haiku-4-5",
+            "gemini-2.5-pro": "gemini-2.5-flash",
+        },
+    },
+)
+"""Small enough that a minute shows a warning, a refusal and a cheaper model."""
 
 
 class Demonstration:
@@ -77,6 +100,7 @@ class Demonstration:
         async with SimulatorServer(profile) as simulator:
             settings = self._settings(simulator.url, port)
             pricer = price_book(settings)
+            await asyncio.to_thread(put_budgets, settings)
             ledger = await asyncio.to_thread(open_ledger, settings, pricer)
             try:
                 if days is not None:
@@ -111,7 +135,10 @@ class Demonstration:
                 "ledger": self._ledger_path,
                 "version": "demo",
                 "cache": {"enabled": True},
-                "budgets": [{**budget, "at_limit": "alert"} for budget in _BUDGETS],
+                "budgets": [
+                    *({**budget, "at_limit": "alert"} for budget in _BUDGETS),
+                    *_STOPPING_BUDGETS,
+                ],
                 "limits": {"drain_after_disconnect_seconds": 2, "shutdown_drain_seconds": 3},
                 "providers": {
                     "openai": {"base_url": f"{simulator}/openai/v1"},

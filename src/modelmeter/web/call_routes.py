@@ -9,7 +9,7 @@ from pydantic import Field
 from modelmeter.ledger.entries import EntryFilter
 from modelmeter.record import ErrorType, Status
 from modelmeter.web.advice import Advice, advice
-from modelmeter.web.api_parts import ApiParts, in_format, viewer_of
+from modelmeter.web.api_parts import AS_TABLE, ApiParts, in_format, viewer_of
 from modelmeter.web.asking import Format, UsageQuery
 from modelmeter.web.budgets import Budgets, budgets
 from modelmeter.web.call_answers import CallDetail, CallsPage
@@ -35,7 +35,12 @@ class CallsQuery(UsageQuery):
 def add_call_routes(router: APIRouter, parts: ApiParts) -> None:
     """Add the paths to the API's router."""
 
-    @router.get("/calls", summary="The calls behind a number", response_model=CallsPage)
+    @router.get(
+        "/calls",
+        summary="The calls behind a number",
+        response_model=CallsPage,
+        responses={**AS_TABLE},
+    )
     async def _calls(request: Request, query: Annotated[CallsQuery, Query()]) -> Response:
         asked = parts.resolve(viewer_of(request), query)
         ended = EntryFilter(tuple(query.status), tuple(query.error_type))
