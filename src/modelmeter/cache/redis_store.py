@@ -166,12 +166,8 @@ class RedisStore:
 
     async def claim(self, tenant_id: str, key: CacheKey, holder: str) -> Claim:
         """See `CacheStore.claim`."""
-        name, keys = key.hex(), _TenantKeys(tenant_id)
-        answer = await self._run(
-            self._claim,
-            [keys.claim(name), keys.answer(name)],
-            [holder, int(LEASE_SECONDS * 1000)],
-        )
+        claim = _TenantKeys(tenant_id).claim(key.hex())
+        answer = await self._run(self._claim, [claim], [holder, int(LEASE_SECONDS * 1000)])
         return Claim(cast("bytes", answer).decode())
 
     async def release(self, tenant_id: str, key: CacheKey, holder: str, *, alone: bool) -> None:

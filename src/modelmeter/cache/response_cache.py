@@ -129,7 +129,7 @@ class ResponseCache:
                     raise
             ended = await flight.wait(ends - loop.time())
             if isinstance(ended, Stored):
-                if _is_fresh(ended, wish):
+                if _why_stale(ended, plan, wish) is None:
                     return CacheTurn(stored=ended)
             elif ended is not FlightEnd.FAILED:
                 return self._alone(place, plan, flight.miss)
@@ -139,25 +139,25 @@ class ResponseCache:
         self, place: Place, flight: Flight, plan: CachePlan, wish: ClientWish, ends: float
     ) -> CacheTurn:
         """The turn of the only one in this process who looks for this answer now."""
-        found = await self._look(place, wish)
+        found = await self._look(place, plan, wish)
         if isinstance(found, Stored):
             self._flights.end(place, flight, found)
             return CacheTurn(stored=found)
         flight.miss = found
         if found is CacheMiss.NOT_STORED:
             return self._go_alone(place, flight, plan)
-        if not self._store.shared or found in (CacheMiss.MAX_AGE, CacheMiss.UNAVAILABLE):
+        if not self._store.shared or found is CacheMiss.UNAVAILABLE:
             return self._leader(place, flight, plan, holder=None)
         return await self._claim(place, flight, plan, wish, ends)
 
-    async def _look(self, place: Place, wish: ClientWish) -> Stored | CacheMiss:
+    async def _look(self, place: Place, plan: CachePlan, wish: ClientWish) -> Stored | CacheMiss:
         try:
             found = await self._store.get(*place)
         except CacheUnavailableError as error:
             logger.debug("the cache was not asked: %s", error)
             return CacheMiss.UNAVAILABLE
-        if isinstance(found, Stored) and not _is_fresh(found, wish):
-            return CacheMiss.MAX_AGE
+        if isinstance(found, Stored):
+            return _why_stale(found, plan, wish) or found
         return found
 
     async def _claim(
@@ -173,16 +173,20 @@ class ResponseCache:
             except CacheUnavailableError:
                 flight.miss = CacheMiss.UNAVAILABLE
                 return self._leader(place, flight, plan, holder=None)
-            if claim is Claim.LEAD:
-                return self._leader(place, flight, plan, holder=holder)
-            if claim is Claim.ALONE or loop.time() >= ends:
+            if claim is Claim.ALONE or (claim is Claim.WAIT and loop.time() >= ends):
                 return self._go_alone(place, flight, plan)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LAST_LOOK_SECONDS)
-            found = await self._look(place, wish)
+            if claim is Claim.WAIT:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LAST_LOOK_SECONDS)
+            # The last holder may have kept its answer just before the claim was given.
+            found = await self._look(place, plan, wish)
             if isinstance(found, Stored):
                 self._flights.end(place, flight, found)
+                if claim is Claim.LEAD:
+                    await self._release(place, holder, alone=False)
                 return CacheTurn(stored=found)
+            if claim is Claim.LEAD:
+                return self._leader(place, flight, plan, holder=holder)
 
     def _leader(
         self, place: Place, flight: Flight, plan: CachePlan, *, holder: str | None
@@ -252,8 +256,11 @@ class ResponseCache:
                 logger.debug("a claim was not renewed: %s", error)
 
 
-def _is_fresh(stored: Stored, wish: ClientWish) -> bool:
-    return wish.max_age_seconds is None or stored.age_seconds <= wish.max_age_seconds
+def _why_stale(stored: Stored, plan: CachePlan, wish: ClientWish) -> CacheMiss | None:
+    """Why an answer is too old for a call; None: it is not. Agents may have rules of their own."""
+    if wish.max_age_seconds is not None and stored.age_seconds > wish.max_age_seconds:
+        return CacheMiss.MAX_AGE
+    return CacheMiss.EXPIRED if stored.age_seconds >= plan.ttl_seconds else None
 
 
 def _is_too_warm(request: CacheRequest, plan: CachePlan) -> bool:
