@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Coroutine
 
 import msgspec
 
@@ -57,7 +58,8 @@ class ResponseCache:
         self._policy = CachePolicy(settings)
         self._store = GuardedStore(store, clock)
         self._flights = Flights()
-        self._renewals: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Claims that are being renewed or given up."""
 
     @property
     def shared(self) -> bool:
@@ -110,7 +112,7 @@ class ResponseCache:
 
     async def close(self) -> None:
         """Release the store."""
-        for task in self._renewals:
+        for task in self._tasks:
             task.cancel()
         await self._store.close()
 
@@ -164,38 +166,53 @@ class ResponseCache:
         self, place: Place, flight: Flight, plan: CachePlan, wish: ClientWish, ends: float
     ) -> CacheTurn:
         """Lead among the nodes, or wait for the one that does."""
-        loop = asyncio.get_running_loop()
         holder = uuid.uuid4().hex
         pause = _FIRST_LOOK_SECONDS
-        while True:
-            try:
-                claim = await self._store.claim(*place, holder)
-            except CacheUnavailableError:
-                flight.miss = CacheMiss.UNAVAILABLE
-                return self._leader(place, flight, plan, holder=None)
-            if claim is Claim.ALONE or (claim is Claim.WAIT and loop.time() >= ends):
-                return self._go_alone(place, flight, plan)
-            if claim is Claim.WAIT:
+        try:
+            while (claim := await self._ask_claim(place, holder)) is Claim.WAIT:
+                if asyncio.get_running_loop().time() >= ends:
+                    return self._go_alone(place, flight, plan)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LAST_LOOK_SECONDS)
+                if (turn := await self._found(place, flight, plan, wish)) is not None:
+                    return turn
+            if claim is Claim.ALONE:
+                return self._go_alone(place, flight, plan)
             # The last holder may have kept its answer just before the claim was given.
-            found = await self._look(place, plan, wish)
-            if isinstance(found, Stored):
-                self._flights.end(place, flight, found)
-                if claim is Claim.LEAD:
-                    await self._release(place, holder, alone=False)
-                return CacheTurn(stored=found)
-            if claim is Claim.LEAD:
-                return self._leader(place, flight, plan, holder=holder)
+            if (turn := await self._found(place, flight, plan, wish)) is not None:
+                await self._release(place, holder, alone=False)
+                return turn
+        except CacheUnavailableError:
+            flight.miss = CacheMiss.UNAVAILABLE
+            return self._leader(place, flight, plan, holder=None)
+        except BaseException:
+            await self._release(place, holder, alone=False)
+            raise
+        return self._leader(place, flight, plan, holder=holder)
+
+    async def _ask_claim(self, place: Place, holder: str) -> Claim:
+        """Ask to the end: a caller that leaves meanwhile may be given the claim all the same."""
+        asking = asyncio.ensure_future(self._store.claim(*place, holder))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await asyncio.wait({asking})
+            raise
+
+    async def _found(
+        self, place: Place, flight: Flight, plan: CachePlan, wish: ClientWish
+    ) -> CacheTurn | None:
+        """The turn of a hit, and the end of its flight; None: there is no answer yet."""
+        found = await self._look(place, plan, wish)
+        if not isinstance(found, Stored):
+            return None
+        self._flights.end(place, flight, found)
+        return CacheTurn(stored=found)
 
     def _leader(
         self, place: Place, flight: Flight, plan: CachePlan, *, holder: str | None
     ) -> CacheTurn:
-        renewal = None
-        if holder is not None:
-            renewal = asyncio.create_task(self._renew(place, holder))
-            self._renewals.add(renewal)
-            renewal.add_done_callback(self._renewals.discard)
+        renewal = None if holder is None else self._start(self._renew(place, holder))
 
         async def conclude(answer: CachedAnswer | None, well: bool) -> None:
             if renewal is not None:
@@ -242,10 +259,20 @@ class ResponseCache:
         return fits
 
     async def _release(self, place: Place, holder: str, *, alone: bool) -> None:
+        """Give a claim up, also if the caller is cancelled meanwhile."""
+        await asyncio.shield(self._start(self._give_up(place, holder, alone=alone)))
+
+    async def _give_up(self, place: Place, holder: str, *, alone: bool) -> None:
         try:
             await self._store.release(*place, holder, alone=alone)
         except CacheUnavailableError as error:
             logger.debug("a claim was left to lapse: %s", error)
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _renew(self, place: Place, holder: str) -> None:
         while True:
