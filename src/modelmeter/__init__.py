@@ -5,14 +5,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from modelmeter.in_process import get_cost_tracker, get_llm_metrics
+    from modelmeter.in_process import LLMService, get_cost_tracker, get_llm_metrics
     from modelmeter.meter import Meter
 
-__all__ = ["Meter", "__version__", "get_cost_tracker", "get_llm_metrics"]
+__all__ = ["LLMService", "Meter", "__version__", "get_cost_tracker", "get_llm_metrics"]
 
 __version__ = version("modelmeter")
 
 _HOMES = {
+    "LLMService": "modelmeter.in_process",
     "Meter": "modelmeter.meter",
     "get_cost_tracker": "modelmeter.in_process",
     "get_llm_metrics": "modelmeter.in_process",

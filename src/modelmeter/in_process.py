@@ -4,20 +4,38 @@ import atexit
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
+
+from modelmeter.cache import ResponseCache
+from modelmeter.cache.opening import open_store
+from modelmeter.ledger import Ledger
+from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.memory import memory_ledger
-from modelmeter.record import SystemClock, Teams
-from modelmeter.service import cost_tracker, llm_metrics
+from modelmeter.meter import Meter, Pricer
+from modelmeter.record import Clock, SystemClock, Teams
+from modelmeter.service import cost_tracker, llm_metrics, llm_service, platform_service
+from modelmeter.service.by_loop import ByLoop
+from modelmeter.service.caching import CachingRouter
+from modelmeter.service.circuit import Circuits
+from modelmeter.service.llm_service import ServiceParts
+from modelmeter.service.process_cache import ProcessCache
 from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.service.router import Router
+from modelmeter.service.sdk.senders import SdkSender
 from modelmeter.settings.load import load_settings
 from modelmeter.settings.model import Settings
+from modelmeter.settings.surroundings import with_surroundings
 
 __all__ = [
     "CostTracker",
     "InProcess",
     "LLMMetrics",
+    "LLMService",
+    "PlatformService",
     "close_in_process",
     "get_cost_tracker",
     "get_llm_metrics",
@@ -28,6 +46,13 @@ _NS = 1_000_000_000
 _HELD_INTERVALS = 2
 _HELD_EXTRA_SECONDS = 1.0
 _CONFIG_VARIABLE = "MODELMETER_CONFIG"
+
+
+class _LoopParts(msgspec.Struct, frozen=True):
+    """What each event loop has of its own."""
+
+    sender: SdkSender
+    answers: CachingRouter
 
 
 class InProcess:
@@ -42,26 +67,70 @@ class InProcess:
             SettingsError: the configuration cannot be used.
             LedgerError: the ledger cannot be used.
         """
-        from modelmeter.wiring import open_ledger, price_book
+        from modelmeter.wiring import price_book
 
         config = environment.get(_CONFIG_VARIABLE)
         settings = load_settings(Path(config) if config else None, environment)
+        settings = with_surroundings(settings, environment)
         if config is None and "ledger" not in settings.model_fields_set:
             settings = settings.model_copy(update={"ledger": memory_ledger()})
         self.settings: Settings = settings
         self.clock = SystemClock()
         self.pricer = price_book(settings)
+        opened = _opened(settings, self.pricer)
         self.ledger = ProcessLedger(
-            settings.ledger,
-            open_ledger(settings, self.pricer).writer,
-            wait_seconds=settings.limits.ledger_wait_seconds,
+            settings.ledger, opened.writer, wait_seconds=settings.limits.ledger_wait_seconds
         )
         self.teams = Teams(settings.teams)
         self.time_zone = ZoneInfo(settings.time_zone)
+        self.cache = _cache(settings, self.ledger, self.clock)
+        self._circuits = Circuits(settings.routing, self.clock)
+        self._parts = ByLoop(self._new_parts)
+
+    def meter(self) -> Meter:
+        """The meter for the event loop that runs now."""
+        return Meter(self.ledger.of_running_loop(), self.pricer, self.clock)
+
+    def sender(self) -> SdkSender:
+        """The providers' SDKs for the event loop that runs now."""
+        return self._parts.of_running_loop().sender
+
+    def answers(self) -> CachingRouter:
+        """What gives answers in the event loop that runs now."""
+        return self._parts.of_running_loop().answers
+
+    def _new_parts(self) -> "_LoopParts":
+        from modelmeter.wiring import bounding_of
+
+        settings, ledger = self.settings, self.ledger.of_running_loop()
+        bounding = bounding_of(settings, ledger, self.pricer, self.clock)
+        router = Router(settings, self.clock, bounding, self._circuits)
+        sender = SdkSender(settings.providers, settings.limits)
+        return _LoopParts(sender, CachingRouter(router, self.cache))
 
     def close(self) -> None:
         """Commit what was handed in, and release the ledger."""
+        if self.cache is not None:
+            self.cache.close()
         self.ledger.close()
+
+
+def _opened(settings: Settings, pricer: Pricer) -> Ledger:
+    """The ledger, with the budgets of the configuration if it has any."""
+    from modelmeter.wiring import open_ledger, put_budgets
+
+    # A ledger in memory lasts as long as somebody is connected to it.
+    with closing(connect_writer(settings.ledger)):
+        if settings.budgets:
+            put_budgets(settings)
+        return open_ledger(settings, pricer)
+
+
+def _cache(settings: Settings, ledger: ProcessLedger, clock: Clock) -> ProcessCache | None:
+    if not settings.cache.enabled:
+        return None
+    store = open_store(settings.cache, clock)
+    return ProcessCache(ResponseCache(settings.cache, store, clock), ledger)
 
 
 class LLMMetrics(llm_metrics.LLMMetrics):
@@ -85,6 +154,30 @@ class CostTracker(cost_tracker.CostTracker):
         super().__init__(
             here.ledger, here.teams, here.pricer, here.clock, here.time_zone, daily_budget
         )
+
+
+class LLMService(llm_service.LLMService):
+    """Completions, streams and embeddings, metered in this process' ledger."""
+
+    def __init__(self) -> None:
+        here = in_process()
+        super().__init__(
+            ServiceParts(
+                meter=here.meter,
+                sender=here.sender,
+                answers=here.answers,
+                teams=here.teams,
+                clock=here.clock,
+            )
+        )
+
+
+class PlatformService(platform_service.PlatformService):
+    """The platform's calls, metered in this process' ledger."""
+
+    def __init__(self) -> None:
+        here = in_process()
+        super().__init__(LLMService(), here.ledger, here.clock, here.time_zone)
 
 
 class _Held:

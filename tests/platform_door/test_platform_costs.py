@@ -37,7 +37,7 @@ BEFORE_EXTENDED_ACCESS = datetime(2025, 6, 2, 12, tzinfo=UTC)
         ("anthropic.claude-v2:1", "bedrock", 0.008, 0.024),
         ("gemini-1.5-pro", "genai", 0.00125, 0.005),
         ("gemini-1.5-flash", "genai", 0.000075, 0.0003),
-        ("gemini-pro", "genai", 0.000125, 0.000375),
+        ("gemini-pro", "genai", 0.0005, 0.0015),
     ],
 )
 def test_the_platforms_models_have_their_published_price(

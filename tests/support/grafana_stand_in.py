@@ -35,8 +35,6 @@ class GrafanaStandIn:
     def answer(self, method: str, path: str, body: Any) -> Answer:
         """What Grafana would answer."""
         match (method, path.strip("/").split("/")):
-            case ("GET", ["api", "health"]):
-                return 200, {"database": "ok", "version": "12.1.1"}
             case ("GET", ["api", "folders", uid]):
                 if uid not in self.folders:
                     return 404, {"message": "folder not found", "status": "not-found"}
@@ -52,6 +50,10 @@ class GrafanaStandIn:
                 return 200, self.data_sources
             case ("POST", ["api", "datasources"]):
                 return self._add_data_source(body)
+            case ("GET", ["api", "dashboards", "uid", uid]):
+                if uid not in self.dashboards:
+                    return 404, {"message": "Dashboard not found"}
+                return 200, {"dashboard": self.dashboards[uid]["dashboard"], "meta": {}}
             case ("POST", ["api", "dashboards", "db"]):
                 return self._save(body)
             case ("POST", ["api", "annotations"]):

@@ -4,12 +4,13 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from http.client import HTTPException, HTTPMessage
-from typing import IO, Any, Final
+from http.client import HTTPException
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from modelmeter.alerts.annotations import RefuseRedirects
 from modelmeter.dashboards.panel_json import Json
 from modelmeter.errors import SettingsError, UpstreamError
 from modelmeter.record import ErrorType
@@ -33,21 +34,6 @@ class DataSource(msgspec.Struct, frozen=True):
     type: str
 
 
-class _Refuse(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the token to another host."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> None:
-        """Follow none."""
-
-
 class GrafanaApi:
     """
     One Grafana, with a service account's token.
@@ -65,7 +51,7 @@ class GrafanaApi:
             raise SettingsError(f"{url!r} is no address such as http://localhost:3000")
         self.url = url.rstrip("/")
         self._token = token
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Refuse)
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), RefuseRedirects)
 
     def ensure_folder(self, uid: str, title: str) -> bool:
         """
@@ -111,6 +97,16 @@ class GrafanaApi:
                 "jsonData": {"timeInterval": f"{scrape_interval_seconds:g}s", "httpMethod": "POST"},
             },
         )
+
+    def has_dashboard(self, uid: str) -> bool:
+        """
+        Whether there is a dashboard of this uid.
+
+        Raises:
+            UpstreamError: Grafana does not answer, or does not show it to this token.
+        """
+        path = f"/api/dashboards/uid/{quote(uid, safe='')}"
+        return self._ask("GET", path, missing_is_none=True) is not None
 
     def save_dashboard(self, dashboard: Json, folder_uid: str) -> str:
         """

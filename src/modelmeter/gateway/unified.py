@@ -14,6 +14,7 @@ import msgspec
 
 from modelmeter.errors import LLMServiceError, RefusedRequestError
 from modelmeter.gateway.admission import LIMIT_HEADER
+from modelmeter.gateway.answer_keeper import CACHE_HEADER
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door
@@ -25,9 +26,9 @@ from modelmeter.gateway.upstream import Upstream
 from modelmeter.meter import Meter
 from modelmeter.providers import dialect_for
 from modelmeter.record import Caller, Clock, ErrorType, Operation
-from modelmeter.service.attempt import Attempt
+from modelmeter.service.caching import CachingRouter, Reply
 from modelmeter.service.model_list import model_list, model_named
-from modelmeter.service.router import Errand, Router
+from modelmeter.service.router import Errand
 from modelmeter.service.wire_request import Asked
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import clean_identifier
@@ -67,7 +68,7 @@ class UnifiedParts(msgspec.Struct, frozen=True):
     outbound: Outbound
     upstream: Upstream
     meter: Meter
-    router: Router
+    answers: CachingRouter
     limits: Limits
     clock: Clock
     refusals: RefusalCounts
@@ -122,7 +123,7 @@ class Unified:
         )
         require_json(client)
         asked = _asked(operation, body)
-        named_itself = len(parts.router.routes.targets(asked.model)) == 1
+        named_itself = len(parts.answers.router.routes.targets(asked.model)) == 1
         sender = UnifiedSender(
             client, parts.doors, parts.outbound, parts.upstream, passes_key=named_itself
         )
@@ -133,6 +134,8 @@ class Unified:
             sender=sender,
             began_ns=began_ns,
             request_id=None if request_id is None else clean_identifier(request_id),
+            principal=sender.principal,
+            cache_control=header(client.headers, b"cache-control"),
             still_wanted=client.require_there,
         )
         await self._answer(client, asked, errand)
@@ -147,13 +150,13 @@ class Unified:
                     patience.reschedule(loop.time() + limits.drain_after_disconnect_seconds)
 
                 client.watch(left)
-                attempt = await self._parts.router.answer(asked, errand)
-                headers = _headers(attempt, errand)
+                reply = await self._parts.answers.answer(asked, errand)
+                headers = _headers(reply, errand)
                 if asked.streamed:
-                    async with aclosing(attempt.chunks()) as chunks:
-                        await self._stream(client, attempt, chunks, headers)
+                    async with aclosing(reply.chunks()) as chunks:
+                        await self._stream(client, reply, chunks, headers)
                 elif not client.gone:
-                    await client.answer(200, [_JSON, *headers], attempt.body)
+                    await client.answer(200, [_JSON, *headers], reply.body)
         except LLMServiceError:
             # One of them is a TimeoutError too: the provider's, not ours.
             raise
@@ -166,7 +169,7 @@ class Unified:
     async def _stream(
         self,
         client: ClientSide,
-        attempt: Attempt,
+        reply: Reply,
         chunks: AsyncGenerator[bytes, None],
         headers: Headers,
     ) -> None:
@@ -177,7 +180,7 @@ class Unified:
         drained = 0
         async for chunk in chunks:
             if client.gone:
-                attempt.caller_left()
+                reply.caller_left()
                 drained += len(chunk)
                 if drained > limits.drain_after_disconnect_bytes_max:
                     return
@@ -190,7 +193,7 @@ class Unified:
     async def _models(self, client: ClientSide, path: bytes) -> None:
         if client.scope["method"] not in ("GET", "HEAD"):
             raise RefusedRequestError("only GET", code="method_not_allowed", http_status=405)
-        routes = self._parts.router.routes
+        routes = self._parts.answers.router.routes
         if path == _MODELS:
             found: object = model_list(routes, self._parts.doors)
         else:
@@ -243,14 +246,18 @@ def _asked(operation: Operation, body: bytes) -> Asked:
     )
 
 
-def _headers(attempt: Attempt, errand: Errand) -> Headers:
-    """What answered, after how many attempts, and with which limit of ours."""
+def _headers(reply: Reply, errand: Errand) -> Headers:
+    """What answered, after how many attempts, and whether it was in the cache."""
     headers = [
-        (CALL_ID_HEADER, attempt.call_id.encode()),
-        (_PROVIDER_HEADER, attempt.target.provider.encode()),
-        (_MODEL_HEADER, attempt.target.model.encode("ascii", "replace")),
+        (CALL_ID_HEADER, reply.call_id.encode()),
+        (_PROVIDER_HEADER, reply.target.provider.encode()),
+        (_MODEL_HEADER, reply.target.model.encode("ascii", "replace")),
         (_ATTEMPTS_HEADER, str(errand.attempts).encode()),
     ]
+    if reply.age_seconds is not None:
+        headers += [(CACHE_HEADER, b"hit"), (b"age", b"%d" % reply.age_seconds)]
+    elif errand.cache_miss is not None:
+        headers.append((CACHE_HEADER, b"miss"))
     if errand.output_limit is not None:
         headers.append((LIMIT_HEADER, str(errand.output_limit).encode()))
     return headers

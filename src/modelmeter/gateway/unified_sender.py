@@ -45,6 +45,11 @@ class UnifiedSender:
         self._upstream = upstream
         self._key = _callers_key(client.headers) if passes_key else None
 
+    @property
+    def principal(self) -> bytes:
+        """Whose credentials are used: the caller's own, or the operator's."""
+        return b"operator" if self._key is None else b"caller " + self._key
+
     async def prepare(self, target: Target) -> None:
         """See `Sender.prepare`."""
         door = self._doors[target.provider]

@@ -13,7 +13,7 @@ _PREFIX = "memory:"
 # SQLite's shared store for the connections of one process: https://www.sqlite.org/src/file/src/memdb.c
 _URI = "file:/modelmeter-{name}?vfs=memdb"
 _BOUND = f"""
-CREATE TRIGGER entry_bound AFTER INSERT ON entry BEGIN
+CREATE TRIGGER IF NOT EXISTS entry_bound AFTER INSERT ON entry BEGIN
     DELETE FROM entry WHERE seq <= NEW.seq - {ENTRIES_MAX};
 END
 """  # noqa: S608 - a number from the constant above

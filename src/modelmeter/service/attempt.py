@@ -67,6 +67,8 @@ class Attempt:
         self.target = target
         self.body = b""
         """A whole answer."""
+        self.age_seconds: float | None = None
+        """It is new."""
         self._call = call
         self._wire = wire
         self._patience = patience
@@ -90,6 +92,16 @@ class Attempt:
     def outcome(self) -> Call | None:
         """The call's entry, once the answer has come to its end."""
         return self._call.outcome
+
+    @property
+    def succeeded(self) -> bool:
+        """The call has ended, and well."""
+        return self._call.succeeded
+
+    @property
+    def facts(self) -> ResponseFacts:
+        """What the answer said so far."""
+        return ResponseFacts() if self._observer is None else self._observer.facts()
 
     def caller_left(self) -> None:
         """Whoever asked is gone: however much is read on, the call counts as cancelled."""
@@ -274,13 +286,12 @@ class Attempt:
         )
 
     async def _settle(self, failure: ErrorType | None, *, sent: bool = True) -> None:
-        facts = ResponseFacts() if self._observer is None else self._observer.facts()
         answer = self._answer
         if failure is None and self._cancelled:
             failure = ErrorType.CANCELLED
         await self._call.finish(
             Ending(
-                facts=facts,
+                facts=self.facts,
                 http_status=None if answer is None else answer.status,
                 provider_request_id=None if answer is None else _request_id(answer.headers),
                 failure=failure,

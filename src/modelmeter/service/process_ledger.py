@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.ledger import Ledger, LedgerWriter
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.writer import Work
+from modelmeter.service.by_loop import ByLoop
 
 __all__ = ["ProcessLedger"]
 
@@ -27,11 +27,10 @@ class ProcessLedger:
     """
 
     def __init__(self, path: Path, writer: LedgerWriter, *, wait_seconds: float) -> None:
-        self._path = path
+        self.path = path
         self.writer = writer
         self._wait_seconds = wait_seconds
-        self._ledgers: WeakKeyDictionary[asyncio.AbstractEventLoop, Ledger] = WeakKeyDictionary()
-        self._ledgers_turn = threading.Lock()
+        self._ledgers = ByLoop(lambda: Ledger(writer, wait_seconds=wait_seconds))
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
         self._loop = asyncio.new_event_loop()
@@ -40,17 +39,15 @@ class ProcessLedger:
 
     def of_running_loop(self) -> Ledger:
         """The ledger for the event loop that runs in this thread."""
-        loop = asyncio.get_running_loop()
-        with self._ledgers_turn:
-            ledger = self._ledgers.get(loop)
-            if ledger is None:
-                ledger = Ledger(self.writer, wait_seconds=self._wait_seconds)
-                self._ledgers[loop] = ledger
-        return ledger
+        return self._ledgers.of_running_loop()
 
     def run(self, work: Coroutine[None, None, _T]) -> _T:
         """Run ``work`` in the process' own event loop and wait for its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def there(self, work: Coroutine[None, None, _T]) -> _T:
+        """Run ``work`` in the process' own event loop, from any other."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def tell(self, work: Work) -> None:
         """
@@ -90,7 +87,7 @@ class ProcessLedger:
         with self._reading:
             try:
                 if self._reader is None:
-                    self._reader = connect_reader(self._path)
+                    self._reader = connect_reader(self.path)
                 return query(self._reader)
             except sqlite3.Error as error:
                 raise LedgerUnavailableError(f"cannot read the ledger: {error}") from error

@@ -8,7 +8,7 @@ import stamina
 from modelmeter.errors import BudgetExceededError, LLMServiceError, RefusedRequestError
 from modelmeter.meter import CallOpening, Meter
 from modelmeter.meter.bounding import CHANGES_MAX, Bounding
-from modelmeter.record import Caller, Clock, ErrorType, new_call_id
+from modelmeter.record import CacheMiss, Caller, Clock, ErrorType, new_call_id
 from modelmeter.service.attempt import Attempt, Patience
 from modelmeter.service.circuit import Circuits
 from modelmeter.service.failures import is_transient, service_error
@@ -37,6 +37,12 @@ class Errand(msgspec.Struct):
     """Monotonic time at which the request was taken."""
     request_id: str | None = None
     """The caller's own id; it groups the attempts."""
+    principal: bytes = b""
+    """Whose credentials are used: stored answers are for no one else's."""
+    cache_control: bytes | None = None
+    """The caller's header."""
+    cache_miss: CacheMiss | None = None
+    """Why the response cache, if it was asked, had no answer."""
     attempts: int = 0
     """How many were made so far."""
     output_limit: int | None = None
@@ -46,11 +52,18 @@ class Errand(msgspec.Struct):
 
 
 class Router:
-    """Routes the requests of one process."""
+    """Routes the requests of one event loop."""
 
-    def __init__(self, settings: Settings, clock: Clock, bounding: Bounding) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        bounding: Bounding,
+        circuits: Circuits | None = None,
+    ) -> None:
+        """``circuits``: those of other routers of the process; None: this is the only one."""
         self.routes = Routes(settings)
-        self.circuits = Circuits(settings.routing, clock)
+        self.circuits = Circuits(settings.routing, clock) if circuits is None else circuits
         self._routing = settings.routing
         self._patience = Patience.of(settings.routing, settings.limits)
         self._clock = clock
@@ -184,6 +197,7 @@ class Router:
             output_tokens_max=facts.output_tokens_max,
             request_id=errand.request_id,
             attempt=min(errand.attempts, ATTEMPTS_MAX),
+            cache_miss=errand.cache_miss,
         )
 
     def _pause(self, error: Exception) -> bool | float:

@@ -239,7 +239,9 @@ def _tools(listed: list[dict[str, object]] | None) -> tuple[Tool, ...]:
         declarations = each.get("functionDeclarations", each.get("function_declarations"))
         for spec in declarations if isinstance(declarations, list) else ():
             if isinstance(spec, dict) and isinstance(spec.get("name"), str):
-                schema = spec.get("parameters") or spec.get("parametersJsonSchema")
+                # JSON of protocol buffers may name its fields either way; Google's SDK does both.
+                names = ("parameters", "parametersJsonSchema", "parameters_json_schema")
+                schema = next((spec[name] for name in names if spec.get(name)), None)
                 found.append(Tool(spec["name"], schema))
     return tuple(found)
 

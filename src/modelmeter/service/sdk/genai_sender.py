@@ -1,0 +1,186 @@
+"""Sends with Google's GenAI SDK."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from modelmeter.errors import UpstreamError
+from modelmeter.record import ErrorType, Operation
+from modelmeter.service.routes import Target
+from modelmeter.service.sdk.answers import (
+    Headers,
+    StreamedAnswer,
+    WholeAnswer,
+    key_of,
+    not_installed,
+)
+from modelmeter.service.sender import ProviderAnswer
+from modelmeter.service.wire_request import WireRequest
+from modelmeter.settings.limits import Limits
+from modelmeter.settings.model import ProviderSettings
+
+__all__ = ["GenAISender"]
+
+_JSON: Headers = [(b"content-type", b"application/json")]
+_EVENTS: Headers = [(b"content-type", b"text/event-stream")]
+_OK = 200
+_BAD_REQUEST = 400
+_MILLISECONDS = 1000
+
+
+class _Contents(msgspec.Struct):
+    contents: list[dict[str, object]]
+    config: dict[str, object] = msgspec.field(default_factory=dict, name="generationConfig")
+    system: msgspec.UnsetType | object = msgspec.field(
+        default=msgspec.UNSET, name="systemInstruction"
+    )
+    tools: msgspec.UnsetType | object = msgspec.UNSET
+    tool_config: msgspec.UnsetType | object = msgspec.field(
+        default=msgspec.UNSET, name="toolConfig"
+    )
+
+
+class _Text(msgspec.Struct):
+    text: str
+
+
+class _Content(msgspec.Struct):
+    parts: list[_Text]
+
+
+class _EmbedOne(msgspec.Struct):
+    content: _Content
+    dimensions: int | None = msgspec.field(default=None, name="outputDimensionality")
+
+
+class _Embed(msgspec.Struct):
+    requests: list[_EmbedOne]
+
+
+_contents = msgspec.json.Decoder(_Contents)
+_embed = msgspec.json.Decoder(_Embed)
+
+
+class GenAISender:
+    """One provider's connections."""
+
+    def __init__(self, name: str, settings: ProviderSettings, limits: Limits) -> None:
+        """
+        Raises:
+            RefusedRequestError: the SDK is not installed, or there is no key.
+        """
+        key = key_of(name, settings)
+        try:
+            import httpx2
+            from google import genai
+            from google.genai import types
+        except ImportError as error:
+            raise not_installed("Google GenAI", "genai") from error
+        # Given a client, the SDK takes it, and not another that may be installed too.
+        self._connections = httpx2.AsyncClient()
+        self._client = genai.Client(
+            api_key=key,
+            vertexai=False,
+            http_options=types.HttpOptions(
+                base_url=settings.base_url,
+                timeout=int(limits.upstream_total_timeout_seconds * _MILLISECONDS),
+                # Without it the SDK itself tries again, unseen, after some seconds.
+                retry_options=types.HttpRetryOptions(attempts=1),
+                httpx_async_client=self._connections,
+            ),
+        )
+
+    async def send(self, target: Target, request: WireRequest) -> ProviderAnswer:
+        """See `Sender.send`."""
+        import httpx2
+        from google.genai import errors
+
+        try:
+            if request.facts.operation is Operation.EMBED_CONTENT:
+                return await self._embedded(target, request.body)
+            return await self._generated(target, request)
+        except errors.APIError as error:
+            body = msgspec.json.encode(error.details)
+            return WholeAnswer(error.code or _BAD_REQUEST, _headers_of(error), body)
+        except httpx2.HTTPError as error:
+            raise _told(error) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aio.aclose()
+        await self._connections.aclose()
+        self._client.close()
+
+    async def _generated(self, target: Target, request: WireRequest) -> ProviderAnswer:
+        import httpx2
+        from google.genai import types
+
+        body = _contents.decode(request.body)
+        beside = {
+            "systemInstruction": body.system,
+            "tools": body.tools,
+            "toolConfig": body.tool_config,
+        }
+        given = {name: value for name, value in beside.items() if value is not msgspec.UNSET}
+        fields = {**body.config, **given}
+        config = types.GenerateContentConfig.model_validate(fields)
+        contents: types.ContentListUnion = [
+            types.Content.model_validate(content) for content in body.contents
+        ]
+        models = self._client.aio.models
+        if not request.facts.streamed:
+            whole = await models.generate_content(
+                model=target.model, contents=contents, config=config
+            )
+            return WholeAnswer(_OK, _JSON, _wire(whole))
+        stream = await models.generate_content_stream(
+            model=target.model, contents=contents, config=config
+        )
+
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                async for answer in stream:
+                    yield b"data: %b\n\n" % _wire(answer)
+            except httpx2.HTTPError as error:
+                raise _told(error) from error
+
+        return StreamedAnswer(_OK, _EVENTS, pieces(), lambda: None)
+
+    async def _embedded(self, target: Target, body: bytes) -> ProviderAnswer:
+        from google.genai import types
+
+        requests = _embed.decode(body).requests
+        config = types.EmbedContentConfig(output_dimensionality=requests[0].dimensions)
+        answer = await self._client.aio.models.embed_content(
+            model=target.model,
+            contents=[part.text for one in requests for part in one.content.parts],
+            config=config,
+        )
+        return WholeAnswer(_OK, _JSON, _wire(answer))
+
+
+def _wire(answer: object) -> bytes:
+    from google.genai import types
+
+    if not isinstance(answer, types.GenerateContentResponse | types.EmbedContentResponse):
+        raise UpstreamError("the SDK gave no answer", error_type=ErrorType.BAD_RESPONSE)
+    return answer.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def _told(error: Exception) -> UpstreamError:
+    import httpx2
+
+    if isinstance(error, httpx2.TimeoutException):
+        return UpstreamError("the provider did not answer in time", error_type=ErrorType.TIMEOUT)
+    return UpstreamError(
+        f"the provider could not be reached, or broke off: {error}",
+        error_type=ErrorType.CONNECTION,
+    )
+
+
+def _headers_of(error: Exception) -> Headers:
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    return [
+        (str(name).lower().encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
+        for name, value in headers.items()
+    ]

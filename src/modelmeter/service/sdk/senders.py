@@ -1,0 +1,67 @@
+"""The sender of a program: every provider through its own SDK."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from modelmeter.service.routes import Target
+from modelmeter.service.sender import ProviderAnswer
+from modelmeter.service.wire_request import WireRequest
+from modelmeter.settings.limits import Limits
+from modelmeter.settings.model import ProviderSettings
+
+__all__ = ["SdkSender"]
+
+
+class _ProviderSender(Protocol):
+    async def send(self, target: Target, request: WireRequest) -> ProviderAnswer: ...
+
+    async def close(self) -> None: ...
+
+
+class SdkSender:
+    """
+    See `Sender`; for one event loop, whose connections it keeps.
+
+    A provider's SDK is loaded, and its client made, when a model of it is first called.
+    """
+
+    def __init__(self, providers: Mapping[str, ProviderSettings], limits: Limits) -> None:
+        self._providers = providers
+        self._limits = limits
+        self._senders: dict[str, _ProviderSender] = {}
+
+    async def prepare(self, target: Target) -> None:
+        """See `Sender.prepare`."""
+        if target.provider not in self._senders:
+            # SDKs load for a second or so, and AWS's looks for credentials in the network.
+            made = await asyncio.to_thread(self._make, target)
+            self._senders.setdefault(target.provider, made)
+
+    async def send(self, target: Target, request: WireRequest) -> ProviderAnswer:
+        """See `Sender.send`."""
+        return await self._senders[target.provider].send(target, request)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        senders, self._senders = self._senders, {}
+        for sender in senders.values():
+            await sender.close()
+
+    def _make(self, target: Target) -> _ProviderSender:
+        settings, limits = self._providers[target.provider], self._limits
+        if target.kind == "openai":
+            from modelmeter.service.sdk.openai_sender import OpenAISender
+
+            return OpenAISender(target.provider, settings, limits)
+        if target.kind == "anthropic":
+            from modelmeter.service.sdk.anthropic_sender import AnthropicSender
+
+            return AnthropicSender(target.provider, settings, limits)
+        if target.kind == "bedrock":
+            from modelmeter.service.sdk.bedrock_sender import BedrockSender
+
+            return BedrockSender(target.provider, settings, limits)
+        from modelmeter.service.sdk.genai_sender import GenAISender
+
+        return GenAISender(target.provider, settings, limits)
