@@ -44,6 +44,7 @@ from modelmeter.pricing.catalogue_file import load_catalogue
 from modelmeter.pricing.override_checks import unmatched_overrides
 from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import PROVIDER_KINDS, dialect_for
+from modelmeter.providers.openai.tokenizer import load_tokenizers
 from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.service.caching import CachingRouter
 from modelmeter.service.router import Router
@@ -158,6 +159,8 @@ def _refusal_of_unknown(settings: Settings, pricer: PriceBook) -> Knows | None:
 def bounding_of(settings: Settings, ledger: Ledger, pricer: PriceBook, clock: Clock) -> Bounding:
     """What bounds calls for the budgets and throttles of a ledger that `open_ledger` opened."""
     dialects = {kind: dialect_for(kind) for kind in PROVIDER_KINDS}
+    if settings.budgets or settings.throttles:
+        load_tokenizers()
     bound = DemandBound(pricer, dialects.__getitem__)
     return Bounding(gates_of(ledger), bound, dialects.__getitem__, clock, settings.budgeting)
 
