@@ -4,7 +4,7 @@ RUN := .venv/bin
 PYTEST := $(RUN)/python -m pytest
 INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 
-.PHONY: help demo test lint bench soak servers generated clean
+.PHONY: help demo test lint bench soak servers generated screenshots clean
 
 help:  ## show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -38,6 +38,10 @@ generated: .venv/.synced  ## write the committed dashboards and rules anew
 	$(RUN)/modelmeter dashboard --shape bare > deploy/grafana/dashboards/llm_usage_dashboard.json
 	$(RUN)/modelmeter dashboard rules > deploy/prometheus_rules.yml
 	$(RUN)/modelmeter dashboard rules --kubernetes > deploy/kubernetes/prometheus_rule.yaml
+
+screenshots: .venv/.synced servers  ## take the README's pictures of the page from the demo
+	fc-list | grep -q Inter || { $(INSTALL) fonts-inter >/dev/null; }
+	PYTHONPATH=tests/page $(RUN)/python tests/page/take_pictures.py
 
 lint: .venv/.synced  ## linter, format, strict types, floors of the house
 	$(RUN)/ruff check .

@@ -16,6 +16,7 @@ Every error modelmeter raises on purpose.
     │   ├── LedgerFormatError    … ever: not a ledger, damaged, or of a newer version
     │   └── LedgerConflictError  … because the call is settled already
     ├── CacheUnavailableError    the response cache's store does not answer
+    ├── CatalogueError           a file of prices cannot be used
     ├── UnknownModelError        no price is known
     └── LLMServiceError          no provider gave an answer
         ├── APIKeyError          … because a key is missing or wrong
@@ -33,6 +34,7 @@ __all__ = [
     "APIKeyError",
     "BudgetExceededError",
     "CacheUnavailableError",
+    "CatalogueError",
     "LLMServiceError",
     "LLMTimeoutError",
     "LedgerConflictError",
@@ -213,6 +215,12 @@ class CacheUnavailableError(ModelmeterError):
     """The response cache's store does not answer; calls go on without it."""
 
     code = "cache_unavailable"
+
+
+class CatalogueError(ModelmeterError):
+    """A file of prices is missing, broken, or no catalogue."""
+
+    code = "price_catalogue"
 
 
 class UnknownModelError(ModelmeterError):

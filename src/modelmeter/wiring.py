@@ -40,9 +40,11 @@ from modelmeter.ledger.database import connect_writer
 from modelmeter.meter import Knows, Meter, Pricer, lost_call, refused_call
 from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
+from modelmeter.pricing.catalogue_file import load_catalogue
 from modelmeter.pricing.override_checks import unmatched_overrides
 from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import PROVIDER_KINDS, dialect_for
+from modelmeter.providers.openai.tokenizer import load_tokenizers
 from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.service.caching import CachingRouter
 from modelmeter.service.router import Router
@@ -71,6 +73,7 @@ def price_book(settings: Settings) -> PriceBook:
         {name: provider.kind for name, provider in providers.items()},
         {name: provider.region for name, provider in providers.items() if provider.region},
         Overrides(settings.prices),
+        load_catalogue(settings.prices.catalogue),
     )
 
 
@@ -156,6 +159,8 @@ def _refusal_of_unknown(settings: Settings, pricer: PriceBook) -> Knows | None:
 def bounding_of(settings: Settings, ledger: Ledger, pricer: PriceBook, clock: Clock) -> Bounding:
     """What bounds calls for the budgets and throttles of a ledger that `open_ledger` opened."""
     dialects = {kind: dialect_for(kind) for kind in PROVIDER_KINDS}
+    if settings.budgets or settings.throttles:
+        load_tokenizers()
     bound = DemandBound(pricer, dialects.__getitem__)
     return Bounding(gates_of(ledger), bound, dialects.__getitem__, clock, settings.budgeting)
 
@@ -261,6 +266,7 @@ async def _app_around(
         scrape_interval_seconds=settings.scrape_interval_seconds,
         cache=cache,
         budgets=budgets,
+        catalogue=pricer.catalogue,
     )
     web = WebMount(WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal))
     notifier = _notifier(settings, clock)

@@ -105,19 +105,25 @@ def test_no_simulated_call_costs_more_than_its_bound(simulator: Client) -> None:
         assert facts.tokens.total <= bound.tokens
 
 
-def _text(tokens: TokenCounts) -> str:
-    """A text that has so many tokens even where each byte is one."""
+def short_texts(count: int) -> list[str]:
+    """So many bytes in texts too short to be counted by a tokenizer: each may be a token."""
+    return ["x" * min(200, count - start) for start in range(0, count, 200)]
+
+
+def _texts(tokens: TokenCounts) -> list[str]:
+    """Texts that have so many tokens even where each byte is one."""
     written = tokens.cache_write_5m + tokens.cache_write_1h
-    return "x" * (tokens.input + tokens.cache_read + written)
+    return short_texts(tokens.input + tokens.cache_read + written)
 
 
 def _request_behind(name: str, case: Documented) -> dict[str, object]:
     """A request that an answer with these counts can be for."""
-    text = _text(case.tokens)
+    texts = _texts(case.tokens)
     output = case.tokens.output + case.tokens.reasoning + case.tokens.audio_output
     if name == "chat":
+        said: list[dict[str, object]] = [{"type": "text", "text": text} for text in texts]
         parts = [
-            {"type": "text", "text": text},
+            *said,
             {"type": "input_audio", "input_audio": {"data": SOUND, "format": "mp3"}},
         ]
         return {
@@ -129,17 +135,19 @@ def _request_behind(name: str, case: Documented) -> dict[str, object]:
         }
     if name == "responses":
         more = {"max_output_tokens": output, "prompt_cache_retention": "24h"}
-        return {**case.request, "input": text, "service_tier": "flex", **more}
+        content = [{"type": "input_text", "text": text} for text in texts]
+        asks = [{"role": "user", "content": content}]
+        return {**case.request, "input": asks, "service_tier": "flex", **more}
     if name == "messages":
         system = {
             "type": "text",
-            "text": text,
+            "text": "".join(texts),
             "cache_control": {"type": "ephemeral", "ttl": "1h"},
         }
         return {**case.request, "system": [system], "max_tokens": output}
     if name.startswith("generateContent"):
         parts = [
-            {"text": text},
+            {"text": "".join(texts)},
             {"inlineData": {"mimeType": "audio/mp3", "data": SOUND}},
             {"inline_data": {"mime_type": "image/png", "data": PICTURE}},
         ]
@@ -208,7 +216,8 @@ def test_no_usage_within_the_bytes_and_the_limit_costs_more(
     tier = None if tier == "optimized" and kind != "bedrock" else tier
     region = region if kind == "anthropic" else None
     marks = {"cache_control": {"ttl": "1h"}, "cachePoint": {"ttl": "1h"}}
-    body = json.dumps({**marks, "text": "x" * sum(split), "service_tier": tier or "auto"}).encode()
+    said = {"texts": short_texts(sum(split)), "service_tier": tier or "auto"}
+    body = json.dumps({**marks, **said}).encode()
     request = BoundRequest(
         provider=kind,
         kind=kind,
@@ -265,6 +274,7 @@ def test_an_image_counts_by_its_rule_and_not_by_its_bytes() -> None:
 @pytest.mark.parametrize(
     ("kind", "path", "body"),
     [
+        ("openai", "/chat/completions", {"model": "gpt-5", "messages": [], "data_sources": [{}]}),
         ("openai", "/responses", {"model": "gpt-5", "input": "go on", "previous_response_id": "r"}),
         ("openai", "/responses", {"model": "gpt-5", "input": "?", "conversation": {"id": "c"}}),
         (
@@ -336,6 +346,47 @@ def test_a_tool_that_the_provider_runs_reads_the_window_again_each_time() -> Non
 
     assert bound.cost is not None
     assert price.cost <= bound.cost
+
+
+def test_a_model_that_searches_unasked_is_bounded_with_its_searches() -> None:
+    model = "gpt-4o-search-preview"
+    used = TokenCounts(input=128_000, output=10)
+    price = BOOK.price("openai", model, used, AT_NS, tools=ToolCalls(web_search=1))
+
+    bound = bound_of("openai", chat(model=model, max_completion_tokens=10))
+
+    assert bound.cost is not None
+    assert price.cost <= bound.cost
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "body", "least"),
+    [
+        (
+            "anthropic",
+            "/v1/messages",
+            {"model": "claude-haiku-4-5", "thinking": {"budget_tokens": 2000}},
+            2001,
+        ),
+        (
+            "bedrock",
+            "/model/anthropic.claude-haiku-4-5-20251001-v1%3A0/converse",
+            {"additionalModelRequestFields": {"thinking": {"budget_tokens": 2000}}},
+            2001,
+        ),
+        ("openai", "/responses", {"model": "gpt-5", "input": "hi"}, 16),
+        ("openai", "/chat/completions", {"model": "gpt-4o", "messages": []}, 1),
+    ],
+)
+def test_no_limit_is_lowered_below_what_the_provider_takes(
+    kind: str, path: str, body: object, least: int
+) -> None:
+    request = read(kind, path, body)
+    demand = dialect_for(kind).demand(
+        request.operation, request.model, request.upstream_body, request.output_tokens_max
+    )
+
+    assert demand.output_tokens_min == least
 
 
 def test_every_answer_asked_for_is_paid_for() -> None:

@@ -32,6 +32,11 @@ ALERTS: list[dict[str, Any]] = [
 RECORDED: list[dict[str, Any]] = [
     rule for group in GROUPS for rule in group["rules"] if "record" in rule
 ]
+TESTS: list[dict[str, Any]] = [
+    test
+    for case in sorted(CASES.glob("*.yml"))
+    for test in yaml.safe_load(case.read_text())["tests"]
+]
 NAMES = sorted({rule["alert"] for rule in ALERTS})
 OF_PROMETHEUS = {
     "up": {"job", "instance"},
@@ -55,7 +60,7 @@ def test_promtool_has_nothing_against_the_rules() -> None:
     assert f"{len(ALERTS) + len(RECORDED)} rules found" in out
 
 
-@pytest.mark.parametrize("case", ["errors", "cost", "gateway"])
+@pytest.mark.parametrize("case", ["errors", "cost", "cost_of_days", "gateway"])
 def test_alerts_fire_when_they_should(case: str, tmp_path: Path) -> None:
     shutil.copy(RULES, tmp_path / "prometheus_rules.yml")
     shutil.copy(CASES / f"{case}.yml", tmp_path)
@@ -65,12 +70,9 @@ def test_alerts_fire_when_they_should(case: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_alert_is_seen_firing_and_silent_before_and_after(name: str) -> None:
-    tests = [
-        test for case in CASES.glob("*.yml") for test in yaml.safe_load(case.read_text())["tests"]
-    ]
     seen: list[list[bool]] = [
         [bool(each["exp_alerts"]) for each in test["alert_rule_test"] if each["alertname"] == name]
-        for test in tests
+        for test in TESTS
     ]
     firing = [states for states in seen if True in states]
 
@@ -83,8 +85,7 @@ def test_each_severity_and_threshold_is_expected_somewhere() -> None:
     """Two rules of one alert, such as 50 % and 80 % of a budget, each have a case."""
     expected = {
         (each["alertname"], tuple(sorted(alert["exp_labels"].items())))
-        for case in CASES.glob("*.yml")
-        for test in yaml.safe_load(case.read_text())["tests"]
+        for test in TESTS
         for each in test["alert_rule_test"]
         for alert in each["exp_alerts"]
     }

@@ -98,6 +98,8 @@ def test_json_is_exact_beyond_sixty_four_bits(ledger: Path) -> None:
         "from": "2026-10-24T00:00:00+02:00",
         "to": "2026-10-27T00:00:00+01:00",
         "by": "team",
+        "warning": "1 calls have no known price and count as $0.00 here; "
+        "`modelmeter prices check` names their models.",
         "total": {
             "calls": 5,
             "errors": 1,

@@ -110,7 +110,7 @@ class DemandBound:
         )
 
     def _tokens(self, request: BoundRequest, demand: RequestDemand) -> _Tokens:
-        text = demand.text_bytes + demand.hidden_tokens
+        text = demand.text_bytes - demand.tokens_saved + demand.hidden_tokens
         media = demand.media_tokens
         if demand.unseen or demand.tool_rounds:
             read = max(self._window(request) * (demand.tool_rounds + 1), text + media)

@@ -19,6 +19,7 @@ from modelmeter.settings.budgets import BUDGETS_MAX
 __all__ = [
     "Source",
     "StoredBudget",
+    "forget_slices",
     "read_budgets",
     "read_revision",
     "recount",
@@ -49,10 +50,20 @@ VALUES (?, ?, ?, ?, 0, 0)
 ON CONFLICT (budget_id, start_ns) DO UPDATE SET
     settled_whole = excluded.settled_whole, settled_pico = excluded.settled_pico
 """
+_OLDEST = "SELECT min(start_ns) FROM budget_window WHERE budget_id = ?"
+_FORGET = """
+DELETE FROM budget_window
+WHERE budget_id = ? AND start_ns < ? AND reserved_whole = 0 AND reserved_pico = 0
+"""
 _COUNT_FROM = "UPDATE budget SET counted_from_ns = ? WHERE id = ?"
 _REVISION = "SELECT revision FROM budget_revision"
 _PATH = "SELECT file FROM pragma_database_list WHERE name = 'main'"
 _REVISE = "UPDATE budget_revision SET revision = revision + 1"
+
+_LENGTHS_KEPT_MAX = 8
+"""Lengths of a rolling window after which its slices are forgotten."""
+_LENGTHS_KEPT = 4
+"""Lengths of which the slices stay then."""
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Budget)
@@ -166,6 +177,25 @@ def recount(connection: sqlite3.Connection, stored: StoredBudget, from_ns: int) 
     connection.execute(_COUNT_FROM, (from_ns, stored.id))
     _revise(connection)
     return msgspec.structs.replace(stored, counted_from_ns=from_ns)
+
+
+def forget_slices(connection: sqlite3.Connection, stored: StoredBudget, now_ns: int) -> None:
+    """
+    Drop slices that a rolling window has long left, inside a transaction; many at once.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be written now.
+    """
+    window = stored.budget.window
+    length = now_ns - counted_from(window, now_ns)
+    ((oldest,),) = connection.execute(_OLDEST, (stored.id,)).fetchall()
+    if oldest is None or oldest >= now_ns - _LENGTHS_KEPT_MAX * length:
+        return
+    from_ns = counted_from(window, now_ns - _LENGTHS_KEPT * length)
+    connection.execute(_FORGET, (stored.id, from_ns))
+    if from_ns > stored.counted_from_ns:
+        connection.execute(_COUNT_FROM, (from_ns, stored.id))
+        _revise(connection)
 
 
 def _agrees(connection: sqlite3.Connection, budgets: Sequence[Budget]) -> bool:

@@ -17,14 +17,6 @@ INSERT OR REPLACE INTO budget_window (budget_id, start_ns, {_COLUMNS})
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
 FROM json_each(?)
 """  # noqa: S608 - see above
-_FORGET = """
-DELETE FROM budget_window
-WHERE budget_id = ? AND start_ns < ? AND reserved_whole = 0 AND reserved_pico = 0
-"""
-
-_SPANS_KEPT = 4
-"""Lengths of a rolling window after which its slices are forgotten."""
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -93,12 +85,6 @@ class Standings:
         if rows:
             self._connection.execute(_WRITE, (_encode(rows).decode(),))
         return {row[0] for row in rows}
-
-    def forget(self, rule: Rule, now_ns: int) -> None:
-        """Drop slices that a rolling window does not reach any more."""
-        from_ns = rule.counted_from(now_ns)
-        length = now_ns - from_ns
-        self._connection.execute(_FORGET, (rule.id, from_ns - _SPANS_KEPT * length))
 
     def _read_span(self, budget_id: int, from_ns: int) -> None:
         key = (budget_id, from_ns)

@@ -2,8 +2,6 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 
@@ -14,6 +12,7 @@ from modelmeter.budgets.decision import in_units
 from modelmeter.budgets.definitions import Source, StoredBudget, read_budgets
 from modelmeter.budgets.sums import settled_by
 from modelmeter.budgets.windows import LAST_NS, Slice, WindowKind, counted_from, slice_of
+from modelmeter.ledger.snapshot import one_picture
 from modelmeter.record import PICO_PER_USD
 
 __all__ = [
@@ -130,7 +129,7 @@ def budget_states(connection: sqlite3.Connection, now_ns: int) -> list[BudgetSta
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    with _one_picture(connection):
+    with one_picture(connection):
         return [_state(connection, stored, now_ns) for stored in read_budgets(connection)]
 
 
@@ -141,7 +140,7 @@ def budget_details(connection: sqlite3.Connection, name: str, now_ns: int) -> Bu
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    with _one_picture(connection):
+    with one_picture(connection):
         for stored in read_budgets(connection):
             if stored.budget.name == name:
                 return BudgetDetails(
@@ -151,19 +150,6 @@ def budget_details(connection: sqlite3.Connection, name: str, now_ns: int) -> Bu
                     spenders=_spenders(connection, stored.budget, now_ns),
                 )
         return None
-
-
-@contextmanager
-def _one_picture(connection: sqlite3.Connection) -> Iterator[None]:
-    """A transaction of its own, or the one that its caller is in."""
-    if connection.in_transaction:
-        yield
-        return
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def _span(budget: Budget, now_ns: int) -> Slice:

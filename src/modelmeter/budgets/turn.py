@@ -8,7 +8,7 @@ import msgspec
 
 from modelmeter.budgets.budget import Who, amount_of_bound, amount_of_call, who_calls
 from modelmeter.budgets.decision import Claim, decide, in_units
-from modelmeter.budgets.definitions import StoredBudget, recount
+from modelmeter.budgets.definitions import StoredBudget, forget_slices, recount
 from modelmeter.budgets.events import BudgetEvent, insert_events
 from modelmeter.budgets.refusal import exceeded
 from modelmeter.budgets.rule import Rule, Told
@@ -120,7 +120,7 @@ class BudgetTurn:
         for changed in self._standings.write():
             of_changed = self._rules.get(changed)
             if of_changed is not None and of_changed.budget.window.rolls:
-                self._standings.forget(of_changed, self._now_ns)
+                forget_slices(connection, of_changed.stored, self._now_ns)
 
     def committed(self) -> None:
         """See `Turn.committed`."""

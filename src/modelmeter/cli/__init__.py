@@ -14,6 +14,7 @@ from modelmeter.cli.demo import demo
 from modelmeter.cli.explain import explain
 from modelmeter.cli.key import app as key_app
 from modelmeter.cli.price import price
+from modelmeter.cli.prices import app as prices_app
 from modelmeter.cli.report import report
 from modelmeter.cli.reprice import reprice
 from modelmeter.cli.serve import serve
@@ -40,6 +41,7 @@ app.command("reprice", no_args_is_help=True)(reprice)
 app.add_typer(budget_app, name="budget")
 app.add_typer(cache_app, name="cache")
 app.add_typer(key_app, name="key")
+app.add_typer(prices_app, name="prices")
 app.add_typer(dashboard_app, name="dashboard")
 app.command("annotate")(annotate)
 app.command("check")(check)

@@ -25,7 +25,7 @@ from modelmeter.settings.model import Settings
 from modelmeter.simulator.server import SimulatorServer
 from modelmeter.simulator.settings import SimulatorSettings
 from modelmeter.simulator.traffic import TrafficGenerator
-from modelmeter.wiring import gateway_app, open_ledger, price_book
+from modelmeter.wiring import gateway_app, open_ledger, price_book, put_budgets
 
 __all__ = ["Demonstration"]
 
@@ -36,6 +36,8 @@ _UTC = ZoneInfo("UTC")
 _FAILURES = {"openai": 0.02, "anthropic": 0.02, "bedrock": 0.01, "genai": 0.03}
 _TRAFFIC_RATE = 6.0
 """Times the agents' own pace, so that a minute shows something."""
+_TRAFFIC_RATE_AFTER_PAST = 1.0
+"""Beside a past, which is calmer; more would stand on its charts like a tower."""
 
 
 _PAGE = "/?range=15m"
@@ -43,11 +45,34 @@ _PAGE_OF_PAST = "/?range=30d"
 _REPEATED_SHARE = 0.25
 _BUDGETS = (
     {"name": "company-month", "window": "month", "limit_usd": "400"},
-    {"name": "meetmind-day", "team": "meetmind", "window": "day", "limit_usd": "12"},
+    {"name": "meetmind-day", "team": "meetmind", "window": "day", "limit_usd": "24"},
     {"name": "globex-week", "tenant": "globex", "window": "week", "limit_usd": "40"},
     {"name": "triage-hour", "agent": "supportbot.triage", "window": "hour", "limit_calls": 20_000},
 )
 """Of a size that a few minutes of the demo move."""
+_STOPPING_BUDGETS = (
+    {
+        "name": "meetmind-minute",
+        "team": "meetmind",
+        "window": "rolling",
+        "seconds": 60,
+        "limit_usd": "0.80",
+        "at_limit": "block",
+    },
+    {
+        "name": "research-minute",
+        "team": "research",
+        "window": "rolling",
+        "seconds": 60,
+        "limit_usd": "0.14",
+        "at_limit": "downgrade",
+        "downgrade": {
+            "claude-sonnet-4-6": "claude-haiku-4-5",
+            "gemini-2.5-pro": "gemini-2.5-flash",
+        },
+    },
+)
+"""Small enough that a minute shows a warning, a refusal and a cheaper model."""
 
 
 class Demonstration:
@@ -77,6 +102,7 @@ class Demonstration:
         async with SimulatorServer(profile) as simulator:
             settings = self._settings(simulator.url, port)
             pricer = price_book(settings)
+            await asyncio.to_thread(put_budgets, settings)
             ledger = await asyncio.to_thread(open_ledger, settings, pricer)
             try:
                 if days is not None:
@@ -95,8 +121,9 @@ class Demonstration:
                             end_streams=app.end_streams,
                         )
                     )
-                    page = _PAGE if days is None else _PAGE_OF_PAST
-                    await self._show(f"http://127.0.0.1:{port}", page, stop, seconds, began)
+                    await self._show(
+                        f"http://127.0.0.1:{port}", stop, seconds, began, has_past=days is not None
+                    )
                     stop_server.set()
                     await serving
             finally:
@@ -111,7 +138,10 @@ class Demonstration:
                 "ledger": self._ledger_path,
                 "version": "demo",
                 "cache": {"enabled": True},
-                "budgets": [{**budget, "at_limit": "alert"} for budget in _BUDGETS],
+                "budgets": [
+                    *({**budget, "at_limit": "alert"} for budget in _BUDGETS),
+                    *_STOPPING_BUDGETS,
+                ],
                 "limits": {"drain_after_disconnect_seconds": 2, "shutdown_drain_seconds": 3},
                 "providers": {
                     "openai": {"base_url": f"{simulator}/openai/v1"},
@@ -123,9 +153,18 @@ class Demonstration:
         )
 
     async def _show(
-        self, url: str, page: str, stop: asyncio.Event, seconds: float | None, began: datetime
+        self,
+        url: str,
+        stop: asyncio.Event,
+        seconds: float | None,
+        began: datetime,
+        *,
+        has_past: bool,
     ) -> None:
         """Let the agents call, and show what the ledger says about it."""
+        page, rate = (
+            (_PAGE_OF_PAST, _TRAFFIC_RATE_AFTER_PAST) if has_past else (_PAGE, _TRAFFIC_RATE)
+        )
         self._console.print(
             f"Page     {url}{page}\nGateway  {url}\nMetrics  {url}/metrics\n"
             f"Ledger   {self._ledger_path}\n"
@@ -134,9 +173,7 @@ class Demonstration:
         )
         if self._opens_page and self._console.is_terminal:
             await asyncio.to_thread(open_page, url + page)
-        traffic = TrafficGenerator(
-            url, seed=self._seed, rate=_TRAFFIC_RATE, repeated_share=_REPEATED_SHARE
-        )
+        traffic = TrafficGenerator(url, seed=self._seed, rate=rate, repeated_share=_REPEATED_SHARE)
         calling = asyncio.create_task(traffic.run(stop))
         connection = connect_reader(self._ledger_path)
         with (

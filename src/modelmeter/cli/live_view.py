@@ -1,6 +1,7 @@
 """What the demo shows while it runs: teams' spending, models' speed, what fails."""
 
 import sqlite3
+import time
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from statistics import quantiles
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelmeter.cli.figures import count_text, inert, milliseconds_text, money_text
+from modelmeter.cli.live_budgets import live_budgets
 from modelmeter.ledger.reader import CallFilter, GroupBy, latest_calls, report
 from modelmeter.record import ErrorType
 
@@ -25,7 +27,9 @@ def live_view(connection: sqlite3.Connection, began: datetime) -> Group:
     since_ns = int(began.timestamp()) * 1_000_000_000
     recent = latest_calls(connection, CallFilter(since_ns=since_ns), limit=_RECENT_CALLS)
     # The longest table stands last: a low terminal cuts it, not what fails.
-    return Group(_teams(connection, began), _errors(recent), _models(recent))
+    now_ns = time.time_ns()
+    budgets = live_budgets(connection, now_ns)
+    return Group(_teams(connection, began), *budgets, _errors(recent), _models(recent))
 
 
 def _teams(connection: sqlite3.Connection, began: datetime) -> Table:

@@ -91,11 +91,19 @@ def print_report(result: "Report", span: str, by: str) -> None:
     if Measurement.get(console, unbounded, table).maximum > console.width:
         table = _table(result, span, by, bars=False)
     console.print(table)
-    if result.total.unpriced_calls:
-        console.print(
-            f"{result.total.unpriced_calls:,} calls have no known price and count as $0.00 here.",
-            style="yellow",
-        )
+    if (warning := _warning(result)) is not None:
+        console.print(warning, style="yellow", soft_wrap=True)
+
+
+def _warning(result: "Report") -> str | None:
+    """What the sums do not hold, if something is missing."""
+    unpriced = result.total.unpriced_calls
+    if not unpriced:
+        return None
+    return (
+        f"{unpriced:,} calls have no known price and count as $0.00 here; "
+        "`modelmeter prices check` names their models."
+    )
 
 
 def _table(result: "Report", span: str, by: str, *, bars: bool) -> "Table":
@@ -155,6 +163,7 @@ def _json(result: "Report", start: "datetime", end: "datetime", by: str) -> str:
             "to": end.isoformat(),
             "by": by,
             "total": _values(result.total),
+            "warning": _warning(result),
             "rows": [{by: row.name, **_values(row.sums)} for row in result.rows],
         }
     ).decode()

@@ -9,9 +9,18 @@ __all__ = ["BUDGET_ALERTS", "DEPLOYMENTS", "POSTED_TAGS", "annotations", "links"
 
 DEPLOYMENTS: Final = "max by (version) (llm_deployment_timestamp_seconds) * 1000"
 """Its value is the mark's time in milliseconds, so that it stands where it happened."""
-BUDGET_ALERTS: Final = (
+_BUDGET_RULES = (
     'max by (alertname, budget, threshold) (ALERTS{alertname=~"LLMBudget.*", alertstate="firing"})'
 )
+_HALF_SPENT = (
+    "max by (budget) (llm_budget_spent_usd) / max by (budget) (llm_budget_limit_usd) >= 0.5"
+)
+BUDGET_ALERTS: Final = (
+    f"{_BUDGET_RULES} or on (budget) "
+    f'label_replace(label_replace({_HALF_SPENT}, "threshold", "50%", "", ""), '
+    '"alertname", "LLMBudgetSpent", "", "")'
+)
+"""By the alert rules; where those are not loaded, by what budgets spent."""
 POSTED_TAGS: Final = ("deployment", "budget", "alert")
 """What `modelmeter annotate` and posted notifications are tagged with."""
 

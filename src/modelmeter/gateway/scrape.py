@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,12 +12,14 @@ from modelmeter import __version__
 from modelmeter.cache import ResponseCache
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.budget_samples import BudgetWatch, budget_samples
+from modelmeter.gateway.catalogue_samples import catalogue_samples
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import read_series
 from modelmeter.metrics import Exposition, ProcessSample
 from modelmeter.metrics.names import CIRCUIT_OPEN
+from modelmeter.pricing.catalogue_file import CatalogueData
 from modelmeter.record import Clock
 from modelmeter.service.circuit import Circuits
 
@@ -41,6 +44,7 @@ class Scrape:
         scrape_interval_seconds: float,
         cache: ResponseCache | None = None,
         budgets: BudgetWatch | None = None,
+        catalogue: CatalogueData | None = None,
     ) -> None:
         """
         Raises:
@@ -52,6 +56,10 @@ class Scrape:
         self._circuits = circuits
         self._cache = cache
         self._budgets = budgets
+        self._catalogue_samples: list[ProcessSample] = []
+        if catalogue is not None:
+            today = datetime.fromtimestamp(clock.time_ns() // _NS, UTC).date()
+            self._catalogue_samples = catalogue_samples(catalogue, today)
         self._clock = clock
         hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
         self._exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
@@ -134,6 +142,7 @@ class Scrape:
             )
             for code, count in sorted(self._refusals.by_code.items())
         ]
+        samples += self._catalogue_samples
         if self._cache is not None:
             samples.append(
                 ProcessSample(

@@ -2,8 +2,8 @@
 Sums over any span of time, exact at every moment: rollups, and the entries they do not hold yet.
 
 A span is taken apart into whole days, quarters of days, hours and quarter-hours, whose sums are
-kept, and the entries at its two edges. Entries behind the rollups' place are added one by one. It
-is one statement, so all of it is of one moment.
+kept, and the entries at its edges. Entries behind the rollups' place are added one by one. All of
+it is of one moment.
 """
 
 import sqlite3
@@ -15,6 +15,7 @@ import msgspec
 
 from modelmeter.ledger.facts import CORRECTION_FACTS, ENTRY_FACTS
 from modelmeter.ledger.rollup import LEVELS_SECONDS, QUARTER_SECONDS
+from modelmeter.ledger.snapshot import one_picture
 
 __all__ = ["Dimension", "FactRow", "FailureRow", "Span", "UsageFilter", "facts", "failures"]
 
@@ -99,14 +100,14 @@ def facts(
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    whole = wanted.is_empty and by is Dimension.NONE
-    statement = _statement(tuple(names), by, whole=whole, folded=kept is not None)
-    parameters = _parameters(span, wanted, step_seconds)
-    parameters |= {"kept": _text(kept or ()), "other": other}
-    return [
-        (str(name), int(at), tuple(sums))
-        for name, at, *sums in connection.execute(statement, parameters)
-    ]
+    statement = _statement(tuple(names), by, filtered=not wanted.is_empty, folded=kept is not None)
+    with one_picture(connection):
+        parameters = _parameters(connection, span, wanted, step_seconds)
+        parameters |= {"kept": _text(kept or ()), "other": other}
+        return [
+            (str(name), int(at), tuple(sums))
+            for name, at, *sums in connection.execute(statement, parameters)
+        ]
 
 
 def failures(
@@ -118,8 +119,9 @@ def failures(
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    rows = connection.execute(_FAILURES, _parameters(span, wanted, step_seconds))
-    return [(str(provider), str(why), int(at), int(calls)) for provider, why, at, calls in rows]
+    with one_picture(connection):
+        rows = connection.execute(_FAILURES, _parameters(connection, span, wanted, step_seconds))
+        return [(str(provider), str(why), int(at), int(calls)) for provider, why, at, calls in rows]
 
 
 _LISTED = "(SELECT value FROM json_each("
@@ -140,51 +142,58 @@ FROM json_each(:parts) AS part CROSS JOIN rollup AS r
 """
 _FROM_TOTAL = _FROM_ROLLUP.replace("rollup AS r", "rollup_total AS r")
 _FROM_ERRORS = _FROM_ROLLUP.replace("rollup AS r", "rollup_error AS r")
-_JOIN_LABELS = f"JOIN rollup_labels AS l ON l.id = r.labels_id WHERE {_wanted('l')}"
-_FROM_EDGES = f"""
+_JOIN_LABELS = "JOIN rollup_labels AS l ON l.id = r.labels_id"
+_FROM_EDGES = """
 FROM json_each(:edges) AS edge CROSS JOIN entry AS e
     ON e.started_at_ns >= edge.value ->> 0 AND e.started_at_ns < edge.value ->> 1
-WHERE {_wanted("e")}
+WHERE true
 """
 # The unary plus keeps SQLite on the few rows behind the place, away from the index by time.
-_FROM_TAIL = f"""
+_FROM_TAIL = """
 FROM entry AS e WHERE e.seq > (SELECT upto_seq FROM rollup_state)
     AND +e.started_at_ns >= :inner_start_ns AND +e.started_at_ns < :inner_end_ns
-    AND {_wanted("e")}
-"""  # noqa: S608 - made of constants
+"""
 
 # What was learned later of entries, wherever those entries' own facts are read from.
-_FROM_EDGE_CORRECTIONS = f"""
+_FROM_EDGE_CORRECTIONS = """
 FROM json_each(:edges) AS edge CROSS JOIN correction AS c
     ON c.started_at_ns >= edge.value ->> 0 AND c.started_at_ns < edge.value ->> 1
 JOIN entry AS e ON e.seq = c.entry_seq
-WHERE {_wanted("e")}
+WHERE true
 """
-_FROM_TAIL_CORRECTIONS = f"""
+_FROM_TAIL_CORRECTIONS = """
 FROM correction AS c JOIN entry AS e ON e.seq = c.entry_seq
 WHERE c.seq > (SELECT upto_correction_seq FROM rollup_state)
     AND +c.started_at_ns >= :inner_start_ns AND +c.started_at_ns < :inner_end_ns
-    AND {_wanted("e")}
-"""  # noqa: S608 - made of constants
+"""
 
 _ROLLUP_STEP = "iif(:step, r.start_seconds / :step * :step, 0)"
 _ENTRY_STEP = f"iif(:step, e.started_at_ns / {_NS} / :step * :step, 0)"
 
+_LABELS_WANTED = _wanted("l")
+_ENTRIES_WANTED = f"AND {_wanted('e')}"
+_FAILED = f"{_ENTRIES_WANTED} AND e.status <> 'success'"
+
 _FAILURES = f"""
 SELECT provider, why, at, sum(calls) FROM (
     SELECT l.provider AS provider, r.error_type AS why, {_ROLLUP_STEP} AS at, r.calls AS calls
-    {_FROM_ERRORS} {_JOIN_LABELS}
+    {_FROM_ERRORS} {_JOIN_LABELS} WHERE {_LABELS_WANTED}
     UNION ALL SELECT e.provider, coalesce(e.error_type, e.status), {_ENTRY_STEP}, 1
-    {_FROM_EDGES} AND e.status <> 'success'
+    {_FROM_EDGES} {_FAILED}
     UNION ALL SELECT e.provider, coalesce(e.error_type, e.status), {_ENTRY_STEP}, 1
-    {_FROM_TAIL} AND e.status <> 'success'
+    {_FROM_TAIL} {_FAILED}
 ) GROUP BY 1, 2, 3
 """  # noqa: S608 - made of the constants above
+_NEWEST = "SELECT coalesce(max(started_at_ns), 0) FROM entry"
 
 
 @lru_cache(maxsize=_STATEMENTS_MAX)
-def _statement(names: tuple[str, ...], by: Dimension, *, whole: bool, folded: bool) -> str:
-    """The statement for some facts; its text is made of constants, every value is bound."""
+def _statement(names: tuple[str, ...], by: Dimension, *, filtered: bool, folded: bool) -> str:
+    """
+    The statement for some facts; its text is made of constants, every value is bound.
+
+    Without a filter it names no column that it does not need: to count calls, an index will do.
+    """
     column = _COLUMNS[by]
     group, entry_group = (
         (column, column) if by is Dimension.NONE else (f"l.{column}", f"e.{column}")
@@ -195,17 +204,24 @@ def _statement(names: tuple[str, ...], by: Dimension, *, whole: bool, folded: bo
     read = ", ".join(ENTRY_FACTS[name] for name in names)
     named = ", ".join(f"f{place}" for place in range(len(names)))
     sums = ", ".join(f"sum(f{place})" for place in range(len(names)))
-    source = _FROM_TOTAL if whole else f"{_FROM_ROLLUP} {_JOIN_LABELS}"
+    wanted = _ENTRIES_WANTED if filtered else ""
+    if filtered:
+        source = f"{_FROM_ROLLUP} {_JOIN_LABELS} WHERE {_LABELS_WANTED}"
+    else:
+        source = _FROM_TOTAL if by is Dimension.NONE else f"{_FROM_ROLLUP} {_JOIN_LABELS}"
     corrections = ""
     if not CORRECTION_FACTS.keys().isdisjoint(names):
         changed = ", ".join(CORRECTION_FACTS.get(name, "0") for name in names)
         correction = f"UNION ALL SELECT {entry_group}, {_ENTRY_STEP}, {changed}"
-        corrections = f"{correction} {_FROM_EDGE_CORRECTIONS} {correction} {_FROM_TAIL_CORRECTIONS}"
+        corrections = (
+            f"{correction} {_FROM_EDGE_CORRECTIONS} {wanted} "
+            f"{correction} {_FROM_TAIL_CORRECTIONS} {wanted}"
+        )
     return f"""
     WITH part_sums (name, at, {named}) AS (
         SELECT {group}, {_ROLLUP_STEP}, {kept} {source}
-        UNION ALL SELECT {entry_group}, {_ENTRY_STEP}, {read} {_FROM_EDGES}
-        UNION ALL SELECT {entry_group}, {_ENTRY_STEP}, {read} {_FROM_TAIL}
+        UNION ALL SELECT {entry_group}, {_ENTRY_STEP}, {read} {_FROM_EDGES} {wanted}
+        UNION ALL SELECT {entry_group}, {_ENTRY_STEP}, {read} {_FROM_TAIL} {wanted}
         {corrections}
     )
     SELECT name, at, {sums} FROM part_sums GROUP BY 1, 2
@@ -216,8 +232,11 @@ def _or_other(group: str) -> str:
     return f"iif({group} IN {_LISTED}:kept)), {group}, :other)"
 
 
-def _parameters(span: Span, wanted: UsageFilter, step_seconds: int) -> dict[str, object]:
-    parts, edges, inner = _taken_apart(span, step_seconds)
+def _parameters(
+    connection: sqlite3.Connection, span: Span, wanted: UsageFilter, step_seconds: int
+) -> dict[str, object]:
+    ((newest_ns,),) = connection.execute(_NEWEST).fetchall()
+    parts, edges, inner = _taken_apart(span, step_seconds, newest_ns)
     filters = {
         name: _text(values) if values else None
         for name, values in msgspec.structs.asdict(wanted).items()
@@ -233,15 +252,19 @@ def _parameters(span: Span, wanted: UsageFilter, step_seconds: int) -> dict[str,
 
 
 def _taken_apart(
-    span: Span, step_seconds: int
+    span: Span, step_seconds: int, newest_ns: int
 ) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]], Span]:
     """
     The spans whose sums are kept, the edges between them and the span's ends, and what is inside.
 
-    A sum that is kept is of use only where no step begins inside of it.
+    A sum that is kept is of use only where no step begins inside of it. A span that ends behind
+    the newest entry may as well end with its quarter-hour: the one that is still filling is the
+    one with the most entries to add one by one.
     """
     first_ns = -(-span.start_ns // _QUARTER_NS) * _QUARTER_NS
     last_ns = span.end_ns // _QUARTER_NS * _QUARTER_NS
+    if newest_ns < span.end_ns:
+        last_ns = -(-span.end_ns // _QUARTER_NS) * _QUARTER_NS
     if step_seconds % QUARTER_SECONDS or first_ns >= last_ns:
         return [], [(span.start_ns, span.end_ns)], Span(span.start_ns, span.start_ns)
     parts = []

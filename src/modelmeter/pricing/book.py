@@ -1,13 +1,14 @@
 """The price book: what a call cost, at the price of its time."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 
 import msgspec
 
 from modelmeter.pricing.card import card_of
 from modelmeter.pricing.catalogue import Catalogue, Listing
+from modelmeter.pricing.catalogue_file import CatalogueData
 from modelmeter.pricing.overrides import NO_OVERRIDES, Overrides
 from modelmeter.pricing.quote import DayQuotes, Price, Quote
 from modelmeter.pricing.rates import FREE, compile_rates
@@ -45,7 +46,7 @@ class PriceBook:
     kind that is one of the catalogue's providers takes its prices; an upstream of kind
     ``openai`` under any other name has unknown prices, for it may be anybody's machine.
     ``regions`` maps them to the region they are configured with; ``overrides`` stand before
-    everything else.
+    everything else; ``catalogue`` are the base prices, without it the bundled ones.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class PriceBook:
         kinds: Mapping[str, str] = _NOTHING,
         regions: Mapping[str, str] = _NOTHING,
         overrides: Overrides = NO_OVERRIDES,
+        catalogue: CatalogueData | None = None,
     ) -> None:
         self._kinds = dict(kinds)
         self._regions = dict(regions)
         self._overrides = overrides
-        self._catalogue = Catalogue()
+        self._catalogue = Catalogue(catalogue)
         self._memo: dict[_MemoKey, DayQuotes] = {}
         self._windows: dict[tuple[str, str], int | None] = {}
 
@@ -145,6 +147,18 @@ class PriceBook:
         """Whether a model has a price of its own at a time, rather than a ceiling or none."""
         quote = self.quote(provider, model, at_ns)
         return quote.rates is not None and quote.rates is not self._overrides.ceiling
+
+    @property
+    def catalogue(self) -> CatalogueData:
+        """The base prices."""
+        return self._catalogue.data
+
+    def change_days(self, provider: str, model: str) -> set[date]:
+        """The days on which a price of a model begins, as far as they are known."""
+        listing = self._listed(provider, model)
+        days = set() if listing is None else listing.change_days()
+        overrides = self._overrides.prices_of(provider, (model,))
+        return days.union(*(entry.days for entry in overrides))
 
     def lists(self, provider: str, model: str) -> bool:
         """Whether the catalogue has an entry for a model, of whatever day."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelmeter.pricing.catalogue_file import CatalogueData, bundled_catalogue
 from modelmeter.pricing.overlay import Overlay, OverlayPrice
 from modelmeter.pricing.short_names import full_name
 
@@ -87,6 +88,18 @@ class Listing(msgspec.Struct, frozen=True):
                 )
             )
         )
+
+    def change_days(self) -> set[date]:
+        """The days on which a price of the model begins, of any tier and region."""
+        from genai_prices.types import StartDateConstraint
+
+        days = {day for entry in (*self.own, *self.overrides) for day in entry.days}
+        if self.model is not None:
+            dated = [variant.constraint for variant in self.model.price_variants or ()]
+            if isinstance(self.model.prices, list):
+                dated += [conditional.constraint for conditional in self.model.prices]
+            days |= {one.start_date for one in dated if isinstance(one, StartDateConstraint)}
+        return days
 
     def terms(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
         """
@@ -213,19 +226,18 @@ class Listing(msgspec.Struct, frozen=True):
 
 class Catalogue:
     """
-    The bundled prices of `genai-prices`, held privately: never updated behind the ledger's back.
+    The prices of `genai-prices`, held privately: never updated behind the ledger's back.
 
     Its own lookup remembers every name it is asked for, without end; this one remembers none.
     """
 
-    def __init__(self) -> None:
-        # 30,000 lines of prices: half a second that only those pay who price something.
-        from genai_prices import __version__
-        from genai_prices.data import providers
-
+    def __init__(self, data: CatalogueData | None = None) -> None:
+        """``data``: the base prices; without it the bundled ones."""
+        self.data = data or bundled_catalogue()
+        providers = self.data.providers
         self._all_providers = providers
         self._providers: dict[str, Provider] = {provider.id: provider for provider in providers}
-        self._source = f"genai-prices {__version__}"
+        self._source = self.data.source
         self._overlay = Overlay()
 
     def __contains__(self, provider_id: str) -> bool:

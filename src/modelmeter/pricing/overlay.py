@@ -75,6 +75,11 @@ class OverlayPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     @property
+    def days(self) -> tuple[date, ...]:
+        """The days on which it begins and ends to hold."""
+        return tuple(day for day in (self.since, self.until) if day is not None)
+
+    @property
     def prices(self) -> "ModelPrice":
         """In the catalogue's own form."""
         from genai_prices.types import ModelPrice

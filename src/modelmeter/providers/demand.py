@@ -31,6 +31,8 @@ __all__ = [
     "number_of",
 ]
 
+LONG_TEXT_CHARACTERS = 256
+"""A shorter text is not worth counting by a tokenizer."""
 NODES_MAX = 50_000
 """Values of a body that are looked at one by one; of one with more nothing is taken for seen."""
 MULTIPLIER_BYTES_MAX = 64 * 1024
@@ -77,6 +79,8 @@ class RequestDemand(msgspec.Struct, frozen=True):
 
     text_bytes: int
     """What is read as text: at least as many bytes as tokens."""
+    tokens_saved: int = 0
+    """By how much it has fewer tokens than bytes, as the model's own tokenizer counts them."""
     media_tokens: int = 0
     """Images and audio in the body, each at the most its provider counts."""
     hidden_tokens: int = 0
@@ -138,6 +142,8 @@ class Holdings(msgspec.Struct):
     writes_cache_for_long: bool = False
     crowded: bool = False
     """It has more values than are looked at."""
+    long_texts: list[str] = []
+    """Texts that are worth counting by a tokenizer."""
 
 
 def hold(body: bytes, rules: MediaRules) -> Holdings:
@@ -169,6 +175,8 @@ def hold(body: bytes, rules: MediaRules) -> Holdings:
             for key, inner in value.items():
                 if type(inner) is not str or key in rules.payload_keys:
                     _look(holdings, pending, (key, inner, value), rules)
+                elif len(inner) >= LONG_TEXT_CHARACTERS and key not in rules.opaque_keys:
+                    holdings.long_texts.append(inner)
     return holdings
 
 

@@ -127,7 +127,7 @@ class PriceSettings(_Table):
     """The table ``[prices]``."""
 
     catalogue: Path | None = None
-    """A newer catalogue, as ``modelmeter prices update`` writes it; relative to the ledger."""
+    """The file of a newer catalogue, which ``modelmeter prices update`` writes."""
     unknown_models: Literal["allow", "refuse", "ceiling"] = "allow"
     """A call whose model has no known price: make it and mark it, refuse it, or charge it dear."""
     ceiling: CeilingSettings | None = None

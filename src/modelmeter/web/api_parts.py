@@ -1,5 +1,7 @@
 """What the API's paths share: where they read, who asks, and in which form they answer."""
 
+from typing import Any
+
 import msgspec
 from fastapi import Request
 from fastapi.responses import Response
@@ -8,12 +10,31 @@ from pydantic import BaseModel
 from modelmeter.pricing import PriceBook
 from modelmeter.record import Clock
 from modelmeter.web.access import VIEWER_KEY, Viewer
+from modelmeter.web.answers import ErrorAnswer
 from modelmeter.web.asking import Asked, Format, UsageQuery, asked
 from modelmeter.web.live import Live
 from modelmeter.web.reading import LedgerReading
 from modelmeter.web.tables import as_csv
 
-__all__ = ["ApiParts", "in_format", "viewer_of"]
+__all__ = ["AS_TABLE", "ERRORS", "ApiParts", "in_format", "viewer_of"]
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": description}
+    for status, description in (
+        (400, "A parameter means nothing."),
+        (401, "A key with the scope `read` is needed."),
+        (403, "The key may not do this."),
+        (404, "There is no such thing for this key."),
+        (421, "Without keys, only this machine's own names are answered."),
+        (429, "Too many wrong keys came from this address."),
+        (503, "The ledger cannot answer now."),
+    )
+}
+"""How every path can say no."""
+
+AS_TABLE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+"""What a path that answers with a table says of it beside its shape in JSON."""
 
 
 class ApiParts(msgspec.Struct, frozen=True):

@@ -9,11 +9,12 @@ from pydantic import Field
 from modelmeter.ledger.entries import EntryFilter
 from modelmeter.record import ErrorType, Status
 from modelmeter.web.advice import Advice, advice
-from modelmeter.web.api_parts import ApiParts, in_format, viewer_of
+from modelmeter.web.api_parts import AS_TABLE, ApiParts, in_format, viewer_of
 from modelmeter.web.asking import Format, UsageQuery
 from modelmeter.web.budgets import Budgets, budgets
 from modelmeter.web.call_answers import CallDetail, CallsPage
 from modelmeter.web.calls import call_detail, calls_page
+from modelmeter.web.guard import SESSION_COOKIE
 from modelmeter.web.panels_answer import panels_answer
 
 __all__ = ["add_call_routes"]
@@ -35,7 +36,12 @@ class CallsQuery(UsageQuery):
 def add_call_routes(router: APIRouter, parts: ApiParts) -> None:
     """Add the paths to the API's router."""
 
-    @router.get("/calls", summary="The calls behind a number", response_model=CallsPage)
+    @router.get(
+        "/calls",
+        summary="The calls behind a number",
+        response_model=CallsPage,
+        responses={**AS_TABLE},
+    )
     async def _calls(request: Request, query: Annotated[CallsQuery, Query()]) -> Response:
         asked = parts.resolve(viewer_of(request), query)
         ended = EntryFilter(tuple(query.status), tuple(query.error_type))
@@ -64,5 +70,10 @@ def add_call_routes(router: APIRouter, parts: ApiParts) -> None:
         return await parts.reading.ask(lambda connection: advice(connection, asked, parts.prices))
 
     @router.get("/panels", summary="What the page's panels are")
-    async def _panels() -> Response:
-        return Response(panels_answer(parts.time_zone), media_type="application/json")
+    async def _panels(request: Request) -> Response:
+        answer = panels_answer(
+            parts.time_zone,
+            viewer_of(request),
+            signed_in=SESSION_COOKIE in request.cookies,
+        )
+        return Response(answer, media_type="application/json")

@@ -8,12 +8,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from modelmeter.errors import RefusedRequestError
+from modelmeter.web.answers import ErrorAnswer
+from modelmeter.web.api_parts import ERRORS
 from modelmeter.web.guard import SESSION_COOKIE, Guard, peer_of
 from modelmeter.web.sessions import SESSION_SECONDS
 
 __all__ = ["login_router"]
 
 _BODY_BYTES_MAX = 4096
+_TOO_LARGE = {"model": ErrorAnswer, "description": "The body is too large."}
 
 
 class _Login(msgspec.Struct, frozen=True):
@@ -39,7 +42,7 @@ _SCHEMA: Mapping[str, object] = {
 
 def login_router(guard: Guard) -> APIRouter:
     """The paths that make a session and end one."""
-    router = APIRouter(prefix="/api/v1")
+    router = APIRouter(prefix="/api/v1", responses={**ERRORS, 413: _TOO_LARGE})
 
     @router.post(
         "/login",

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.ledger.facts import STATUS_FACTS
-from modelmeter.ledger.usage import Dimension, Span, facts, failures
+from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts, failures
 from modelmeter.web.answers import Line, Series
 from modelmeter.web.asking import Asked, iso
 from modelmeter.web.measures import (
@@ -31,8 +31,10 @@ OTHER = "other"
 
 _NS = 1_000_000_000
 _DAY_SECONDS = 86_400
-_STEPS_SECONDS = (15, 30, 60, 300, 900, 3_600, 21_600, _DAY_SECONDS)
-"""From 15 minutes on, each is a span whose sums are kept."""
+_SHORT_STEPS = ((15, 200_000), (30, 200_000), (60, 100_000), (300, 20_000))
+"""Seconds, and up to how many calls: their sums are not kept, so calls are added one by one."""
+_KEPT_STEPS = (900, 3_600, 21_600, _DAY_SECONDS)
+"""Spans whose sums are kept."""
 
 
 class By(StrEnum):
@@ -64,7 +66,7 @@ def series(
         RefusedRequestError: the metric cannot be taken apart by that (400).
         sqlite3.Error: the ledger cannot be read now.
     """
-    steps = _Steps(asked)
+    steps = _Steps(connection, asked)
     if by in (By.ERROR_TYPE, By.PROVIDER_ERROR_TYPE):
         _only(metric, Metric.ERRORS, by)
         unit, lines = "calls_per_second", _failure_lines(connection, asked, steps, by)
@@ -99,10 +101,10 @@ def series(
 class _Steps:
     """The steps of a chart: multiples of their length since 1970, up to now."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, connection: sqlite3.Connection, asked: Asked) -> None:
         self.span = Span(asked.span.start_ns, max(asked.span.start_ns, asked.span.end_ns))
         until_ns = max(min(asked.span.end_ns, asked.now_ns + 1), self.span.start_ns)
-        self.seconds = _step_seconds(self.span)
+        self.seconds = _step_seconds(connection, self.span, asked.wanted)
         first = self.span.start_ns // _NS // self.seconds * self.seconds
         self.starts = range(first, -(-until_ns // _NS), self.seconds)
         self._until_ns = until_ns
@@ -114,9 +116,14 @@ class _Steps:
         return max((end_ns - start_ns) / _NS, 1.0)
 
 
-def _step_seconds(span: Span) -> int:
+def _step_seconds(connection: sqlite3.Connection, span: Span, wanted: UsageFilter) -> int:
     length = (span.end_ns - span.start_ns) // _NS
-    for step in _STEPS_SECONDS:
+    for step, calls_max in _SHORT_STEPS:
+        if length <= step * (POINTS_MAX - 1):
+            rows = facts(connection, span, wanted, ("calls",))
+            if sum(calls for _, _, (calls,) in rows) <= calls_max:
+                return step
+    for step in _KEPT_STEPS:
         if length <= step * (POINTS_MAX - 1):
             return step
     return -(-length // (_DAY_SECONDS * (POINTS_MAX - 1))) * _DAY_SECONDS

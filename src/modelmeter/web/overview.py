@@ -9,7 +9,7 @@ from modelmeter.ledger.reader import newest_seq
 from modelmeter.ledger.series import DURATION_EDGES_SECONDS
 from modelmeter.ledger.sums import SUM_FACTS, Sums
 from modelmeter.ledger.usage import Span, UsageFilter, facts
-from modelmeter.record import usd_text
+from modelmeter.record import PICO_PER_USD, usd_text
 from modelmeter.web.answers import ActiveCalls, Latency, Summary, Usage, Warned, usage_of
 from modelmeter.web.asking import Asked, iso
 from modelmeter.web.budgets import pressing_budget
@@ -30,19 +30,22 @@ def summary(connection: sqlite3.Connection, asked: Asked) -> Summary:
         sqlite3.Error: the ledger cannot be read now.
     """
     total, durations = _sums(connection, asked.span, asked.wanted)
-    before, _ = _sums(connection, asked.before, asked.wanted)
+    before = [
+        Sums.of(sums) for _, _, sums in facts(connection, asked.before, asked.wanted, SUM_FACTS)
+    ]
     now_ns = asked.now_ns
-    minute, _ = _sums(connection, _last(now_ns, _MINUTE_SECONDS * _NS), asked.wanted)
-    day, _ = _sums(connection, _last(now_ns, _DAY_NS), asked.wanted)
+    last_minute = _last(now_ns, _MINUTE_SECONDS * _NS)
+    minute = facts(connection, last_minute, asked.wanted, ("calls",))
+    day = facts(connection, _last(now_ns, _DAY_NS), asked.wanted, ("cost_usd", "cost_pico"))
     figures = Usage.model_validate(usage_of(total))
     return Summary(
         from_=iso(asked.start),
         to=iso(asked.end),
         time_zone=asked.time_zone.key,
         total=figures,
-        previous=Usage.model_validate(usage_of(before)),
-        requests_per_second=minute.calls / _MINUTE_SECONDS,
-        cost_24h_usd=usd_text(day.cost),
+        previous=Usage.model_validate(usage_of(before[0] if before else Sums())),
+        requests_per_second=sum(calls for _, _, (calls,) in minute) / _MINUTE_SECONDS,
+        cost_24h_usd=usd_text(sum(usd * PICO_PER_USD + pico for _, _, (usd, pico) in day)),
         budget=pressing_budget(connection, asked.viewer, now_ns),
         cache_hit_rate=figures.cache_hit_rate,
         error_rate=figures.error_rate,

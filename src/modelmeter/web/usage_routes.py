@@ -9,7 +9,7 @@ from pydantic import Field
 
 from modelmeter.ledger.reader import GroupBy
 from modelmeter.web.answers import Breakdown, Names, Series, Summary
-from modelmeter.web.api_parts import ApiParts, in_format, viewer_of
+from modelmeter.web.api_parts import AS_TABLE, ApiParts, in_format, viewer_of
 from modelmeter.web.asking import Format, UsageQuery
 from modelmeter.web.breakdown import ROWS_MAX, breakdown
 from modelmeter.web.marks import Marks, marks
@@ -50,7 +50,9 @@ def add_usage_routes(router: APIRouter, parts: ApiParts) -> None:
         asked = parts.resolve(viewer_of(request), query)
         return await parts.reading.ask(lambda connection: summary(connection, asked))
 
-    @router.get("/series", summary="A metric over time", response_model=Series)
+    @router.get(
+        "/series", summary="A metric over time", response_model=Series, responses={**AS_TABLE}
+    )
     async def _series(request: Request, query: Annotated[SeriesQuery, Query()]) -> Response:
         asked = parts.resolve(viewer_of(request), query)
         answer = await parts.reading.ask(
@@ -58,7 +60,12 @@ def add_usage_routes(router: APIRouter, parts: ApiParts) -> None:
         )
         return in_format(answer, query.format)
 
-    @router.get("/breakdown", summary="Groups side by side", response_model=Breakdown)
+    @router.get(
+        "/breakdown",
+        summary="Groups side by side",
+        response_model=Breakdown,
+        responses={**AS_TABLE},
+    )
     async def _breakdown(request: Request, query: Annotated[BreakdownQuery, Query()]) -> Response:
         asked = parts.resolve(viewer_of(request), query)
         answer = await parts.reading.ask(

@@ -14,7 +14,13 @@ from modelmeter.providers.demand import (
     number_of,
 )
 
-__all__ = ["IMAGE_TOKENS_MAX", "anthropic_demand", "claude_demand"]
+__all__ = [
+    "IMAGE_TOKENS_MAX",
+    "anthropic_demand",
+    "claude_demand",
+    "hidden_tokens",
+    "thinking_tokens",
+]
 
 IMAGE_TOKENS_MAX = 4_784
 """
@@ -24,12 +30,14 @@ Of an image on models with high resolution; 1,600 on others
 _TOOLS_PROMPT_TOKENS = 1_000
 """
 More than the system prompt that comes with tools, 159 to 804 tokens by model and choice
-(https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview, pricing).
+(https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview, pricing); reckoned with
+for a format of the output as well, which is explained to the model by a prompt too.
 """
 _BUILT_IN_TOOL_TOKENS = 2_000
 """More than a tool whose schema Anthropic writes itself: computer use has 735, an editor 700."""
 _PROVIDER_TOOLS = ("web_search", "web_fetch", "code_execution", "tool_search", "mcp", "advisor")
 """How the types of tools that Anthropic runs begin."""
+_FORMATS = ("output_format", "output_config")
 _FAST = "fast"
 _DEAR_GEOGRAPHY = "us"
 """https://platform.claude.com/docs/en/build-with-claude/data-residency (inference_geo, pricing)."""
@@ -54,11 +62,11 @@ def claude_demand(found: Holdings, output_tokens_max: int | None) -> RequestDema
     return RequestDemand(
         text_bytes=found.text_bytes,
         media_tokens=found.images * IMAGE_TOKENS_MAX,
-        hidden_tokens=TEMPLATE_TOKENS + _tool_tokens(tools),
+        hidden_tokens=TEMPLATE_TOKENS + hidden_tokens(root),
         has_media=bool(found.images or found.files) or found.crowded,
         unseen=bool(found.files) or found.crowded or root.get("container") is not None,
         output_tokens_max=output_tokens_max,
-        output_tokens_min=_thinking(root) + 1,
+        output_tokens_min=thinking_tokens(root) + 1,
         writes_cache=found.writes_cache or found.crowded,
         writes_cache_for_long=found.writes_cache_for_long or found.crowded,
         service_tiers=(None, _FAST) if root.get("speed") == _FAST else (None,),
@@ -91,18 +99,24 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _thinking(root: Mapping[str, object]) -> int:
-    """The budget of thinking, which a limit of output must exceed."""
+def thinking_tokens(root: Mapping[str, object]) -> int:
+    """
+    The budget of thinking, which a limit of output must exceed.
+
+    Raises:
+        RefusedRequestError: it is no whole number.
+    """
     thinking = root.get("thinking")
     budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
     return number_of(budget, least=0, most=2**31, name="thinking.budget_tokens", absent=0)
 
 
-def _tool_tokens(tools: list[dict[str, object]]) -> int:
-    if not tools:
-        return 0
+def hidden_tokens(root: Mapping[str, object]) -> int:
+    """More than the prompts that come with tools and with a format of the output."""
+    tools = [tool for tool in _list(root.get("tools")) if isinstance(tool, dict)]
     built_in = sum(tool.get("type") not in (None, "custom") for tool in tools)
-    return _TOOLS_PROMPT_TOKENS + built_in * _BUILT_IN_TOOL_TOKENS
+    explained = bool(tools) + any(name in root for name in _FORMATS)
+    return explained * _TOOLS_PROMPT_TOKENS + built_in * _BUILT_IN_TOOL_TOKENS
 
 
 def _provider_tools(root: Mapping[str, object], tools: list[dict[str, object]]) -> tuple[int, int]:

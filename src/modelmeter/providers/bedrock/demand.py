@@ -4,7 +4,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from modelmeter.providers.anthropic.demand import IMAGE_TOKENS_MAX, claude_demand
+from modelmeter.providers.anthropic.demand import (
+    IMAGE_TOKENS_MAX,
+    claude_demand,
+    hidden_tokens,
+    thinking_tokens,
+)
 from modelmeter.providers.demand import (
     PROVIDER_TOOL_ROUNDS,
     TEMPLATE_TOKENS,
@@ -65,15 +70,20 @@ def _converse(model: str, found: Holdings, output_tokens_max: int | None) -> Req
         isinstance(tool, dict) and not _CALLERS_OWN_TOOLS.issuperset(tool) for tool in entries
     ):
         rounds = PROVIDER_TOOL_ROUNDS
+    more = root.get("additionalModelRequestFields")
+    claudes = more if isinstance(more, dict) else {}
     # Of a stored prompt only the variables are in the request.
     stored = root.get("promptVariables") is not None or ":prompt/" in model
     return RequestDemand(
         text_bytes=found.text_bytes,
-        hidden_tokens=TEMPLATE_TOKENS + (_TOOLS_PROMPT_TOKENS if entries else 0),
+        hidden_tokens=TEMPLATE_TOKENS
+        + (_TOOLS_PROMPT_TOKENS if entries else 0)
+        + hidden_tokens(claudes),
         has_media=bool(found.images or found.files) or found.crowded,
         has_audio=bool(found.files) or found.crowded,
         unseen=bool(found.files) or found.crowded or stored,
         output_tokens_max=output_tokens_max,
+        output_tokens_min=thinking_tokens(claudes) + 1,
         answers=max(
             answers_wanted(root.get("n"), "n"),
             answers_wanted(root.get("num_generations"), "num_generations"),

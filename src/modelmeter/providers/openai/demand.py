@@ -15,6 +15,7 @@ from modelmeter.providers.demand import (
     hold,
     number_of,
 )
+from modelmeter.providers.openai.tokenizer import tokens_saved
 from modelmeter.record import Operation
 
 __all__ = ["image_tokens_max", "openai_demand"]
@@ -24,6 +25,13 @@ _RESPONSES_OUTPUT_MIN = 16
 """https://platform.openai.com/docs/api-reference/responses/create (max_output_tokens)."""
 _REFERENCES = ("previous_response_id", "conversation", "prompt")
 """Fields of a response's request that name what the provider has stored."""
+_SOURCES = ("data_sources", "search_parameters", "plugins")
+"""
+Fields by which Azure, xAI and others have a prompt filled up from elsewhere
+(https://learn.microsoft.com/en-us/azure/ai-foundry/openai/references/on-your-data).
+"""
+_SEARCHING_MODELS = ("search-preview", "search-api")
+"""Models that search before every answer (https://platform.openai.com/docs/guides/tools-web-search)."""
 _CALLERS_OWN_TOOLS = frozenset(
     {
         "function", "custom", "computer", "computer_use_preview", "local_shell", "apply_patch",
@@ -40,6 +48,7 @@ _IMAGE_TOKENS = MappingProxyType(
         "gpt-4o-mini": 48_169,
         "gpt-4.1-mini": 2_489,
         "gpt-4.1-nano": 3_779,
+        "gpt-4.1": 1_536,
         "o4-mini": 2_642,
         "gpt-4": 1_445,
         "chatgpt-4o": 1_445,
@@ -52,7 +61,7 @@ The most an image counts, by the start of a model's name; the first that fits is
 
 https://platform.openai.com/docs/guides/images-vision: at most eight tiles of 170 tokens and 85
 beside them (150 and 75 for o1 and o3, 5,667 and 2,833 for gpt-4o-mini), or 1,536 patches times
-1.62 (gpt-4.1-mini), 2.46 (gpt-4.1-nano) or 1.72 (o4-mini).
+1 (gpt-4.1), 1.62 (gpt-4.1-mini), 2.46 (gpt-4.1-nano) or 1.72 (o4-mini).
 """
 _IMAGE_TOKENS_OF_OTHERS = 12_000
 """Ten thousand patches (detail "original") times 1.2."""
@@ -73,12 +82,13 @@ def openai_demand(
     if found.crowded and operation is Operation.TEXT_COMPLETION:
         # Each prompt of a list has answers of its own, and nobody counted them.
         raise RefusedRequestError("the request has too many values", code="invalid_request")
-    rounds, web_searches, file_searches = _provider_tools(root)
-    unseen = bool(found.files) or found.crowded
+    rounds, web_searches, file_searches = _provider_tools(root, model)
+    unseen = bool(found.files) or found.crowded or any(name in root for name in _SOURCES)
     if operation is Operation.RESPONSES:
         unseen = unseen or any(root.get(name) is not None for name in _REFERENCES)
     return RequestDemand(
         text_bytes=found.text_bytes,
+        tokens_saved=tokens_saved(model, found.long_texts),
         media_tokens=found.images * image_tokens_max(model) + found.audio_tokens,
         hidden_tokens=TEMPLATE_TOKENS,
         has_media=bool(found.images or found.files or found.audio_tokens) or found.crowded,
@@ -153,13 +163,15 @@ def _tiers(asked: object) -> tuple[str | None, ...]:
     return (None, "priority")
 
 
-def _provider_tools(root: Mapping[str, object]) -> tuple[int, int, int]:
+def _provider_tools(root: Mapping[str, object], model: str) -> tuple[int, int, int]:
     """How often the input may be read again, and how many searches of each kind may be paid for."""
     tools = root.get("tools")
     entries = tools if isinstance(tools, list) else []
     kinds = {str(tool.get("type")) for tool in entries if isinstance(tool, dict)}
     runs = kinds - _CALLERS_OWN_TOOLS
-    if root.get("web_search_options") is not None:
+    if root.get("web_search_options") is not None or any(
+        name in model for name in _SEARCHING_MODELS
+    ):
         runs.add("web_search")
     if not runs:
         return 0, 0, 0

@@ -1,0 +1,197 @@
+"""A catalogue in a file: written from an installed package or another file, read with care."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from modelmeter.errors import CatalogueError
+
+if TYPE_CHECKING:
+    from genai_prices.types import Provider
+
+__all__ = [
+    "CATALOGUE_BYTES_MAX",
+    "CatalogueData",
+    "bundled_catalogue",
+    "load_catalogue",
+    "newest_change",
+    "read_catalogue",
+    "write_catalogue",
+]
+
+logger = logging.getLogger(__name__)
+
+CATALOGUE_BYTES_MAX = 64 * 1024 * 1024
+"""A catalogue's file."""
+PREVIOUS = ".previous"
+"""Behind the name of the file: the catalogue before the last update."""
+
+_NEEDED = ("openai", "anthropic", "google", "aws")
+_LEFT_OUT = frozenset({"extractors"})
+"""What is about reading answers, which the dialects do."""
+_KEPT_SHARE = 2
+"""A catalogue with less than half the models of the bundled one is taken for a broken one."""
+
+
+class CatalogueData(msgspec.Struct, frozen=True):
+    """The base prices that a book starts from."""
+
+    providers: "list[Provider]"
+    source: str
+    """As it stands in front of each price: the package and its version."""
+    taken_at: datetime | None = None
+    """When it was written to its file; None: it came with the installed package."""
+    fallback: str | None = None
+    """Why this is not the catalogue that was asked for."""
+
+
+def bundled_catalogue() -> CatalogueData:
+    """The catalogue of the installed `genai-prices`."""
+    # 30,000 lines of prices: half a second that only those pay who price something.
+    from genai_prices import __version__
+    from genai_prices.data import providers
+
+    return CatalogueData(providers, f"genai-prices {__version__}")
+
+
+def load_catalogue(path: Path | None) -> CatalogueData:
+    """
+    The catalogue of a file, else the one before it, else the bundled one; it says which and why.
+
+    It never fails: calls must be priced by the best that is there.
+    """
+    if path is None:
+        return bundled_catalogue()
+    faults = []
+    for candidate in (path, path.with_name(path.name + PREVIOUS)):
+        try:
+            found = read_catalogue(candidate)
+        except CatalogueError as error:
+            faults.append(str(error))
+        else:
+            return found if not faults else _fallen_back(found, faults[0])
+    return _fallen_back(bundled_catalogue(), faults[0])
+
+
+def read_catalogue(path: Path) -> CatalogueData:
+    """
+    A catalogue's file, ours or one that `genai-prices` publishes, checked as a whole.
+
+    Raises:
+        CatalogueError: it is missing, unreadable, or holds too little to be a catalogue.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(CATALOGUE_BYTES_MAX + 1)
+    except OSError as error:
+        raise CatalogueError(f"cannot read the price catalogue {path}: {error.strerror}") from error
+    if len(content) > CATALOGUE_BYTES_MAX:
+        raise CatalogueError(f"the price catalogue {path} is larger than {CATALOGUE_BYTES_MAX}")
+    try:
+        read = json.loads(content, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise CatalogueError(f"the price catalogue {path} is not JSON: {error}") from error
+    header = read if isinstance(read, dict) else {"providers": read, "source": f"file {path.name}"}
+    providers = _providers(header.get("providers"), path)
+    taken_at = header.get("taken_at")
+    try:
+        moment = None if taken_at is None else datetime.fromisoformat(str(taken_at))
+    except ValueError as error:
+        raise CatalogueError(f"the price catalogue {path} has no known date") from error
+    return CatalogueData(providers, str(header.get("source", path.name)), moment)
+
+
+def write_catalogue(path: Path, catalogue: CatalogueData, now: datetime) -> None:
+    """
+    Put a catalogue in place of the file at ``path``, whose content stays beside it.
+
+    Raises:
+        CatalogueError: it cannot be written; the old one stands.
+    """
+    content = {
+        "source": catalogue.source,
+        "taken_at": now.astimezone(UTC).isoformat(),
+        "providers": [_raw(provider) for provider in catalogue.providers],
+    }
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.write_bytes(msgspec.json.encode(content))
+        read_catalogue(fresh)
+        if path.exists():
+            path.replace(path.with_name(path.name + PREVIOUS))
+        fresh.replace(path)
+    except OSError as error:
+        raise CatalogueError(f"cannot write {path}: {error.strerror}") from error
+
+
+def newest_change(catalogue: CatalogueData, today: date) -> date | None:
+    """The newest day, up to today, on which a price changed that the catalogue knows: its age."""
+    from genai_prices.types import StartDateConstraint
+
+    days = {
+        part.constraint.start_date
+        for provider in catalogue.providers
+        for model in provider.models
+        for part in (
+            *(model.price_variants or ()),
+            *(model.prices if isinstance(model.prices, list) else ()),
+        )
+        if isinstance(part.constraint, StartDateConstraint)
+    }
+    return max((day for day in days if day <= today), default=None)
+
+
+def _fallen_back(catalogue: CatalogueData, fault: str) -> CatalogueData:
+    logger.warning("%s; prices are those of %s", fault, catalogue.source)
+    return msgspec.structs.replace(catalogue, fallback=fault)
+
+
+def _providers(raw: object, path: Path) -> "list[Provider]":
+    # The package's own reader of its published files; its version is pinned.
+    from genai_prices.types import _providers_from_raw
+
+    if not isinstance(raw, list):
+        raise CatalogueError(f"the price catalogue {path} is no list of providers")
+    try:
+        providers = _providers_from_raw(raw)
+    except (ValueError, AssertionError, TypeError, LookupError) as error:
+        raise CatalogueError(f"the price catalogue {path} is broken: {error}") from error
+    found = {provider.id for provider in providers}
+    if missing := [needed for needed in _NEEDED if needed not in found]:
+        raise CatalogueError(f"the price catalogue {path} lacks {', '.join(missing)}")
+    models = sum(len(provider.models) for provider in providers)
+    usual = sum(len(provider.models) for provider in bundled_catalogue().providers)
+    if models * _KEPT_SHARE < usual:
+        raise CatalogueError(
+            f"the price catalogue {path} has {models} models where there were {usual}"
+        )
+    return providers
+
+
+def _raw(value: object) -> object:
+    """A part of a catalogue in the form in which it is published."""
+    from genai_prices.types import ModelPrice
+
+    if isinstance(value, ModelPrice):
+        return {key: _raw(price) for key, price in vars(value).items() if price is not None}
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {
+            name.rstrip("_"): _raw(part)
+            for name, part in fields.items()
+            if part is not None and name not in _LEFT_OUT
+        }
+    if isinstance(value, Mapping):
+        return {key: _raw(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_raw(part) for part in value]
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
