@@ -4,7 +4,7 @@ RUN := .venv/bin
 PYTEST := $(RUN)/python -m pytest
 INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 
-.PHONY: help demo test lint bench soak servers generated clean
+.PHONY: help demo test lint bench bench-prices soak servers generated screenshots clean
 
 help:  ## show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -39,6 +39,10 @@ generated: .venv/.synced  ## write the committed dashboards and rules anew
 	$(RUN)/modelmeter dashboard rules > deploy/prometheus_rules.yml
 	$(RUN)/modelmeter dashboard rules --kubernetes > deploy/kubernetes/prometheus_rule.yaml
 
+screenshots: .venv/.synced servers  ## take the README's pictures of the page from the demo
+	fc-list | grep -q Inter || { $(INSTALL) fonts-inter >/dev/null; }
+	PYTHONPATH=tests/page $(RUN)/python tests/page/take_pictures.py
+
 lint: .venv/.synced  ## linter, format, strict types, floors of the house
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
@@ -50,6 +54,9 @@ test: .venv/.synced servers lint  ## everything CI runs
 
 soak: .venv/.synced servers  ## the long fault tests: 200 kills
 	$(PYTEST) -m soak -s --timeout 3600
+
+bench-prices: .venv/.synced  ## what each library says that calls cost, and how fast
+	$(RUN)/python -m bench.prices
 
 bench: .venv/.synced  ## speed beside LiteLLM's proxy and Portkey's gateway
 	$(RUN)/python -m bench

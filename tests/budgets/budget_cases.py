@@ -27,6 +27,7 @@ __all__ = [
     "ledger_with_budgets",
     "opening",
     "outcome",
+    "standings",
     "writing",
 ]
 

@@ -252,3 +252,22 @@ async def test_what_was_spent_before_a_budget_was_set_counts_in_it(tmp_path: Pat
     }
     with ledger_with_budgets(path) as ledger:
         assert len(await open_all(ledger, [opening(), opening()])) == 1
+
+
+async def test_five_hundred_calls_at_once_tell_each_threshold_once(tmp_path: Path) -> None:
+    """Over two writers on one ledger, and once more after each of them has begun anew."""
+    path = tmp_path / "ledger.db"
+    define(path, budget(limit="1000", at_limit=AtLimit.ALERT))
+
+    async def spend(ledger: Ledger, calls: int) -> None:
+        made = await open_all(ledger, [opening(cost=3 * USD) for _ in range(calls)])
+        await asyncio.gather(*(ledger.settle(outcome(one, cost=3 * USD)) for one in made))
+
+    with ledger_with_budgets(path) as one, ledger_with_budgets(path) as other:
+        await asyncio.gather(spend(one, 250), spend(other, 250))
+    with ledger_with_budgets(path) as one:
+        await spend(one, 3)
+
+    told = query(path, "SELECT threshold, CAST(settled_amount AS REAL) FROM budget_event")
+    assert sorted(threshold for threshold, _ in told if isinstance(threshold, int)) == [50, 80, 100]
+    assert all(float(str(spent)) >= int(str(threshold)) * 10 for threshold, spent in told)

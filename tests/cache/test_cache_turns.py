@@ -131,6 +131,23 @@ async def test_a_temperature_above_the_ceiling_is_a_miss_that_is_not_kept(
     assert await store.usage() == {}
 
 
+async def test_an_agents_own_time_to_live_holds_for_answers_that_others_kept(
+    store: CacheStore, clock: HandClock
+) -> None:
+    brief = CacheRule(agent="clock.*", ttl_seconds=0.05)
+    cache = ResponseCache(SETTINGS.model_copy(update={"rules": (brief,)}), store, clock)
+    await miss_and_keep(cache, request_of(), "one")
+    hasty = request_of(agent_id="clock.now")
+
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not isinstance(found := await hit(cache, hasty), CacheMiss):
+            clock.pass_seconds(0.01)
+            await asyncio.sleep(0.01)
+
+    assert found is CacheMiss.EXPIRED
+    assert await hit(cache, request_of()) == answer_of("one")
+
+
 async def test_what_no_caching_is_configured_for_has_no_turn(
     store: CacheStore, clock: HandClock
 ) -> None:

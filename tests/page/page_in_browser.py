@@ -50,6 +50,7 @@ class PageInBrowser:
         width: int = 1280,
         colours: str = "light",
         zone: str = "UTC",
+        waits_for: str = "body[data-refreshes]",
     ) -> "PageInBrowser":
         """A new viewer, at a path."""
         context = await browser.new_context(
@@ -60,13 +61,13 @@ class PageInBrowser:
         )
         context.set_default_timeout(TIMEOUT_MS)
         opened = cls(url, context, await context.new_page())
-        await opened.go(path)
+        await opened.go(path, waits_for=waits_for)
         return opened
 
-    async def go(self, path: str) -> None:
+    async def go(self, path: str, *, waits_for: str = "body[data-refreshes]") -> None:
         """Open a path and wait until its figures are there."""
         await self.page.goto(self._url + path)
-        await self.page.wait_for_selector("body[data-refreshes]")
+        await self.page.wait_for_selector(waits_for)
 
     async def close(self) -> None:
         """Leave."""

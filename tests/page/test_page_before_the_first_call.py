@@ -1,10 +1,14 @@
 """What a new user sees, and where keys are configured, a stranger."""
 
+import hashlib
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from page_fixtures import Opened
 from playwright.async_api import expect
+from running import GatewayProcess, SimulatorProcess, gateway_config
 from seen_gateway import SeenGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -33,3 +37,45 @@ async def test_a_range_without_calls_leads_to_one_with_some(look: Opened) -> Non
 
     await expect(page.page).to_have_url(re.compile("range=30d"))
     await expect(page.page.get_by_role("heading", name="No calls in this range")).to_be_hidden()
+
+
+READER = "mm-reader00-secret-of-a-reader"
+KEYS = f"""
+[[keys]]
+id = "reader00"
+sha256 = "{hashlib.sha256(READER.encode()).hexdigest()}"
+tenant_id = "acme"
+scopes = ["call", "read"]
+"""
+
+
+@pytest.fixture
+def locked_gateway(tmp_path: Path, simulator: SimulatorProcess) -> Iterator[SeenGateway]:
+    """A gateway that asks for a key."""
+    config = gateway_config(tmp_path, simulator.url)
+    config.write_text(config.read_text() + KEYS)
+    process = GatewayProcess(config)
+    process.start()
+    yield SeenGateway(process, tmp_path / "ledger.db")
+    process.stop()
+
+
+async def test_a_key_opens_the_page_and_its_owner_leaves_again(
+    look: Opened, locked_gateway: SeenGateway
+) -> None:
+    page = await look("/breakdown", at=locked_gateway, waits_for="form.login")
+    await expect(page.page).to_have_url(re.compile(r"/login\?next=/breakdown"))
+    key, sign_in = page.page.get_by_label("Gateway key"), page.page.get_by_text("Sign in").last
+
+    await key.fill("mm-reader00-guessed")
+    await sign_in.click()
+    await expect(page.page.get_by_role("alert").first).to_contain_text("gateway key")
+    page.complaints.clear()  # the browser itself tells of each 401
+
+    await key.fill(READER)
+    await sign_in.click()
+    await expect(page.page.get_by_role("heading", name="Breakdown")).to_be_visible()
+    await expect(page.page.get_by_text("acme")).to_be_visible()
+
+    await page.page.get_by_role("button", name="Sign out").click()
+    await expect(page.page.get_by_role("heading", name="Sign in")).to_be_visible()

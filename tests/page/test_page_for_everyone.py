@@ -8,7 +8,7 @@ from seen_gateway import SeenGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-VIEWS = ("/?range=7d", "/breakdown?range=7d", "/calls?range=7d")
+VIEWS = ("/?range=7d", "/breakdown?range=7d", "/calls?range=7d", "/budgets", "/advice")
 WIDTHS = (360, 768, 1280, 2560)
 WIDER = """() => [...document.querySelectorAll("body *")]
     .filter((element) => !element.closest(".table-scroll, .filters, nav, svg, .visually-hidden"))

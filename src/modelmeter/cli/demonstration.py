@@ -36,6 +36,8 @@ _UTC = ZoneInfo("UTC")
 _FAILURES = {"openai": 0.02, "anthropic": 0.02, "bedrock": 0.01, "genai": 0.03}
 _TRAFFIC_RATE = 6.0
 """Times the agents' own pace, so that a minute shows something."""
+_TRAFFIC_RATE_AFTER_PAST = 1.0
+"""Beside a past, which is calmer; more would stand on its charts like a tower."""
 
 
 _PAGE = "/?range=15m"
@@ -43,7 +45,7 @@ _PAGE_OF_PAST = "/?range=30d"
 _REPEATED_SHARE = 0.25
 _BUDGETS = (
     {"name": "company-month", "window": "month", "limit_usd": "400"},
-    {"name": "meetmind-day", "team": "meetmind", "window": "day", "limit_usd": "12"},
+    {"name": "meetmind-day", "team": "meetmind", "window": "day", "limit_usd": "24"},
     {"name": "globex-week", "tenant": "globex", "window": "week", "limit_usd": "40"},
     {"name": "triage-hour", "agent": "supportbot.triage", "window": "hour", "limit_calls": 20_000},
 )
@@ -119,8 +121,9 @@ class Demonstration:
                             end_streams=app.end_streams,
                         )
                     )
-                    page = _PAGE if days is None else _PAGE_OF_PAST
-                    await self._show(f"http://127.0.0.1:{port}", page, stop, seconds, began)
+                    await self._show(
+                        f"http://127.0.0.1:{port}", stop, seconds, began, has_past=days is not None
+                    )
                     stop_server.set()
                     await serving
             finally:
@@ -150,9 +153,18 @@ class Demonstration:
         )
 
     async def _show(
-        self, url: str, page: str, stop: asyncio.Event, seconds: float | None, began: datetime
+        self,
+        url: str,
+        stop: asyncio.Event,
+        seconds: float | None,
+        began: datetime,
+        *,
+        has_past: bool,
     ) -> None:
         """Let the agents call, and show what the ledger says about it."""
+        page, rate = (
+            (_PAGE_OF_PAST, _TRAFFIC_RATE_AFTER_PAST) if has_past else (_PAGE, _TRAFFIC_RATE)
+        )
         self._console.print(
             f"Page     {url}{page}\nGateway  {url}\nMetrics  {url}/metrics\n"
             f"Ledger   {self._ledger_path}\n"
@@ -161,9 +173,7 @@ class Demonstration:
         )
         if self._opens_page and self._console.is_terminal:
             await asyncio.to_thread(open_page, url + page)
-        traffic = TrafficGenerator(
-            url, seed=self._seed, rate=_TRAFFIC_RATE, repeated_share=_REPEATED_SHARE
-        )
+        traffic = TrafficGenerator(url, seed=self._seed, rate=rate, repeated_share=_REPEATED_SHARE)
         calling = asyncio.create_task(traffic.run(stop))
         connection = connect_reader(self._ledger_path)
         with (

@@ -14,6 +14,7 @@ from modelmeter.web.asking import Format, UsageQuery
 from modelmeter.web.budgets import Budgets, budgets
 from modelmeter.web.call_answers import CallDetail, CallsPage
 from modelmeter.web.calls import call_detail, calls_page
+from modelmeter.web.guard import SESSION_COOKIE
 from modelmeter.web.panels_answer import panels_answer
 
 __all__ = ["add_call_routes"]
@@ -69,5 +70,10 @@ def add_call_routes(router: APIRouter, parts: ApiParts) -> None:
         return await parts.reading.ask(lambda connection: advice(connection, asked, parts.prices))
 
     @router.get("/panels", summary="What the page's panels are")
-    async def _panels() -> Response:
-        return Response(panels_answer(parts.time_zone), media_type="application/json")
+    async def _panels(request: Request) -> Response:
+        answer = panels_answer(
+            parts.time_zone,
+            viewer_of(request),
+            signed_in=SESSION_COOKIE in request.cookies,
+        )
+        return Response(answer, media_type="application/json")

@@ -19,7 +19,7 @@ const KIND_NAMES = {
 /** The panels' definition; what JSON leaves out as usual is filled in. */
 export function panelsOf(answer) {
   const panels = answer.panels.map((panel) => ({ split_by: [], lines: [], thresholds: [], idle: "zero", ...panel }));
-  return { panels, timeZone: answer.time_zone ?? "UTC" };
+  return { panels, timeZone: answer.time_zone, tenant: answer.tenant, signedIn: answer.signed_in };
 }
 
 /** A series' answer with moments in seconds. */
@@ -55,7 +55,9 @@ export function callDetailOf(answer) {
     ...callOf(answer),
     key: answer.key_id,
     providerRequestId: answer.provider_request_id,
+    modelRequested: answer.model_requested,
     modelAnswered: answer.model_answered,
+    cacheMiss: answer.cache_miss,
     note: answer.note,
   };
   return {
@@ -67,7 +69,7 @@ export function callDetailOf(answer) {
       at: seconds(one.at),
       before: one.cost_before_usd,
       after: one.cost_after_usd,
-      reason: one.reason,
+      reason: [one.price_source, one.note].filter(Boolean).join("; "),
     })),
   };
 }
@@ -134,31 +136,71 @@ function linesOf(answer) {
   return lines;
 }
 
+/** Which price was taken, from where, and on which terms. */
 function sourceOf(answer) {
-  if (answer.cached) return "Answered from the cache: no tokens were bought.";
   if (answer.price_source === null) return "No price is known for this model; its cost stands at $0.00 until it is priced.";
-  return `Price of ${answer.priced_model}: ${answer.price_source}`;
+  const terms = [answer.price_tier && `tier ${answer.price_tier}`, answer.price_region && `region ${answer.price_region}`];
+  const price = [`Price of ${answer.priced_model}: ${answer.price_source}`, ...terms.filter(Boolean)].join(", ");
+  return answer.cached ? `Answered from the cache: this is what it saved. ${price}` : price;
 }
 
-/** The budgets' standing, in the order of their definition. */
+/** The budgets' standing; amounts are numbers in the budget's unit. */
 export function budgetsOf(answer) {
   return answer.budgets.map((budget) => ({
-    name: budget.name,
+    ...budgetFigureOf(budget),
     scope: budget.scope,
+    windowSeconds: budget.window_seconds,
+    atLimit: budget.at_limit,
+    shadow: budget.shadow,
+    extra: Number(budget.extra),
+    thresholds: budget.thresholds,
+    remaining: Number(budget.remaining),
+    refused: budget.blocked,
+    downgraded: budget.downgraded,
+    spenders: budget.spenders.map((one) => ({ name: one.name, value: Number(one.amount) })),
+  }));
+}
+
+/** A budget at a look. */
+export function budgetFigureOf(budget) {
+  return {
+    name: budget.name,
     window: budget.window,
     unit: budget.unit,
     limit: Number(budget.limit),
     settled: Number(budget.settled),
     reserved: Number(budget.reserved),
+    share: budget.percent / 100,
     forecast: budget.forecast === null ? null : Number(budget.forecast),
     resetsAt: budget.resets_at === null ? null : seconds(budget.resets_at),
-    atLimit: budget.at_limit,
-    thresholds: budget.thresholds,
-    spenders: budget.spenders.map((one) => ({ name: one.name, value: Number(one.amount) })),
-  }));
+  };
 }
 
-/** Advice, the largest saving first. */
-export function adviceOf(answer) {
-  return { advice: answer.advice, basis: "" };
+const ADVICE_KINDS = {
+  cheaper_model: { kindName: "A cheaper model", savingWords: "saved a week at most" },
+  low_cache_hit_rate: { kindName: "The cache", savingWords: "saved a week" },
+  unpriced_model: { kindName: "No price", savingWords: "cost, not counted" },
+  paid_failures: { kindName: "Failures that cost money", savingWords: "spent on nothing" },
+};
+
+/** Advice, the largest figure first. */
+export function adviceOf({ basis, advice }) {
+  return {
+    basis,
+    advice: advice.map((one) => ({
+      ...ADVICE_KINDS[one.kind],
+      kind: one.kind,
+      title: one.title,
+      detail: one.detail,
+      figure: one.usd,
+      isEstimate: one.is_estimate,
+      cost: one.cost_usd,
+      calls: one.calls,
+      alternatives: one.alternatives.map((other) => ({ ...other, cost: other.cost_usd })),
+      filters: Object.fromEntries(
+        ["agent", "provider", "model"].filter((name) => one[name] !== null).map((name) => [name, [one[name]]]),
+      ),
+      status: one.kind === "paid_failures" ? "failed" : null,
+    })),
+  };
 }

@@ -67,6 +67,9 @@ export function gatewayApi(context) {
     },
     budgets: async () => budgetsOf(await get("/api/v1/budgets")),
     advice: async () => adviceOf(await get("/api/v1/advice")),
+    async logout() {
+      await fetch("/api/v1/logout", { method: "POST" });
+    },
     /** Null if the key is taken, else why not. */
     async login(key) {
       const response = await fetch("/api/v1/login", {

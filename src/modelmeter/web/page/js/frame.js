@@ -14,7 +14,7 @@ const PLACES = [
 const WITH_RANGE = ["overview", "breakdown", "calls"];
 const BACK_SHOWN_MS = 3000;
 
-/** `{elements, main, refresh, fault(text|null), connection(state)}` */
+/** `{elements, main, refresh, viewer(who), fault(text|null), connection(state)}` */
 export function pageFrame(context, controls) {
   const places = h("ul", { role: "list" });
   const live = h("span", { class: "live", role: "status" });
@@ -27,12 +27,18 @@ export function pageFrame(context, controls) {
     controls.filters.chips,
   );
   const main = h("main", { id: "main", tabindex: "-1" });
+  const whose = h("span", { class: "whose", hidden: true });
+  const signOut = h(
+    "button",
+    { type: "button", class: "control quiet-control", hidden: true, "aria-label": "Sign out", title: "Sign out", on: { click: context.signOut } },
+    icon("out"),
+  );
   const header = h(
     "header",
     { class: "top" },
     h("a", { class: "brand", href: "/", "data-link": true }, logo(), h("span", {}, "modelmeter")),
     h("nav", { "aria-label": "Views" }, places),
-    h("div", { class: "top-end" }, live, themeButton()),
+    h("div", { class: "top-end" }, whose, live, themeButton(), signOut),
   );
   let lost = false;
   let hide = null;
@@ -81,6 +87,12 @@ export function pageFrame(context, controls) {
     main,
     refresh,
     connection,
+    /** Whose page it is: a tenant's alone, and whether there is a session to end. */
+    viewer({ tenant, signedIn }) {
+      whose.hidden = tenant === null;
+      whose.textContent = tenant ?? "";
+      signOut.hidden = !signedIn;
+    },
     fault(text) {
       fault.hidden = text === null || lost;
       replace(fault, icon("alert"), text);

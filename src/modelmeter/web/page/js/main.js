@@ -52,6 +52,10 @@ const context = {
     const wanted = new URLSearchParams(location.search).get("next");
     location.replace(wanted?.startsWith("/") && !wanted.startsWith("//") ? wanted : "/");
   },
+  signOut: async () => {
+    await context.api.logout();
+    location.assign("/login");
+  },
   go,
 };
 context.api = gatewayApi(context);
@@ -135,6 +139,7 @@ async function start() {
   }
   try {
     [definition] = await Promise.all([context.api.panels(), learn()]);
+    frame.viewer(definition);
   } catch (error) {
     if (error instanceof SignInNeeded) return toLogin();
     frame.fault(error.message);

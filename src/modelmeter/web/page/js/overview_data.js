@@ -1,7 +1,7 @@
 // What each of the thirteen panels shows, asked of the API: by the panels' keys.
 
-import { seriesOf } from "./answers.js";
-import { count, growth, growthText } from "./format.js";
+import { budgetFigureOf, seriesOf } from "./answers.js";
+import { count, growth, growthText, money, percent } from "./format.js";
 
 const LINES = {
   requests_per_agent: { metric: "requests", by: "agent", labels: (name) => ({ agent_id: name }) },
@@ -47,7 +47,8 @@ export function underWay(summary) {
 export function statsOf(summary, sparks, panels, window) {
   const { total } = summary;
   const previous = total.calls < COMPARABLE_TIMES * summary.previous.calls ? summary.previous : NOTHING;
-  const limit = panels.find((panel) => panel.key === "total_cost")?.thresholds.find((one) => one.level === "critical")?.at;
+  const critical = panels.find((panel) => panel.key === "total_cost")?.thresholds.find((one) => one.level === "critical")?.at;
+  const budget = summary.budget && budgetFigureOf(summary.budget);
   return {
     total_requests: {
       value: summary.requests_per_second,
@@ -58,7 +59,7 @@ export function statsOf(summary, sparks, panels, window) {
     total_cost: {
       value: Number(summary.cost_24h_usd),
       exact: summary.cost_24h_usd,
-      limit,
+      ...againstLimit(Number(summary.cost_24h_usd), budget, critical),
       delta: window === "24h" ? grown(Number(total.cost_usd), Number(previous.cost_usd)) : null,
       spark: sparks?.cost,
     },
@@ -66,6 +67,12 @@ export function statsOf(summary, sparks, panels, window) {
     error_rate: shareStat(total.error_rate ?? 0, previous.error_rate, sparks?.errors),
     success_rate: { ...shareStat(total.success_rate, previous.success_rate, sparks?.success), sparkFromLowest: true },
   };
+}
+
+/** The cost beside the day's budget of which most is spent; without one, beside the last threshold. */
+function againstLimit(cost, budget, critical) {
+  if (!budget) return { note: `${percent(cost / critical)} of ${money(critical)}` };
+  return { note: `${budget.name}: ${percent(budget.share)} of ${money(budget.limit)}`, levelValue: budget.share * critical };
 }
 
 function shareStat(share, before, spark) {

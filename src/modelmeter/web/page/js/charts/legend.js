@@ -4,12 +4,13 @@ import { h } from "../dom.js";
 
 /**
  * A list of `{name, colour, value, share}`.
- * `onPick(name)` without which the names are plain text; `onPoint(name|null)` for highlighting.
+ * `caption` says what the values are; `onPick(name)` without which the names are plain text; `onPoint(name|null)` for highlighting.
  */
-export function legend(entries, { onPick, onPoint, wide = false } = {}) {
+export function legend(entries, { onPick, onPoint, caption, wide = false } = {}) {
   return h(
     "ul",
-    { class: wide ? "legend legend-wide" : "legend", role: "list" },
+    { class: wide ? "legend legend-wide" : "legend", role: "list", "aria-label": caption },
+    caption && h("li", { class: "legend-caption", "aria-hidden": "true" }, `${caption}:`),
     entries.map((entry) => h("li", {}, item(entry, onPick, onPoint))),
   );
 }

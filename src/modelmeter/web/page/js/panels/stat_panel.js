@@ -2,7 +2,6 @@
 
 import { spark } from "../charts/spark.js";
 import { h, replace } from "../dom.js";
-import { money, percent } from "../format.js";
 import { unit } from "../units.js";
 import { panelCard } from "./card.js";
 
@@ -14,7 +13,7 @@ export function levelOf(panel, value) {
   return panel.thresholds.filter((one) => one.at === null || value >= one.at).at(-1) ?? null;
 }
 
-/** A stat's card; `update({value, exact, note, delta, spark, limit})`, value null without traffic. */
+/** A stat's card; `update({value, exact, levelValue, note, delta, spark})`, value null without traffic. */
 export function statPanel(panel, context) {
   const words = unit(panel.unit);
   let shown = { value: null };
@@ -42,7 +41,7 @@ export function statPanel(panel, context) {
 
   function update(next) {
     shown = next;
-    const level = levelOf(panel, next.value);
+    const level = levelOf(panel, next.levelValue ?? next.value);
     card.element.dataset.level = level?.level ?? "none";
     replace(number, ...figure(full(next.value)));
     number.dataset.value = next.exact ?? next.value ?? "";
@@ -60,14 +59,12 @@ function figure(text) {
   return tail && /\d/.test(digits) ? [digits, h("span", { class: "stat-unit" }, ` ${tail}`)] : [text];
 }
 
-function noteOf(level, { limit, value, note }) {
+function noteOf(level, { value, note }) {
   if (value === null) return [h("span", { class: "stat-limit" }, "no traffic to take it of")];
-  const parts = note ? [h("span", { class: "stat-limit" }, note)] : [];
-  if (level) parts.push(h("span", { class: `level level-${level.level}` }, level.meaning));
-  if (limit) {
-    parts.push(h("span", { class: "stat-limit" }, `${percent(value / limit)} of ${money(limit)}`));
-  }
-  return parts;
+  return [
+    level && h("span", { class: `level level-${level.level}` }, level.meaning),
+    note && h("span", { class: "stat-limit" }, note),
+  ];
 }
 
 function callsOf(panel) {

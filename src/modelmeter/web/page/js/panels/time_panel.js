@@ -4,6 +4,7 @@ import { legend } from "../charts/legend.js";
 import { lineChart } from "../charts/lines.js";
 import { colourClass } from "../charts/palette.js";
 import { replace } from "../dom.js";
+import { count } from "../format.js";
 import { full as fullTime } from "../times.js";
 import { unit } from "../units.js";
 import { panelCard } from "./card.js";
@@ -40,13 +41,14 @@ export function timePanel(panel, context) {
   }
 
   function figureOf(one) {
-    return present === null ? summary(one.values, panel, words) : words.full(present.get(one.name) ?? 0);
+    return present === null ? summary(one.values, shown, words) : words.full(present.get(one.name) ?? 0);
   }
 
   function fillLegend() {
     replace(
       card.legendHost,
-      shown.series.length > 0 && legend(entries(), { onPick: pick, onPoint: (name) => chart.highlight(name) }),
+      shown.series.length > 0 &&
+        legend(entries(), { onPick: pick, onPoint: (name) => chart.highlight(name), caption: words.total }),
     );
   }
 
@@ -85,12 +87,17 @@ function emptyText(panel) {
   return "No calls in this range.";
 }
 
-/** The legend's figure: the mean of a rate, the latest of anything else. */
-function summary(values, panel, words) {
-  const present = values.filter((value) => value !== null && value !== undefined);
-  if (present.length === 0) return "–";
-  if (!panel.unit.endsWith("_per_second")) return words.full(present.at(-1));
-  return words.full(present.reduce((sum, value) => sum + value, 0) / present.length);
+/** The legend's figure: what a rate adds up to, the latest of anything else. */
+function summary(values, { times, step, from, to }, words) {
+  if (words.total) {
+    const sum = values.reduce((whole, value, i) => {
+      const seconds = Math.min(times[i] + step, to) - Math.max(times[i], from);
+      return whole + (value ?? 0) * Math.max(seconds, 1);
+    }, 0);
+    return count(Math.round(sum));
+  }
+  const last = values.findLast((value) => value !== null && value !== undefined);
+  return last === undefined ? "–" : words.full(last);
 }
 
 function pickOf(panel, context, shown) {

@@ -120,7 +120,7 @@ function columnsOf(by, context) {
       hide: "narrow",
       text: (row) => percent(share(row)),
       raw: share,
-      cell: (row) => h("span", { class: "share-cell" }, shareBar(share(row)), percent(share(row))),
+      cell: (row) => h("span", { class: "share-cell" }, shareBar(share(row)), h("span", {}, percent(share(row)))),
     },
     {
       key: "change",
@@ -154,7 +154,7 @@ function number(key, title, value, write, hide) {
 }
 
 function latency(value) {
-  return value === null || value === undefined ? "–" : seconds(value);
+  return value === null || value === undefined ? "" : seconds(value);
 }
 
 function nameCell(by, row, context) {

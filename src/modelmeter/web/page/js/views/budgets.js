@@ -5,6 +5,8 @@ import { h, place, replace } from "../dom.js";
 import { count, money, percent, span } from "../format.js";
 import { dayAndClock } from "../times.js";
 
+const SPENDERS_SHOWN = 5;
+
 /** context: see main.js */
 export function budgetsView(context) {
   const host = h("div", { class: "budgets", "aria-busy": "true" });
@@ -20,18 +22,18 @@ export function budgetsView(context) {
 
 function card(budget, context) {
   const amount = budget.unit === "usd" ? money : count;
-  const share = budget.limit ? budget.settled / budget.limit : 0;
-  const level = levelOf(budget, share);
+  const { share } = budget;
+  const level = levelOf(share);
   return h(
     "section",
     { class: "card budget", "data-budget": budget.name, "data-level": level },
-    h("header", { class: "card-head" }, h("h2", {}, budget.name), h("span", { class: "card-unit" }, `a ${budget.window}`)),
+    h("header", { class: "card-head" }, h("h2", {}, budget.name), h("span", { class: "card-unit" }, windowText(budget))),
     h("p", { class: "budget-scope" }, scopeText(budget)),
     h(
       "p",
       { class: "budget-figure" },
       h("strong", {}, amount(budget.settled)),
-      h("span", { class: "quiet" }, ` of ${amount(budget.limit)}`),
+      h("span", { class: "quiet" }, ` of ${amount(budget.limit)}${budget.unit === "usd" ? "" : ` ${budget.unit}`}`),
       h("span", { class: `level level-${level}` }, percent(share)),
     ),
     gauge(budget, amount),
@@ -41,7 +43,9 @@ function card(budget, context) {
       fact("Settled", amount(budget.settled), "settled"),
       fact("Reserved", amount(budget.reserved), "reserved"),
       budget.forecast !== null && fact("Forecast", amount(budget.forecast), "forecast"),
-      fact("Left", amount(Math.max(0, budget.limit - budget.settled - budget.reserved))),
+      fact("Left", amount(Math.max(0, budget.remaining))),
+      budget.refused > 0 && fact("Refused", count(budget.refused)),
+      budget.downgraded > 0 && fact("Downgraded", count(budget.downgraded)),
     ),
     h("p", { class: "quiet" }, resetText(budget, context)),
     budget.spenders.length > 0 && spenders(budget, amount, context),
@@ -82,7 +86,8 @@ function gauge(budget, amount) {
 }
 
 function spenders(budget, amount, context) {
-  const most = budget.spenders[0].value || 1;
+  const shown = budget.spenders.slice(0, SPENDERS_SHOWN);
+  const most = shown[0].value || 1;
   return h(
     "div",
     { class: "spenders" },
@@ -90,12 +95,12 @@ function spenders(budget, amount, context) {
     h(
       "ul",
       { role: "list" },
-      budget.spenders.map((one) => {
+      shown.map((one) => {
         const bar = place(h("span", { class: "mini-fill" }), { width: `${Math.max(1, (one.value / most) * 100)}%` });
         return h(
           "li",
           {},
-          h("a", { href: context.callsHref({ filters: { agent: [one.name] } }), "data-link": true }, one.name),
+          h("a", { href: context.callsHref({ filters: { agent: [one.name] } }), "data-link": true, "data-key": `${budget.name} ${one.name}` }, one.name),
           h("span", { class: `mini-bar ${colourClass(one.name)}` }, bar),
           h("span", { class: "legend-value" }, amount(one.value)),
         );
@@ -104,7 +109,11 @@ function spenders(budget, amount, context) {
   );
 }
 
-function levelOf(budget, share) {
+function windowText({ window, windowSeconds }) {
+  return window === "rolling" ? `rolling, ${span(windowSeconds)}` : `${window === "hour" ? "an" : "a"} ${window}`;
+}
+
+function levelOf(share) {
   if (share >= 1) return "critical";
   if (share >= 0.8) return "warning";
   return share >= 0.5 ? "notice" : "good";
@@ -113,7 +122,9 @@ function levelOf(budget, share) {
 function scopeText(budget) {
   const parts = Object.entries(budget.scope).map(([kind, name]) => `${kind} ${name}`);
   const end = { block: "refuses calls at the limit", alert: "alerts only", downgrade: "takes a cheaper model at the limit" };
-  return `${parts.length > 0 ? parts.join(", ") : "every call"} · ${end[budget.atLimit] ?? budget.atLimit}`;
+  const limit = budget.shadow ? "only counts what it would refuse" : end[budget.atLimit];
+  const extra = budget.extra > 0 ? " · with an extra for a while" : "";
+  return `${parts.length > 0 ? parts.join(", ") : "every call"} · ${limit}${extra}`;
 }
 
 function resetText(budget, context) {

@@ -72,10 +72,11 @@ function facts(call, context) {
       row("Key", call.key),
       row("Provider", call.provider),
       row("Operation", call.operation),
-      row("Model requested", call.model),
+      row("Model requested", call.modelRequested ?? call.model),
+      row("Model asked instead", call.modelRequested && call.model),
       row("Model answered", call.modelAnswered),
       row("Answered as a stream", call.streamed ? "yes" : "no"),
-      row("From the cache", call.cached ? "yes" : "no"),
+      row("From the cache", call.cached ? "yes" : call.cacheMiss ? `no: ${call.cacheMiss.replaceAll("_", " ")}` : "not asked"),
       row("HTTP status", call.httpStatus),
       row("Error", call.error_type),
       row("Provider's request id", call.providerRequestId && h("code", {}, call.providerRequestId)),
@@ -119,7 +120,12 @@ function price({ call, lines, source, corrections }, context) {
     { title: "USD per million", align: "end", text: (line) => (line.rate === null ? "–" : moneyExact(line.rate)) },
     { title: "Cost", align: "end", text: (line) => (line.cost === null ? "–" : moneyExact(line.cost)) },
   ];
-  const foot = { name: "In all", tokens: call.tokens, rate: null, cost: call.cost };
+  const foot = {
+    name: call.cached ? "Saved" : "In all",
+    tokens: lines.reduce((sum, line) => sum + (line.tokens ?? 0), 0),
+    rate: null,
+    cost: call.cached ? call.saved : call.cost,
+  };
   return section(
     "Tokens and price",
     lines.length > 0
@@ -127,7 +133,7 @@ function price({ call, lines, source, corrections }, context) {
       : h("p", { class: "quiet" }, "No tokens were used."),
     h("p", { class: "price-source" }, source),
     corrections.map((one) =>
-      h("p", { class: "price-source" }, `Priced again ${full(one.at, context.zone())}: ${moneyExact(one.before)} became ${moneyExact(one.after)} (${one.reason}).`),
+      h("p", { class: "price-source" }, `Priced again ${full(one.at, context.zone())}: ${moneyExact(one.before)} became ${moneyExact(one.after)}${one.reason ? ` (${one.reason})` : ""}.`),
     ),
   );
 }
