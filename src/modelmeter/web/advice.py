@@ -10,7 +10,8 @@ from modelmeter.cache.advice import cache_advice
 from modelmeter.ledger.cache_figures import cache_use
 from modelmeter.ledger.paid_failures import paid_failures
 from modelmeter.ledger.sums import SUM_FACTS, Sums
-from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts
+from modelmeter.ledger.usage import Dimension, Span, facts
+from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.metrics.panels import CACHE_HIT_RATE_AIM_PERCENT
 from modelmeter.pricing import PriceBook
 from modelmeter.record import usd_text
