@@ -11,7 +11,7 @@ import msgspec
 from modelmeter.errors import UpstreamError
 from modelmeter.record import ErrorType
 
-__all__ = ["ANNOTATION_TIMEOUT_SECONDS", "Annotation", "post_annotation"]
+__all__ = ["ANNOTATION_TIMEOUT_SECONDS", "Annotation", "RefuseRedirects", "post_annotation"]
 
 ANNOTATION_TIMEOUT_SECONDS = 10.0
 """For one request to Grafana."""
@@ -31,7 +31,7 @@ class Annotation(msgspec.Struct, frozen=True):
     end_ns: int | None = None
 
 
-class _Refuse(urllib.request.HTTPRedirectHandler):
+class RefuseRedirects(urllib.request.HTTPRedirectHandler):
     """A redirect would carry the token to another host."""
 
     def redirect_request(
@@ -68,7 +68,7 @@ def post_annotation(grafana_url: str, token: str, annotation: Annotation) -> Non
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
         method="POST",
     )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Refuse)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), RefuseRedirects)
     try:
         with opener.open(request, timeout=ANNOTATION_TIMEOUT_SECONDS):
             pass

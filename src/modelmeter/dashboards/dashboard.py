@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from modelmeter.dashboards.more_panels import MORE_PANELS, MORE_QUERIES
+from modelmeter.dashboards.more_panels import MORE_PANELS
+from modelmeter.dashboards.more_queries import MORE_QUERIES
 from modelmeter.dashboards.panel_json import Json, panel_json
 from modelmeter.dashboards.queries import QUERIES
 from modelmeter.dashboards.variables import annotations, links, variables

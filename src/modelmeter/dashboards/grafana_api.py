@@ -4,12 +4,13 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from http.client import HTTPException, HTTPMessage
-from typing import IO, Any, Final
+from http.client import HTTPException
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from modelmeter.alerts.annotations import RefuseRedirects
 from modelmeter.dashboards.panel_json import Json
 from modelmeter.errors import SettingsError, UpstreamError
 from modelmeter.record import ErrorType
@@ -33,21 +34,6 @@ class DataSource(msgspec.Struct, frozen=True):
     type: str
 
 
-class _Refuse(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the token to another host."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> None:
-        """Follow none."""
-
-
 class GrafanaApi:
     """
     One Grafana, with a service account's token.
@@ -65,7 +51,7 @@ class GrafanaApi:
             raise SettingsError(f"{url!r} is no address such as http://localhost:3000")
         self.url = url.rstrip("/")
         self._token = token
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Refuse)
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), RefuseRedirects)
 
     def ensure_folder(self, uid: str, title: str) -> bool:
         """

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from modelmeter.dashboards.finding import Finding, ok, warning, wrong
 from modelmeter.dashboards.gateway_checks import GatewayState
-from modelmeter.dashboards.more_panels import MORE_QUERIES
+from modelmeter.dashboards.more_queries import MORE_QUERIES
 from modelmeter.dashboards.promql import RANGE, RATE, VARIABLES
 from modelmeter.dashboards.queries import QUERIES
 from modelmeter.dashboards.web_pages import WebPages
