@@ -27,7 +27,7 @@ FROM entry
 """
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True):
     """What of an entry the panels are about."""
 
     agent_id: str
@@ -57,12 +57,11 @@ def entries(ledger: Path) -> list[Entry]:
     """All entries of a ledger."""
     connection = sqlite3.connect(ledger)
     try:
-        return [
-            Entry(*row[: -len(TOKEN_TYPES)], tokens_by_type=tuple(row[-len(TOKEN_TYPES) :]))
-            for row in connection.execute(_ENTRIES)
-        ]
+        rows = connection.execute(_ENTRIES).fetchall()
     finally:
         connection.close()
+    first_count = len(Entry.__struct_fields__) - 1
+    return [msgspec.convert((*row[:first_count], row[first_count:]), Entry) for row in rows]
 
 
 def matching(
