@@ -9,7 +9,7 @@ from cached_gateway import CHAT, CachedGateway, cached, headers_of, prompt_of
 from ledger_file import query
 
 _FIXTURES = cached
-SECONDS_MAX = 30
+SECONDS_MAX = 60
 
 STREAMS = {
     "openai": (CHAT, {"model": "gpt-4o", "stream": True}),
