@@ -110,6 +110,16 @@ async def test_another_tenant_key_or_header_is_a_miss(
     assert again.body == other.body
 
 
+async def test_a_key_in_the_query_is_a_credential_like_any_other(cached: CachedGateway) -> None:
+    path = "/genai/v1beta/models/gemini-2.5-flash:generateContent?key="
+    body = body_of("genai", "Keys. [[simulate output=30 input=50]]")
+
+    answers = [await cached.call(body, path=path + key) for key in ("one", "two", "one")]
+
+    assert [answer.cache for answer in answers] == ["miss", "miss", "hit"]
+    assert answers[2].body == answers[0].body
+
+
 @pytest.mark.parametrize(
     "change",
     [
