@@ -14,7 +14,7 @@ from modelmeter.cache.guarded_store import GuardedStore
 from modelmeter.cache.key import CacheKey, KeyParts, cache_key
 from modelmeter.cache.policy import CachePlan, CachePolicy
 from modelmeter.cache.store import CacheStore, Claim, Stored, TenantUsage
-from modelmeter.cache.turn import CacheTurn, Conclusion
+from modelmeter.cache.turn import CacheTurn
 from modelmeter.errors import CacheUnavailableError
 from modelmeter.providers.temperature import request_temperature
 from modelmeter.record import CacheMiss, Clock, Operation
@@ -118,7 +118,8 @@ class ResponseCache:
 
     async def _take_turn(self, place: Place, plan: CachePlan, wish: ClientWish) -> CacheTurn:
         loop = asyncio.get_running_loop()
-        ends = loop.time() + self._settings.follow_seconds
+        follow_seconds = self._settings.follow_seconds
+        ends = loop.time() + follow_seconds
         failures = 0
         while True:
             flight = self._flights.under_way(place)
@@ -129,7 +130,7 @@ class ResponseCache:
                 except BaseException:
                     self._flights.end(place, flight, FlightEnd.FAILED)
                     raise
-            ended = await flight.wait(ends - loop.time())
+            ended = await flight.wait(min(ends, flight.began + follow_seconds) - loop.time())
             if isinstance(ended, Stored):
                 if _why_stale(ended, plan, wish) is None:
                     return CacheTurn(stored=ended)
@@ -228,7 +229,14 @@ class ResponseCache:
                 if holder is not None:
                     await self._release(place, holder, alone=end is FlightEnd.ALONE)
 
-        return self._missed(flight.miss, conclude)
+        def abandon() -> None:
+            if renewal is not None:
+                renewal.cancel()
+            self._flights.end(place, flight, FlightEnd.FAILED)
+
+        return CacheTurn(
+            miss=flight.miss, conclude=conclude, abandon=abandon, bytes_max=plan.answer_bytes_max
+        )
 
     def _go_alone(self, place: Place, flight: Flight, plan: CachePlan) -> CacheTurn:
         self._flights.end(place, flight, FlightEnd.ALONE)
@@ -239,15 +247,11 @@ class ResponseCache:
             if well:
                 await self._keep(place, plan, answer)
 
-        return self._missed(miss, conclude)
-
-    def _missed(self, miss: CacheMiss, conclude: Conclusion) -> CacheTurn:
-        bytes_max = self._settings.answer_bytes_max
-        return CacheTurn(miss=miss, conclude=conclude, bytes_max=bytes_max)
+        return CacheTurn(miss=miss, conclude=conclude, bytes_max=plan.answer_bytes_max)
 
     async def _keep(self, place: Place, plan: CachePlan, answer: CachedAnswer | None) -> bool:
         """Store an answer, or that there is none to store; False: it is not for others."""
-        fits = answer is not None and answer.size <= self._settings.answer_bytes_max
+        fits = answer is not None and answer.size <= plan.answer_bytes_max
         ttl_seconds = plan.ttl_seconds
         try:
             if answer is not None and fits:

@@ -103,6 +103,12 @@ class Rates(msgspec.Struct, frozen=True):
             for place in places
         )
 
+    def bands_reached(self, input_tokens: int) -> int:
+        """How many bands a call of up to ``input_tokens`` can reach."""
+        if len(self.bands) == 1:
+            return 1
+        return sum(above < input_tokens for above, _ in self.bands)
+
     def charge_tools(self, tools: ToolCalls) -> tuple[int, tuple[str, ...]]:
         """What the uses of tools cost, in pico-dollars, and which of them have no price."""
         if tools == NO_TOOLS:
