@@ -5,10 +5,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from modelmeter.in_process import LLMService, get_cost_tracker, get_llm_metrics
+    from modelmeter.in_process import LLMService, get_cost_tracker, get_llm_metrics, wrap
     from modelmeter.meter import Meter
 
-__all__ = ["LLMService", "Meter", "__version__", "get_cost_tracker", "get_llm_metrics"]
+__all__ = ["LLMService", "Meter", "__version__", "get_cost_tracker", "get_llm_metrics", "wrap"]
 
 __version__ = version("modelmeter")
 
@@ -17,6 +17,7 @@ _HOMES = {
     "Meter": "modelmeter.meter",
     "get_cost_tracker": "modelmeter.in_process",
     "get_llm_metrics": "modelmeter.in_process",
+    "wrap": "modelmeter.in_process",
 }
 
 

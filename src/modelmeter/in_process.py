@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,7 +17,8 @@ from modelmeter.ledger import Ledger
 from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.memory import memory_ledger
 from modelmeter.meter import Meter, Pricer
-from modelmeter.record import Clock, SystemClock, Teams
+from modelmeter.meter.bounding import Bounding
+from modelmeter.record import Caller, Clock, SystemClock, Teams
 from modelmeter.service import cost_tracker, llm_metrics, llm_service, platform_service
 from modelmeter.service.by_loop import ByLoop
 from modelmeter.service.caching import CachingRouter
@@ -40,6 +42,7 @@ __all__ = [
     "get_cost_tracker",
     "get_llm_metrics",
     "in_process",
+    "wrap",
 ]
 
 _NS = 1_000_000_000
@@ -53,6 +56,7 @@ class _LoopParts(msgspec.Struct, frozen=True):
 
     sender: SdkSender
     answers: CachingRouter
+    bounding: Bounding
 
 
 class InProcess:
@@ -99,6 +103,10 @@ class InProcess:
         """What gives answers in the event loop that runs now."""
         return self._parts.of_running_loop().answers
 
+    def bounding(self) -> Bounding:
+        """What bounds calls, for the event loop that runs now."""
+        return self._parts.of_running_loop().bounding
+
     def _new_parts(self) -> "_LoopParts":
         from modelmeter.wiring import bounding_of
 
@@ -106,7 +114,7 @@ class InProcess:
         bounding = bounding_of(settings, ledger, self.pricer, self.clock)
         router = Router(settings, self.clock, bounding, self._circuits)
         sender = SdkSender(settings.providers, settings.limits)
-        return _LoopParts(sender, CachingRouter(router, self.cache))
+        return _LoopParts(sender, CachingRouter(router, self.cache), bounding)
 
     def close(self) -> None:
         """Commit what was handed in, and release the ledger."""
@@ -178,6 +186,36 @@ class PlatformService(platform_service.PlatformService):
     def __init__(self) -> None:
         here = in_process()
         super().__init__(LLMService(), here.ledger, here.clock, here.time_zone)
+
+
+_ClientT = TypeVar("_ClientT")
+
+
+def wrap(
+    client: _ClientT,
+    *,
+    agent_id: str,
+    tenant_id: str = "",
+    team: str | None = None,
+    provider: str | None = None,
+) -> _ClientT:
+    """
+    Meter a client that a program has: OpenAI, Anthropic, google-genai, or boto3's of Bedrock.
+
+    Whatever it calls afterwards, streamed or not, is entered in this process' ledger and held to
+    its budgets; a call that is refused raises what the SDK raises when its provider refuses.
+    OpenAI's and Anthropic's clients come back as metered copies, the others as they are.
+
+    Raises:
+        SettingsError: it is no client that can be metered, or the configuration cannot be used.
+        LedgerError: the ledger cannot be used.
+    """
+    from modelmeter.service.wrapping.wrap_client import WrapParts, wrap_client
+
+    here = in_process()
+    caller = Caller(agent_id=agent_id, team=team or here.teams.of(agent_id), tenant_id=tenant_id)
+    parts = WrapParts(here.ledger, here.meter, here.bounding, here.clock)
+    return wrap_client(client, caller, provider, parts)
 
 
 class _Held:

@@ -7,7 +7,14 @@ import pytest
 from cache_cases import GLOBEX, PARTS, HandClock, answer_of, request_of
 from stores_under_test import clock, cluster, redis, store
 
-from modelmeter.cache import CachedAnswer, CacheRequest, CacheStore, CacheTurn, ResponseCache
+from modelmeter.cache import (
+    CachedAnswer,
+    CacheRequest,
+    CacheStore,
+    CacheTurn,
+    MemoryStore,
+    ResponseCache,
+)
 from modelmeter.record import CacheMiss
 from modelmeter.settings.cache import CacheRule, CacheSettings
 
@@ -129,6 +136,23 @@ async def test_a_temperature_above_the_ceiling_is_a_miss_that_is_not_kept(
     assert await miss_and_keep(cache, request_of(), "warm") is CacheMiss.TEMPERATURE
     assert await hit(cache, request_of()) is CacheMiss.TEMPERATURE
     assert await store.usage() == {}
+
+
+async def test_an_agents_own_time_to_live_holds_for_answers_that_others_kept(
+    store: CacheStore, clock: HandClock
+) -> None:
+    brief = CacheRule(agent="clock.*", ttl_seconds=0.05)
+    cache = ResponseCache(SETTINGS.model_copy(update={"rules": (brief,)}), store, clock)
+    await miss_and_keep(cache, request_of(), "one")
+    hasty = request_of(agent_id="clock.now")
+
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not isinstance(found := await hit(cache, hasty), CacheMiss):
+            clock.pass_seconds(0.01)
+            await asyncio.sleep(0.01)
+
+    assert found is CacheMiss.EXPIRED
+    assert await hit(cache, request_of()) == answer_of("one")
 
 
 async def test_what_no_caching_is_configured_for_has_no_turn(
@@ -260,8 +284,11 @@ async def test_a_call_does_not_wait_longer_than_it_may(store: CacheStore, clock:
 
     async with asyncio.timeout(WAIT_SECONDS_MAX):
         second = await turn_of(cache, request_of())
+        await asyncio.sleep(impatient.follow_seconds)
+        late = await turn_of(cache, request_of())
 
     assert second.stored is None
+    assert late.stored is None
     await second.keep(answer_of("second"))
     await leader.end()
     assert await hit(cache, request_of()) == answer_of("second")
@@ -292,3 +319,18 @@ async def test_a_cancelled_leader_lets_the_next_one_lead(
 
     assert turn.miss is CacheMiss.FIRST_SEEN
     await turn.end()
+
+
+async def test_a_turn_that_nobody_ended_holds_nobody_up(clock: HandClock) -> None:
+    cache = ResponseCache(SETTINGS, MemoryStore(bytes_max=10**6, clock=clock), clock)
+    lost = await turn_of(cache, request_of())
+    follower = asyncio.create_task(turn_of(cache, request_of()))
+    await asyncio.sleep(0)
+    assert not follower.done()
+
+    del lost
+
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        second = await follower
+    assert second.miss is CacheMiss.FIRST_SEEN
+    await second.end()

@@ -97,8 +97,7 @@ return {redis.call('ZCARD', KEYS[1]), tonumber(redis.call('HGET', KEYS[2], 'tota
 )
 
 CLAIM = """
--- keys: claim, answer; arguments: holder, lease
-if redis.call('EXISTS', KEYS[2]) == 1 then return 'wait' end
+-- keys: claim; arguments: holder, lease
 local holder = redis.call('GET', KEYS[1])
 if holder == 'alone' then return 'alone' end
 if holder and holder ~= ARGV[1] then return 'wait' end

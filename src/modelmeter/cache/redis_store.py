@@ -1,8 +1,10 @@
 """Answers in a Redis, shared by all processes and nodes; Valkey and ElastiCache speak the same."""
 
+import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -31,8 +33,10 @@ CONNECTIONS_MAX = 32
 FORGOTTEN_AT_ONCE = 200
 
 _ALONE_SECONDS = 2.0
-_REMEMBERED_SECONDS = 86_400.0
-"""How long it is remembered, beyond an answer's life, that there was one."""
+_REMEMBERED_TIMES = 4
+_REMEMBERED_SECONDS_MIN = 600.0
+_REMEMBERED_SECONDS_MAX = 86_400.0
+"""For so many times an answer's life, and within these bounds, it is known that there was one."""
 _PREFIX = "modelmeter:cache"
 _TENANTS = f"{_PREFIX}:tenants"
 _SCHEMES = {
@@ -79,6 +83,8 @@ class RedisStore:
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         self._redis = _client(url, timeout_seconds)
+        self._timeout_seconds = timeout_seconds
+        self._places = asyncio.Semaphore(CONNECTIONS_MAX)
         self._evicted: Counter[str] = Counter()
         register = self._redis.register_script
         self._get: AsyncScript = register(redis_scripts.GET)
@@ -116,11 +122,12 @@ class RedisStore:
             await self.delete(tenant_id, key)
             return
         blob = lifetime_ms.to_bytes(_LIFETIME_BYTES, "big") + encode_answer(answer)
-        remembered_ms = lifetime_ms + int(_REMEMBERED_SECONDS * 1000)
         await self._run(
-            self._put, keys.all_of(name), [name, blob, lifetime_ms, answer.size, remembered_ms]
+            self._put,
+            keys.all_of(name),
+            [name, blob, lifetime_ms, answer.size, _remembered_ms(ttl_seconds)],
         )
-        await self._ask(self._redis.hset(_TENANTS, keys.digest, tenant_id))
+        await self._ask(lambda: self._redis.hset(_TENANTS, keys.digest, tenant_id))
 
     async def remark(
         self, tenant_id: str, key: CacheKey, miss: CacheMiss, *, ttl_seconds: float
@@ -144,7 +151,7 @@ class RedisStore:
             keys = _TenantKeys(tenant)
             while names := await self._names(keys):
                 gone += await self._forget_names(keys, names)
-            await self._ask(self._redis.hdel(_TENANTS, keys.digest))
+            await self._ask(partial(self._redis.hdel, _TENANTS, keys.digest))
         return gone
 
     async def usage(self) -> dict[str, TenantUsage]:
@@ -166,12 +173,8 @@ class RedisStore:
 
     async def claim(self, tenant_id: str, key: CacheKey, holder: str) -> Claim:
         """See `CacheStore.claim`."""
-        name, keys = key.hex(), _TenantKeys(tenant_id)
-        answer = await self._run(
-            self._claim,
-            [keys.claim(name), keys.answer(name)],
-            [holder, int(LEASE_SECONDS * 1000)],
-        )
+        claim = _TenantKeys(tenant_id).claim(key.hex())
+        answer = await self._run(self._claim, [claim], [holder, int(LEASE_SECONDS * 1000)])
         return Claim(cast("bytes", answer).decode())
 
     async def release(self, tenant_id: str, key: CacheKey, holder: str, *, alone: bool) -> None:
@@ -188,11 +191,11 @@ class RedisStore:
 
     async def _tenants(self) -> Iterable[str]:
         """Those who ever had an answer here."""
-        found = await self._ask(self._redis.hvals(_TENANTS))
+        found = await self._ask(lambda: self._redis.hvals(_TENANTS))
         return [tenant.decode("utf-8", "surrogatepass") for tenant in cast("list[bytes]", found)]
 
     async def _names(self, keys: _TenantKeys) -> list[str]:
-        found = await self._ask(self._redis.zrange(keys.index, 0, FORGOTTEN_AT_ONCE - 1))
+        found = await self._ask(lambda: self._redis.zrange(keys.index, 0, FORGOTTEN_AT_ONCE - 1))
         return [name.decode() for name in cast("list[bytes]", found)]
 
     async def _forget_names(self, keys: _TenantKeys, names: Sequence[str]) -> int:
@@ -204,16 +207,23 @@ class RedisStore:
     async def _run(
         self, script: "AsyncScript", keys: Sequence[str], arguments: Sequence[str | bytes | int]
     ) -> object:
-        return await self._ask(script(keys=keys, args=arguments))
+        return await self._ask(lambda: script(keys=keys, args=arguments))
 
-    async def _ask(self, request: object) -> object:
+    async def _ask(self, request: Callable[[], object]) -> object:
         try:
-            return await cast("Awaitable[object]", request)
+            # The wait for a place counts too: while the server hangs, nobody waits for longer.
+            async with asyncio.timeout(self._timeout_seconds), self._places:
+                return await cast("Awaitable[object]", request())
         except (RedisError, OSError, TimeoutError) as error:
             # The error's own text may name the server and its user.
             raise CacheUnavailableError(
                 f"the cache's Redis did not answer ({type(error).__name__})"
             ) from error
+
+
+def _remembered_ms(ttl_seconds: float) -> int:
+    wanted = max(ttl_seconds * _REMEMBERED_TIMES, _REMEMBERED_SECONDS_MIN)
+    return int(max(min(wanted, _REMEMBERED_SECONDS_MAX), ttl_seconds) * 1000)
 
 
 def _client(url: str, timeout_seconds: float) -> "Redis | RedisCluster":

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Coroutine
 
 import msgspec
 
@@ -13,7 +14,7 @@ from modelmeter.cache.guarded_store import GuardedStore
 from modelmeter.cache.key import CacheKey, KeyParts, cache_key
 from modelmeter.cache.policy import CachePlan, CachePolicy
 from modelmeter.cache.store import CacheStore, Claim, Stored, TenantUsage
-from modelmeter.cache.turn import CacheTurn, Conclusion
+from modelmeter.cache.turn import CacheTurn
 from modelmeter.errors import CacheUnavailableError
 from modelmeter.providers.temperature import request_temperature
 from modelmeter.record import CacheMiss, Clock, Operation
@@ -57,7 +58,8 @@ class ResponseCache:
         self._policy = CachePolicy(settings)
         self._store = GuardedStore(store, clock)
         self._flights = Flights()
-        self._renewals: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Claims that are being renewed or given up."""
 
     @property
     def shared(self) -> bool:
@@ -110,13 +112,14 @@ class ResponseCache:
 
     async def close(self) -> None:
         """Release the store."""
-        for task in self._renewals:
+        for task in self._tasks:
             task.cancel()
         await self._store.close()
 
     async def _take_turn(self, place: Place, plan: CachePlan, wish: ClientWish) -> CacheTurn:
         loop = asyncio.get_running_loop()
-        ends = loop.time() + self._settings.follow_seconds
+        follow_seconds = self._settings.follow_seconds
+        ends = loop.time() + follow_seconds
         failures = 0
         while True:
             flight = self._flights.under_way(place)
@@ -127,9 +130,9 @@ class ResponseCache:
                 except BaseException:
                     self._flights.end(place, flight, FlightEnd.FAILED)
                     raise
-            ended = await flight.wait(ends - loop.time())
+            ended = await flight.wait(min(ends, flight.began + follow_seconds) - loop.time())
             if isinstance(ended, Stored):
-                if _is_fresh(ended, wish):
+                if _why_stale(ended, plan, wish) is None:
                     return CacheTurn(stored=ended)
             elif ended is not FlightEnd.FAILED:
                 return self._alone(place, plan, flight.miss)
@@ -139,59 +142,78 @@ class ResponseCache:
         self, place: Place, flight: Flight, plan: CachePlan, wish: ClientWish, ends: float
     ) -> CacheTurn:
         """The turn of the only one in this process who looks for this answer now."""
-        found = await self._look(place, wish)
+        found = await self._look(place, plan, wish)
         if isinstance(found, Stored):
             self._flights.end(place, flight, found)
             return CacheTurn(stored=found)
         flight.miss = found
         if found is CacheMiss.NOT_STORED:
             return self._go_alone(place, flight, plan)
-        if not self._store.shared or found in (CacheMiss.MAX_AGE, CacheMiss.UNAVAILABLE):
+        if not self._store.shared or found is CacheMiss.UNAVAILABLE:
             return self._leader(place, flight, plan, holder=None)
         return await self._claim(place, flight, plan, wish, ends)
 
-    async def _look(self, place: Place, wish: ClientWish) -> Stored | CacheMiss:
+    async def _look(self, place: Place, plan: CachePlan, wish: ClientWish) -> Stored | CacheMiss:
         try:
             found = await self._store.get(*place)
         except CacheUnavailableError as error:
             logger.debug("the cache was not asked: %s", error)
             return CacheMiss.UNAVAILABLE
-        if isinstance(found, Stored) and not _is_fresh(found, wish):
-            return CacheMiss.MAX_AGE
+        if isinstance(found, Stored):
+            return _why_stale(found, plan, wish) or found
         return found
 
     async def _claim(
         self, place: Place, flight: Flight, plan: CachePlan, wish: ClientWish, ends: float
     ) -> CacheTurn:
         """Lead among the nodes, or wait for the one that does."""
-        loop = asyncio.get_running_loop()
         holder = uuid.uuid4().hex
         pause = _FIRST_LOOK_SECONDS
-        while True:
-            try:
-                claim = await self._store.claim(*place, holder)
-            except CacheUnavailableError:
-                flight.miss = CacheMiss.UNAVAILABLE
-                return self._leader(place, flight, plan, holder=None)
-            if claim is Claim.LEAD:
-                return self._leader(place, flight, plan, holder=holder)
-            if claim is Claim.ALONE or loop.time() >= ends:
+        try:
+            while (claim := await self._ask_claim(place, holder)) is Claim.WAIT:
+                if asyncio.get_running_loop().time() >= ends:
+                    return self._go_alone(place, flight, plan)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LAST_LOOK_SECONDS)
+                if (turn := await self._found(place, flight, plan, wish)) is not None:
+                    return turn
+            if claim is Claim.ALONE:
                 return self._go_alone(place, flight, plan)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LAST_LOOK_SECONDS)
-            found = await self._look(place, wish)
-            if isinstance(found, Stored):
-                self._flights.end(place, flight, found)
-                return CacheTurn(stored=found)
+            # The last holder may have kept its answer just before the claim was given.
+            if (turn := await self._found(place, flight, plan, wish)) is not None:
+                await self._release(place, holder, alone=False)
+                return turn
+        except CacheUnavailableError:
+            flight.miss = CacheMiss.UNAVAILABLE
+            return self._leader(place, flight, plan, holder=None)
+        except BaseException:
+            await self._release(place, holder, alone=False)
+            raise
+        return self._leader(place, flight, plan, holder=holder)
+
+    async def _ask_claim(self, place: Place, holder: str) -> Claim:
+        """Ask to the end: a caller that leaves meanwhile may be given the claim all the same."""
+        asking = asyncio.ensure_future(self._store.claim(*place, holder))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await asyncio.wait({asking})
+            raise
+
+    async def _found(
+        self, place: Place, flight: Flight, plan: CachePlan, wish: ClientWish
+    ) -> CacheTurn | None:
+        """The turn of a hit, and the end of its flight; None: there is no answer yet."""
+        found = await self._look(place, plan, wish)
+        if not isinstance(found, Stored):
+            return None
+        self._flights.end(place, flight, found)
+        return CacheTurn(stored=found)
 
     def _leader(
         self, place: Place, flight: Flight, plan: CachePlan, *, holder: str | None
     ) -> CacheTurn:
-        renewal = None
-        if holder is not None:
-            renewal = asyncio.create_task(self._renew(place, holder))
-            self._renewals.add(renewal)
-            renewal.add_done_callback(self._renewals.discard)
+        renewal = None if holder is None else self._start(self._renew(place, holder))
 
         async def conclude(answer: CachedAnswer | None, well: bool) -> None:
             if renewal is not None:
@@ -207,7 +229,14 @@ class ResponseCache:
                 if holder is not None:
                     await self._release(place, holder, alone=end is FlightEnd.ALONE)
 
-        return self._missed(flight.miss, conclude)
+        def abandon() -> None:
+            if renewal is not None:
+                renewal.cancel()
+            self._flights.end(place, flight, FlightEnd.FAILED)
+
+        return CacheTurn(
+            miss=flight.miss, conclude=conclude, abandon=abandon, bytes_max=plan.answer_bytes_max
+        )
 
     def _go_alone(self, place: Place, flight: Flight, plan: CachePlan) -> CacheTurn:
         self._flights.end(place, flight, FlightEnd.ALONE)
@@ -218,15 +247,11 @@ class ResponseCache:
             if well:
                 await self._keep(place, plan, answer)
 
-        return self._missed(miss, conclude)
-
-    def _missed(self, miss: CacheMiss, conclude: Conclusion) -> CacheTurn:
-        bytes_max = self._settings.answer_bytes_max
-        return CacheTurn(miss=miss, conclude=conclude, bytes_max=bytes_max)
+        return CacheTurn(miss=miss, conclude=conclude, bytes_max=plan.answer_bytes_max)
 
     async def _keep(self, place: Place, plan: CachePlan, answer: CachedAnswer | None) -> bool:
         """Store an answer, or that there is none to store; False: it is not for others."""
-        fits = answer is not None and answer.size <= self._settings.answer_bytes_max
+        fits = answer is not None and answer.size <= plan.answer_bytes_max
         ttl_seconds = plan.ttl_seconds
         try:
             if answer is not None and fits:
@@ -238,10 +263,20 @@ class ResponseCache:
         return fits
 
     async def _release(self, place: Place, holder: str, *, alone: bool) -> None:
+        """Give a claim up, also if the caller is cancelled meanwhile."""
+        await asyncio.shield(self._start(self._give_up(place, holder, alone=alone)))
+
+    async def _give_up(self, place: Place, holder: str, *, alone: bool) -> None:
         try:
             await self._store.release(*place, holder, alone=alone)
         except CacheUnavailableError as error:
             logger.debug("a claim was left to lapse: %s", error)
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _renew(self, place: Place, holder: str) -> None:
         while True:
@@ -252,8 +287,11 @@ class ResponseCache:
                 logger.debug("a claim was not renewed: %s", error)
 
 
-def _is_fresh(stored: Stored, wish: ClientWish) -> bool:
-    return wish.max_age_seconds is None or stored.age_seconds <= wish.max_age_seconds
+def _why_stale(stored: Stored, plan: CachePlan, wish: ClientWish) -> CacheMiss | None:
+    """Why an answer is too old for a call; None: it is not. Agents may have rules of their own."""
+    if wish.max_age_seconds is not None and stored.age_seconds > wish.max_age_seconds:
+        return CacheMiss.MAX_AGE
+    return CacheMiss.EXPIRED if stored.age_seconds >= plan.ttl_seconds else None
 
 
 def _is_too_warm(request: CacheRequest, plan: CachePlan) -> bool:

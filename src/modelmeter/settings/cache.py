@@ -42,6 +42,8 @@ class CacheRule(_Table):
     """None: that of ``[cache]``."""
     temperature_max: Temperature | None = None
     """None: that of ``[cache]``."""
+    answer_bytes_max: Bytes | None = None
+    """None: that of ``[cache]``."""
 
 
 class CacheSettings(_Table):
@@ -59,7 +61,7 @@ class CacheSettings(_Table):
     answer_bytes_max: Bytes = 2 * _MIB
     """A longer answer is not kept."""
     follow_seconds: Annotated[float, Field(gt=0, le=3600)] = 120
-    """How long a call waits for an equal one under way; then it is made as well."""
+    """How long after its start a call is waited for by equal ones; then they are made as well."""
     store_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     """A Redis that takes longer counts as down."""
     rules: tuple[CacheRule, ...] = ()
@@ -82,6 +84,7 @@ class CacheSettings(_Table):
 
     @model_validator(mode="after")
     def _one_answer_fits(self) -> Self:
-        if self.answer_bytes_max > self.bytes_max:
+        sizes = [self.answer_bytes_max, *(rule.answer_bytes_max or 0 for rule in self.rules)]
+        if max(sizes) > self.bytes_max:
             raise ValueError("answer_bytes_max is larger than bytes_max")
         return self

@@ -1,0 +1,198 @@
+"""Transports that meter what an HTTP client sends: between an SDK and the client it had."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx2
+
+from modelmeter.providers import RequestFacts
+from modelmeter.record import ErrorType
+from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.service.wrapping.watched_call import (
+    REFUSED,
+    MeterDoor,
+    WatchedCall,
+    refusal,
+)
+
+__all__ = ["AsyncMeteredTransport", "MeteredTransport"]
+
+_RETRY_COUNT = "x-stainless-retry-count"
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
+
+
+class MeteredTransport(httpx2.BaseTransport):
+    """Sends through ``inner``, which keeps its connections, proxies and hooks."""
+
+    def __init__(self, inner: httpx2.Client, door: MeterDoor, ledger: ProcessLedger) -> None:
+        self._inner = inner
+        self._door = door
+        self._ledger = ledger
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Meter one request, or pass on one that is no metered operation."""
+        try:
+            facts = self._door.read(request.method, request.url.path, request.read())
+            if facts is None:
+                return self._inner.send(request, stream=True)
+            opening = self._door.open(facts, request.headers.get(_RETRY_COUNT))
+            call = self._ledger.run(opening)
+        except REFUSED as error:
+            return _refused(self._door, error, request)
+        try:
+            response = self._inner.send(_outgoing(request, call.facts), stream=True)
+        except httpx2.HTTPError as error:
+            self._ledger.run(call.settle(_failure(error), sent=_may_be_sent(error)))
+            raise
+        except BaseException:
+            self._ledger.run(call.settle(ErrorType.CANCELLED))
+            raise
+        call.answered(response.status_code, response.headers.raw)
+        return _passed_on(response, request, call, _Body(response, call, self._ledger))
+
+    def close(self) -> None:
+        """Close the client below."""
+        self._inner.close()
+
+
+class AsyncMeteredTransport(httpx2.AsyncBaseTransport):
+    """The same for asynchronous clients."""
+
+    def __init__(self, inner: httpx2.AsyncClient, door: MeterDoor) -> None:
+        self._inner = inner
+        self._door = door
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Meter one request, or pass on one that is no metered operation."""
+        try:
+            facts = self._door.read(request.method, request.url.path, await request.aread())
+            if facts is None:
+                return await self._inner.send(request, stream=True)
+            call = await self._door.open(facts, request.headers.get(_RETRY_COUNT))
+        except REFUSED as error:
+            return _refused(self._door, error, request)
+        try:
+            response = await self._inner.send(_outgoing(request, call.facts), stream=True)
+        except httpx2.HTTPError as error:
+            await call.settle(_failure(error), sent=_may_be_sent(error))
+            raise
+        except BaseException:
+            await call.settle(ErrorType.CANCELLED)
+            raise
+        call.answered(response.status_code, response.headers.raw)
+        return _passed_on(response, request, call, _AsyncBody(response, call))
+
+    async def aclose(self) -> None:
+        """Close the client below."""
+        await self._inner.aclose()
+
+
+class _Body(httpx2.SyncByteStream):
+    """An answer's bytes; its call is settled before the last of them."""
+
+    def __init__(self, response: httpx2.Response, call: WatchedCall, ledger: ProcessLedger) -> None:
+        self._response = response
+        self._call = call
+        self._ledger = ledger
+
+    def __iter__(self) -> Iterator[bytes]:
+        call = self._call
+        try:
+            for chunk in self._response.iter_raw():
+                if out := call.feed(chunk):
+                    yield out
+        except httpx2.HTTPError as error:
+            self._ledger.run(call.settle(_failure(error)))
+            raise
+        last = call.end()
+        self._ledger.run(call.settle(None))
+        if last:
+            yield last
+
+    def close(self) -> None:
+        """Whoever reads no further has left, unless the stream had come to its end."""
+        self._response.close()
+        if not self._call.settled:
+            failure = None if self._call.finished else ErrorType.CANCELLED
+            self._ledger.run(self._call.settle(failure))
+
+
+class _AsyncBody(httpx2.AsyncByteStream):
+    """The same for asynchronous clients."""
+
+    def __init__(self, response: httpx2.Response, call: WatchedCall) -> None:
+        self._response = response
+        self._call = call
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        call = self._call
+        try:
+            async for chunk in self._response.aiter_raw():
+                if out := call.feed(chunk):
+                    yield out
+        except httpx2.HTTPError as error:
+            await call.settle(_failure(error))
+            raise
+        last = call.end()
+        await call.settle(None)
+        if last:
+            yield last
+
+    async def aclose(self) -> None:
+        """Whoever reads no further has left, unless the stream had come to its end."""
+        await self._response.aclose()
+        if not self._call.settled:
+            await self._call.settle(None if self._call.finished else ErrorType.CANCELLED)
+
+
+def _outgoing(request: httpx2.Request, facts: RequestFacts) -> httpx2.Request:
+    """The request as it is sent: not compressed on its way back, and asked for its usage."""
+    headers = httpx2.Headers(
+        [(name, value) for name, value in request.headers.raw if name.lower() != b"content-length"]
+    )
+    headers["accept-encoding"] = "identity"
+    return httpx2.Request(
+        request.method,
+        request.url,
+        headers=headers,
+        content=facts.upstream_body,
+        extensions=request.extensions,
+    )
+
+
+def _passed_on(
+    response: httpx2.Response,
+    request: httpx2.Request,
+    call: WatchedCall,
+    body: httpx2.SyncByteStream | httpx2.AsyncByteStream,
+) -> httpx2.Response:
+    lines = [
+        (name, value)
+        for name, value in response.headers.multi_items()
+        if name.lower() not in _FRAMING or not call.facts.hides_usage_chunk
+    ]
+    return httpx2.Response(
+        response.status_code,
+        headers=lines,
+        stream=body,
+        request=request,
+        extensions={
+            name: value for name, value in response.extensions.items() if name != "network_stream"
+        },
+    )
+
+
+def _refused(door: MeterDoor, error: Exception, request: httpx2.Request) -> httpx2.Response:
+    answer = refusal(door.dialect, error)
+    return httpx2.Response(
+        answer.http_status, headers=answer.headers, content=answer.body, request=request
+    )
+
+
+def _failure(error: httpx2.HTTPError) -> ErrorType:
+    timed_out = isinstance(error, httpx2.TimeoutException)
+    return ErrorType.TIMEOUT if timed_out else ErrorType.CONNECTION
+
+
+def _may_be_sent(error: httpx2.HTTPError) -> bool:
+    """Without a connection nothing has gone out."""
+    return not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)

@@ -1,0 +1,198 @@
+"""One request of a wrapped client, from its bytes to its entry, whoever carries the bytes."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from modelmeter.errors import (
+    BudgetExceededError,
+    LedgerError,
+    RefusedRequestError,
+    ThrottledError,
+)
+from modelmeter.meter import CallOpening, Ending, Meter, OpenCall
+from modelmeter.meter.bounding import Bounding
+from modelmeter.providers import AnswerHead, Dialect, RequestFacts, ResponseFacts, ResponseObserver
+from modelmeter.record import Caller, Clock, ErrorType
+
+__all__ = ["REFUSED", "MeterDoor", "Refusal", "WatchedCall", "refusal"]
+
+REFUSED = (RefusedRequestError, BudgetExceededError, ThrottledError, LedgerError)
+"""Why a request is not sent."""
+
+_REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id")
+_REQUEST_ID_BYTES_MAX = 256
+_ATTEMPTS_MAX = 100
+Headers = list[tuple[bytes, bytes]]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The answer to a request that is not sent, in the provider's own error shape."""
+
+    http_status: int
+    headers: Headers
+    body: bytes
+
+
+def refusal(dialect: Dialect, error: Exception) -> Refusal:
+    """The answer that makes an SDK raise what it raises when its provider refuses."""
+    status, after, code = 503, 1, "ledger_unavailable"
+    if isinstance(error, RefusedRequestError):
+        status, code = error.http_status, error.refusal_code
+        after = error.retry_after_seconds or 0
+    elif isinstance(error, BudgetExceededError):
+        status, after, code = 429, error.retry_after_seconds, error.code
+    elif isinstance(error, ThrottledError):
+        status, after, code = 429, int(-(-error.retry_after_seconds // 1)), error.code
+    headers = [*dialect.error_headers(code, status), (b"retry-after", str(after).encode())]
+    if not isinstance(error, LedgerError):
+        headers.append((b"x-should-retry", b"false"))
+    body = dialect.error_body(str(error), code=code, http_status=status)
+    return Refusal(status, headers, body)
+
+
+class MeterDoor(msgspec.Struct, frozen=True):
+    """Whose calls a wrapped client makes, of whom, and where they are metered."""
+
+    caller: Caller
+    provider: str
+    kind: str
+    dialect: Dialect
+    base_path: str
+    """The path of the client's base address, which the dialect does not know."""
+    meter: Callable[[], Meter]
+    """The meter for the event loop that runs now."""
+    bounding: Callable[[], Bounding]
+    """What bounds calls, for the event loop that runs now."""
+    clock: Clock
+
+    def read(self, method: str, path: str, body: bytes) -> RequestFacts | None:
+        """
+        What a request asks for; None: it is no metered operation.
+
+        Raises:
+            RefusedRequestError: it cannot be read.
+        """
+        path = path.removeprefix(self.base_path)
+        operation = self.dialect.operation(method, path)
+        return None if operation is None else self.dialect.read_request(operation, path, body)
+
+    async def limited(self, facts: RequestFacts) -> RequestFacts:
+        """
+        The request with a limit of its output, where a budget needs one.
+
+        Raises:
+            RefusedRequestError: nothing bounds its cost, and a budget needs that.
+        """
+        return self.bounding().bounded(self._opening(facts, 0), self.kind, facts, final=True).facts
+
+    async def open(self, facts: RequestFacts, retries: str | None) -> "WatchedCall":
+        """
+        Commit a call's intent.
+
+        Raises:
+            RefusedRequestError: nothing bounds its cost, and a budget needs that.
+            BudgetExceededError: it does not fit a budget.
+            ThrottledError: calls like it come too fast.
+            LedgerUnavailableError: the intent is not committed.
+        """
+        began_ns = self.clock.monotonic_ns()
+        opening = self._opening(facts, _attempt(retries))
+        bounding = self.bounding()
+        bounded = bounding.bounded(opening, self.kind, facts, final=True)
+        call = await bounding.open(
+            self.meter(), bounded.opening, began_ns=began_ns, still_wanted=_wanted
+        )
+        return WatchedCall(call, bounded.facts, self.dialect)
+
+    def _opening(self, facts: RequestFacts, attempt: int) -> CallOpening:
+        return CallOpening(
+            caller=self.caller,
+            provider=self.provider,
+            operation=facts.operation,
+            model=facts.model,
+            streamed=facts.streamed,
+            input_bytes=len(facts.upstream_body),
+            output_tokens_max=facts.output_tokens_max,
+            attempt=attempt,
+        )
+
+
+class WatchedCall:
+    """A call under way: its answer's bytes go through, and its ending is told at the end."""
+
+    def __init__(self, call: OpenCall, facts: RequestFacts, dialect: Dialect) -> None:
+        self.facts = facts
+        self.settled = False
+        self._call = call
+        self._dialect = dialect
+        self._observer: ResponseObserver | None = None
+        self._head: AnswerHead | None = None
+        self._held = b""
+
+    def answered(self, http_status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """The answer's status and headers have come."""
+        self._head = AnswerHead(http_status, [(name.lower(), value) for name, value in headers])
+        self._observer = self._dialect.observe(self.facts, self._head)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The next bytes of the body; gives those that need not wait for the settlement."""
+        if self._observer is None:
+            return chunk
+        if self.facts.streamed:
+            self._call.first_token()
+        out = self._observer.feed(chunk)
+        if self._observer.finished:
+            self._held += out
+            return b""
+        if self.facts.streamed:
+            return out
+        ready, self._held = self._held, out
+        return ready
+
+    def end(self) -> bytes:
+        """The body is over; gives the last bytes, to be passed on after the settlement."""
+        last, self._held = self._held, b""
+        return last if self._observer is None else last + self._observer.end()
+
+    @property
+    def finished(self) -> bool:
+        """The stream's own end mark went by."""
+        return self._observer is not None and self._observer.finished
+
+    async def settle(self, failure: ErrorType | None, *, sent: bool = True) -> None:
+        """
+        Commit the outcome, once.
+
+        Raises:
+            LedgerError: it is not on the disk yet; the ledger goes on trying.
+        """
+        if self.settled:
+            return
+        self.settled = True
+        facts = ResponseFacts() if self._observer is None else self._observer.facts()
+        head = self._head
+        await self._call.finish(
+            Ending(
+                facts=facts,
+                http_status=None if head is None else head.http_status,
+                provider_request_id=None if head is None else _request_id(head),
+                failure=failure,
+                sent=sent,
+            )
+        )
+
+
+def _request_id(head: AnswerHead) -> str | None:
+    found = (head.header(name) for name in _REQUEST_ID_HEADERS)
+    return next((name for name in found if 0 < len(name) <= _REQUEST_ID_BYTES_MAX), None)
+
+
+def _attempt(retries: str | None) -> int:
+    if retries is None or not retries.isascii() or not retries.isdigit():
+        return 0
+    return min(int(retries[:3]), _ATTEMPTS_MAX)
+
+
+def _wanted() -> None:
+    """Who waits for a call in a process is there as long as it waits."""
