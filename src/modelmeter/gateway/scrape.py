@@ -18,10 +18,10 @@ from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import read_series
 from modelmeter.metrics import Exposition, ProcessSample
-from modelmeter.metrics.names import CIRCUIT_OPEN
 from modelmeter.pricing.catalogue_file import CatalogueData
 from modelmeter.record import Clock
 from modelmeter.service.circuit import Circuits
+from modelmeter.service.circuit_samples import circuit_samples
 
 __all__ = ["Scrape"]
 
@@ -157,13 +157,4 @@ class Scrape:
         own = [
             msgspec.structs.replace(sample, labels=(*sample.labels, process)) for sample in samples
         ]
-        return own + [
-            ProcessSample(
-                CIRCUIT_OPEN.name,
-                CIRCUIT_OPEN.type,
-                CIRCUIT_OPEN.help,
-                count,
-                (("provider", provider),),
-            )
-            for provider, count in sorted(self._circuits.open_by_provider().items())
-        ]
+        return own + circuit_samples(self._circuits)
