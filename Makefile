@@ -4,7 +4,7 @@ RUN := .venv/bin
 PYTEST := $(RUN)/python -m pytest
 INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 
-.PHONY: help demo test lint bench soak servers generated screenshots clean
+.PHONY: help demo test lint bench bench-prices soak servers generated screenshots clean
 
 help:  ## show these lines
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -54,6 +54,9 @@ test: .venv/.synced servers lint  ## everything CI runs
 
 soak: .venv/.synced servers  ## the long fault tests: 200 kills
 	$(PYTEST) -m soak -s --timeout 3600
+
+bench-prices: .venv/.synced  ## what each library says that calls cost, and how fast
+	$(RUN)/python -m bench.prices
 
 bench: .venv/.synced  ## speed beside LiteLLM's proxy and Portkey's gateway
 	$(RUN)/python -m bench

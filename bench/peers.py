@@ -28,6 +28,7 @@ from bench.upstream import MODEL
 __all__ = ["GATEWAYS", "Gateway", "install", "start", "start_upstream", "version"]
 
 LITELLM = "litellm[proxy]==1.109.1"
+CALCULATOR = "openai-cost-calculator==1.3.0"
 PORTKEY = "@portkey-ai/gateway@1.15.2"
 
 LITELLM_OVERRIDES = ("certifi", "litellm-proxy-extras")
@@ -95,6 +96,15 @@ def _install_litellm(folder: Path) -> None:
     _run([*install, LITELLM, *LITELLM_COMPANIONS], LITELLM)
 
 
+def _install_calculator(folder: Path) -> None:
+    uv = _uv()
+    _run([uv, "venv", "--quiet", "--clear", "--python", str(PYTHON), str(folder)], CALCULATOR)
+    _run(
+        [uv, "pip", "install", "--quiet", "--python", str(folder / "bin/python"), CALCULATOR],
+        CALCULATOR,
+    )
+
+
 def _install_portkey(folder: Path) -> None:
     npm = debian_command("npm", "nodejs", "npm")
     folder.mkdir(exist_ok=True)
@@ -112,6 +122,7 @@ def install(name: str) -> None:
     steps = {
         "litellm": (" ".join((LITELLM, *LITELLM_COMPANIONS)), _install_litellm),
         "portkey": (PORTKEY, _install_portkey),
+        "openai-cost-calculator": (CALCULATOR, _install_calculator),
     }
     if name not in steps:
         return
@@ -131,7 +142,8 @@ def version(name: str) -> str:
     if name == "portkey":
         package = PEERS / "portkey/node_modules/@portkey-ai/gateway/package.json"
         return str(msgspec.json.decode(package.read_bytes(), type=dict[str, object])["version"])
-    python = PYTHON if name == "modelmeter" else PEERS / name / "bin/python"
+    own = ("modelmeter", "genai-prices")
+    python = PYTHON if name in own else PEERS / name / "bin/python"
     code = f"import importlib.metadata as m; print(m.version({name!r}))"
     done = subprocess.run([str(python), "-c", code], check=True, capture_output=True, text=True)
     return done.stdout.strip()

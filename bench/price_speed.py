@@ -1,13 +1,16 @@
 """Microseconds to price one call of a model seen before, beside the catalogue's own calculation."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from bench.price_cases import all_cases
 from modelmeter.pricing import PriceBook
+from modelmeter.pricing.priced_line import LinePricer
 from modelmeter.record import TokenCounts
 
-__all__ = ["main"]
+__all__ = ["main", "speed_lines"]
 
 _MODELS = (
     ("openai", "openai", "gpt-4o-2024-08-06"),
@@ -22,17 +25,43 @@ _AT_NS = int(_AT.timestamp()) * 10**9
 _BOOK_CALLS = 20_000
 _CATALOGUE_CALLS = 1_000
 _ROUNDS = 5
+_FILE_REPEATS = 20
+_GOAL_US = 5.0
 
 
 def main() -> None:
     """Print a line a model: the best of some rounds, both sides taking turns."""
-    started = time.perf_counter()
+    print(speed_lines())
+
+
+def speed_lines() -> str:
+    """A line a model, and how long a million usages of a file take."""
     book = PriceBook()
-    print(f"price book ready after {time.perf_counter() - started:.2f} s")
-    print(f"{'model':<46}{'book µs':>9}{'catalogue µs':>14}{'ratio':>8}")
+    lines = [f"{'model':<46}{'book µs':>9}{'catalogue µs':>14}{'ratio':>8}"]
     for provider, catalogue_provider, model in _MODELS:
         book_us, catalogue_us = _compare(book, provider, catalogue_provider, model)
-        print(f"{model:<46}{book_us:>9.2f}{catalogue_us:>14.1f}{catalogue_us / book_us:>7.0f}x")
+        ratio = catalogue_us / book_us
+        lines.append(f"{model:<46}{book_us:>9.2f}{catalogue_us:>14.1f}{ratio:>7.0f}x")
+    lines.append(f"goal: at most {_GOAL_US:g} µs for a model seen before")
+    seconds = _microseconds_a_line()
+    lines.append(
+        f"a usage of a file: {seconds:.1f} µs of the processor, a million: {seconds:.0f} s"
+    )
+    return "\n".join(lines)
+
+
+def _microseconds_a_line() -> float:
+    """Of the processor's time, over the cases that tests rest on; goal: 60 s a million."""
+    pricer = LinePricer(PriceBook({"azure": "azure"}), time.time_ns)
+    lines = [json.dumps(case.line).encode() for case in all_cases()]
+    best = float("inf")
+    for _ in range(_ROUNDS):
+        started = time.process_time()
+        for _ in range(_FILE_REPEATS):
+            for line in lines:
+                pricer.price(line)
+        best = min(best, (time.process_time() - started) / (_FILE_REPEATS * len(lines)))
+    return best * 1e6
 
 
 def _compare(

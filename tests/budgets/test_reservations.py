@@ -19,13 +19,16 @@ from budget_cases import (
     standings,
     writing,
 )
+from ledger_cases import FixedClock, lost_as_unknown, make_call, make_intent
 from ledger_file import query
 
 from modelmeter.budgets.budget import AtLimit, Scope, Unit
 from modelmeter.budgets.definitions import remove_budget
+from modelmeter.budgets.desk import BudgetDesk
 from modelmeter.errors import BudgetExceededError
-from modelmeter.ledger import Ledger
+from modelmeter.ledger import Ledger, LedgerWriter
 from modelmeter.ledger.reservations import Opening
+from modelmeter.meter import refused_call
 
 CALLS = 200
 FITTING = 7
@@ -271,3 +274,30 @@ async def test_five_hundred_calls_at_once_tell_each_threshold_once(tmp_path: Pat
     told = query(path, "SELECT threshold, CAST(settled_amount AS REAL) FROM budget_event")
     assert sorted(threshold for threshold, _ in told if isinstance(threshold, int)) == [50, 80, 100]
     assert all(float(str(spent)) >= int(str(threshold)) * 10 for threshold, spent in told)
+
+
+async def test_without_a_budget_a_transaction_has_no_statement_more(tmp_path: Path) -> None:
+    statements: dict[bool, list[str]] = {}
+    for with_budgets in (False, True):
+        path = tmp_path / f"{with_budgets}.db"
+        seen = statements[with_budgets] = []
+        desk = BudgetDesk(path, refused_call) if with_budgets else None
+        writer = LedgerWriter(
+            path, clock=FixedClock(), lost_call=lost_as_unknown, reservations=desk
+        )
+        ledger = Ledger(writer, wait_seconds=30)
+        await ledger.probe()
+        writer._connection.set_trace_callback(seen.append)
+        call = make_call(make_intent())
+        await ledger.open(call.intent)
+        await ledger.settle(call)
+        await ledger.probe()
+        writer._connection.set_trace_callback(None)
+        writer.close()
+
+    names = [
+        [one.split()[0] for one in statements[key] if "SELECT revision" not in one]
+        for key in (False, True)
+    ]
+    assert names[0] == names[1]
+    assert len(names[0]) > 5

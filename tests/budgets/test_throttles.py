@@ -21,7 +21,7 @@ from modelmeter.budgets.desk import BudgetDesk
 from modelmeter.budgets.gates import Gates
 from modelmeter.budgets.throttling.desk import ThrottleDesk
 from modelmeter.budgets.throttling.throttle import WINDOW_SECONDS, Level, Throttle, excess_of
-from modelmeter.errors import BudgetExceededError, ThrottledError
+from modelmeter.errors import BudgetExceededError, LedgerConflictError, ThrottledError
 from modelmeter.ledger import Ledger, LedgerWriter
 from modelmeter.ledger.reservations import Opening
 from modelmeter.meter import refused_call
@@ -251,6 +251,22 @@ async def test_a_process_that_dies_leaves_no_place_taken(tmp_path: Path) -> None
     assert query(path, "SELECT count(*) FROM throttle_hold") == [(FITTING,)]
 
     with throttled_ledger(path, throttle(concurrent_calls=FITTING)) as ledger:
+        assert len(await open_all(ledger, many())) == FITTING
+
+
+async def test_a_throttle_that_was_gone_for_a_while_is_not_full_when_it_comes_back(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.db"
+    rule = throttle(concurrent_calls=FITTING)
+    with throttled_ledger(path, rule) as ledger:
+        passed = await open_all(ledger, many(FITTING))
+    with throttled_ledger(path) as ledger:
+        for one in passed:
+            with contextlib.suppress(LedgerConflictError):
+                await ledger.settle(outcome(one))
+
+    with throttled_ledger(path, rule) as ledger:
         assert len(await open_all(ledger, many())) == FITTING
 
 

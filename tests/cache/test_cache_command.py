@@ -60,7 +60,7 @@ async def test_stats_tell_hits_savings_reasons_contents_and_what_would_help(
     ]
     shown = (await run(cached, "stats")).output
     assert "first_seen 26" in shown
-    assert "acme: 1 answers" in shown
+    assert "acme: 1 answer, " in shown
     assert "sales.unique, 7 % hits: 100 % of its misses" in shown
 
 

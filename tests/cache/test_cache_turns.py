@@ -7,7 +7,14 @@ import pytest
 from cache_cases import GLOBEX, PARTS, HandClock, answer_of, request_of
 from stores_under_test import clock, cluster, redis, store
 
-from modelmeter.cache import CachedAnswer, CacheRequest, CacheStore, CacheTurn, ResponseCache
+from modelmeter.cache import (
+    CachedAnswer,
+    CacheRequest,
+    CacheStore,
+    CacheTurn,
+    MemoryStore,
+    ResponseCache,
+)
 from modelmeter.record import CacheMiss
 from modelmeter.settings.cache import CacheRule, CacheSettings
 
@@ -277,8 +284,11 @@ async def test_a_call_does_not_wait_longer_than_it_may(store: CacheStore, clock:
 
     async with asyncio.timeout(WAIT_SECONDS_MAX):
         second = await turn_of(cache, request_of())
+        await asyncio.sleep(impatient.follow_seconds)
+        late = await turn_of(cache, request_of())
 
     assert second.stored is None
+    assert late.stored is None
     await second.keep(answer_of("second"))
     await leader.end()
     assert await hit(cache, request_of()) == answer_of("second")
@@ -309,3 +319,18 @@ async def test_a_cancelled_leader_lets_the_next_one_lead(
 
     assert turn.miss is CacheMiss.FIRST_SEEN
     await turn.end()
+
+
+async def test_a_turn_that_nobody_ended_holds_nobody_up(clock: HandClock) -> None:
+    cache = ResponseCache(SETTINGS, MemoryStore(bytes_max=10**6, clock=clock), clock)
+    lost = await turn_of(cache, request_of())
+    follower = asyncio.create_task(turn_of(cache, request_of()))
+    await asyncio.sleep(0)
+    assert not follower.done()
+
+    del lost
+
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        second = await follower
+    assert second.miss is CacheMiss.FIRST_SEEN
+    await second.end()

@@ -34,6 +34,11 @@ name = "rolling"
 window = "rolling"
 seconds = 5
 limit_usd = "1"
+
+[[throttles]]
+name = "wide"
+tokens_per_minute = 1000000000
+concurrent_calls = 12
 """
 
 
@@ -73,6 +78,7 @@ async def check_rounds(tmp_path: Path, rounds: int) -> None:
             await asyncio.to_thread(gateway.start)
             # What was under way is entered as unknown by now, and no hold outlives it.
             assert query(ledger, "SELECT count(*) FROM budget_hold") == [(0,)]
+            assert query(ledger, "SELECT count(*) FROM throttle_hold") == [(0,)]
             async with aiohttp.ClientSession() as session:
                 callers = [
                     asyncio.create_task(load(session, gateway.url, numbers)) for _ in range(CALLERS)
@@ -91,6 +97,9 @@ async def check_rounds(tmp_path: Path, rounds: int) -> None:
 
     assert query(ledger, "SELECT count(*) FROM open_call") == [(0,)]
     assert query(ledger, "SELECT count(*) FROM budget_hold") == [(0,)]
+    throttled = "SELECT count(*) FROM entry WHERE error_type = 'throttled'"
+    # As many callers as places: a place that a killed gateway kept would be missed.
+    assert query(ledger, throttled) == [(0,)]
     assert all(held == 0 for _, held in standings(ledger).values())
     drift = DriftCheck(ledger, SystemClock())
     assert set(drift.check().values()) == {0}

@@ -181,6 +181,18 @@ def test_what_a_body_says_twice_is_said_once_where_a_budget_holds_for_it(place: 
     assert json.loads(sent(place, reply))["n"] == 1
 
 
+def test_an_embeddings_model_is_named_once_as_well(place: Place) -> None:
+    body = b'{"model":"text-embedding-3-large","input":"hi","model":"text-embedding-3-small"}'
+    path = "/openai/v1/embeddings"
+
+    reply = place.post("wide.agent", body, path)
+
+    assert reply.status == 200
+    page = place.simulator.get(f"/simulator/headers/{reply.headers['x-request-id']}").json()
+    came = base64.b64decode(str(page["body_base64"]))
+    assert came == b'{"model":"text-embedding-3-small","input":"hi"}'
+
+
 @pytest.mark.parametrize("value", [10**6, -1, 0, "10", 2**63])
 def test_a_number_of_answers_that_nobody_gives_is_refused(place: Place, value: object) -> None:
     before = place.served()

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelmeter.ledger.entries import EntryFilter, Place, entries_page
 from modelmeter.ledger.facts import DURATION_FACTS, FACTS
 from modelmeter.ledger.rollup import roll_up, rollup_lag
 from modelmeter.ledger.schema import migrate
@@ -110,7 +111,7 @@ ENTRIES = st.lists(
         cost=st.one_of(st.integers(0, 10**13), st.integers(0, 8 * 10**18)),
         state=st.sampled_from(["priced", "unpriced"]),
         cached=st.integers(0, 1),
-    ),
+    ).map(lambda entry: replace(entry, error_type=None) if entry.status == "success" else entry),
     max_size=40,
 )
 CORRECTIONS = st.lists(
@@ -284,6 +285,48 @@ def test_failures_are_those_of_the_entries(
         rows = failures(connection, span, wanted)
 
     assert {(provider, why): calls for provider, why, _, calls in rows} == expected
+
+
+@given(
+    entries=ENTRIES,
+    rolled_up=st.lists(st.integers(1, 20), max_size=10),
+    ends=st.tuples(times_ns(), times_ns()),
+    wanted=FILTERS,
+    ended=st.builds(
+        EntryFilter,
+        status=st.sampled_from([(), ("error",), ("success", "unknown")]),
+        error_type=st.sampled_from([(), (), ("timeout",)]),
+    ),
+    limit=st.integers(1, 5),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_pages_of_a_filter_are_the_entries_that_fit_each_once(
+    entries: list[Entry],
+    rolled_up: list[int],
+    ends: tuple[int, int],
+    wanted: UsageFilter,
+    ended: EntryFilter,
+    limit: int,
+) -> None:
+    span = Span(min(ends), max(ends))
+    expected = [
+        (entry.at_ns, number + 1)
+        for number, entry in enumerate(entries)
+        if fits(entry, span, wanted)
+        and (not ended.status or entry.status in ended.status)
+        and (not ended.error_type or entry.error_type in ended.error_type)
+    ]
+    found: list[Place] = []
+
+    with ledger(entries, rolled_up) as connection:
+        while True:
+            before = found[-1] if found else None
+            rows = entries_page(connection, span, wanted, ended, before=before, limit=limit)
+            found += [(int(str(row["started_at_ns"])), int(str(row["seq"]))) for row in rows]
+            if len(rows) < limit:
+                break
+
+    assert found == sorted(expected, reverse=True)
 
 
 def test_groups_not_kept_come_together() -> None:

@@ -11,12 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 from dashboard_queries import Json, Target, expand, targets
-from dashboard_truth import TRUTHS, Entry, Values, durations, matching
+from dashboard_truth import QUANTILES, TRUTHS, Entry, Values, matching
 from ledger_file import query
 from prometheus_server import PrometheusServer
 
 from modelmeter.dashboards.dashboard import dashboard_json
-from modelmeter.ledger.series import DURATION_EDGES_SECONDS
 from modelmeter.metrics.panels import LATENCY_QUANTILES
 
 __all__ = [
@@ -148,7 +147,7 @@ def check_panels(prometheus: PrometheusServer, found: Sequence[Entry]) -> None:
             assert set(actual) == set(expected), (panel, chosen, set(actual) ^ set(expected))
             for key, value in expected.items():
                 assert actual[key] == pytest.approx(value, rel=TOLERANCE), (panel, chosen, key)
-        check_latency(
+        check_quantiles(
             prometheus, chosen, matching(found, chosen, ("agent_id", "model", "provider"))
         )
 
@@ -175,25 +174,30 @@ def panel_values(
     }
 
 
-def check_latency(
+def check_quantiles(
     prometheus: PrometheusServer, chosen: Mapping[str, Sequence[str]], found: Sequence[Entry]
 ) -> None:
-    """The panel's quantiles."""
+    """The panels of quantiles; where nothing was observed they have none."""
     for target in TARGETS:
-        if target.panel == "Request Latency Distribution" and target.legend != "no traffic":
-            (value,) = run(prometheus, target, chosen, rate_seconds=WINDOW_SECONDS).values()
-            check_quantile(value, LATENCY_QUANTILES[target.legend], found)
+        if target.panel in QUANTILES and target.legend in LATENCY_QUANTILES:
+            observed, edges = QUANTILES[target.panel]
+            values = run(prometheus, target, chosen, rate_seconds=WINDOW_SECONDS).values()
+            seconds = observed(found)
+
+            assert len(values) == bool(seconds), (target.panel, chosen)
+            for value in values:
+                check_quantile(value, LATENCY_QUANTILES[target.legend], seconds, edges)
 
 
-def check_quantile(value: float | None, share: float, found: Sequence[Entry]) -> None:
+def check_quantile(
+    value: float, share: float, seconds: Sequence[float], edges: Sequence[float]
+) -> None:
     """A quantile is right to one bucket of the histogram."""
-    seconds = durations(found)
-    edges = (0.0, *DURATION_EDGES_SECONDS, math.inf)
+    bounds = (0.0, *edges, math.inf)
     true = seconds[min(int(share * len(seconds)), len(seconds) - 1)]
-    bucket = bisect_left(edges, true)
+    bucket = bisect_left(bounds, true)
 
-    assert value is not None
-    assert edges[max(bucket - 2, 0)] <= value <= edges[min(bucket + 1, len(edges) - 1)]
+    assert bounds[max(bucket - 2, 0)] <= value <= bounds[min(bucket + 1, len(bounds) - 1)]
 
 
 def check_no_budgets_is_said(prometheus: PrometheusServer) -> None:
@@ -309,4 +313,7 @@ def check_the_readmes_queries(prometheus: PrometheusServer, found: Sequence[Entr
     assert {key: value * 300 for key, value in by_error.items()} == pytest.approx(
         TRUTHS["Error Rate by Provider"][0](found), rel=TOLERANCE
     )
-    check_quantile(prometheus.value(latency), 0.99, found)
+    p99 = prometheus.value(latency)
+    assert p99 is not None
+    observed, edges = QUANTILES["Request Latency Distribution"]
+    check_quantile(p99, 0.99, observed(found), edges)

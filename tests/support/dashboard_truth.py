@@ -4,11 +4,13 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-__all__ = ["QUANTILE_PANELS", "TRUTHS", "Entry", "Values", "durations", "entries", "matching"]
+from modelmeter.ledger.series import DURATION_EDGES_SECONDS, FIRST_TOKEN_EDGES_SECONDS
+from modelmeter.record import TOKEN_TYPES
+
+__all__ = ["QUANTILES", "TRUTHS", "Entry", "Values", "entries", "matching"]
 
 PICO = 10**12
 Values = dict[tuple[str, ...], float]
@@ -17,14 +19,15 @@ Values = dict[tuple[str, ...], float]
 _ENTRIES = """
 SELECT agent_id, team, model, provider, status, error_type, cost_pico_usd, duration_ns, cached,
        cache_miss, cost_saved_pico_usd, cost_state,
-       tokens_input + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h
-       + tokens_output + tokens_reasoning + tokens_audio_input + tokens_audio_output
-       + tokens_image_input + tokens_image_output AS tokens
+       time_to_first_token_ns,
+       tokens_input, tokens_output, tokens_cache_read,
+       tokens_cache_write_5m + tokens_cache_write_1h, tokens_reasoning, tokens_audio_input,
+       tokens_audio_output, tokens_image_input, tokens_image_output
 FROM entry
 """
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True):
     """What of an entry the panels are about."""
 
     agent_id: str
@@ -40,16 +43,25 @@ class Entry(msgspec.Struct, frozen=True):
     """None: a hit, or the cache was not asked."""
     cost_saved_pico_usd: int
     cost_state: str
-    tokens: int
+    first_token_ns: int | None
+    tokens_by_type: tuple[int, ...]
+    """In the order of `TOKEN_TYPES`."""
+
+    @property
+    def tokens(self) -> int:
+        """All of them."""
+        return sum(self.tokens_by_type)
 
 
 def entries(ledger: Path) -> list[Entry]:
     """All entries of a ledger."""
     connection = sqlite3.connect(ledger)
     try:
-        return [Entry(*row) for row in connection.execute(_ENTRIES)]
+        rows = connection.execute(_ENTRIES).fetchall()
     finally:
         connection.close()
+    first_count = len(Entry.__struct_fields__) - 1
+    return [msgspec.convert((*row[:first_count], row[first_count:]), Entry) for row in rows]
 
 
 def matching(
@@ -69,6 +81,11 @@ def durations(found: Iterable[Entry]) -> list[float]:
     return sorted(
         entry.duration_ns / 1e9 for entry in found if entry.status not in ("unknown", "blocked")
     )
+
+
+def first_tokens(found: Iterable[Entry]) -> list[float]:
+    """Seconds to the first bytes of streamed answers, in rising order."""
+    return sorted(e.first_token_ns / 1e9 for e in found if e.first_token_ns is not None)
 
 
 def _count(found: Sequence[Entry]) -> Values:
@@ -113,6 +130,12 @@ def _tokens(found: Sequence[Entry]) -> Values:
     return {key: float(tokens) for key, tokens in sums.items()}
 
 
+def _tokens_by_type(found: Sequence[Entry]) -> Values:
+    columns = zip(*(entry.tokens_by_type for entry in found), strict=True)
+    sums = dict(zip(TOKEN_TYPES, map(sum, columns), strict=False))
+    return {(name,): float(tokens) for name, tokens in sums.items() if tokens}
+
+
 def _share(found: Sequence[Entry], *statuses: str) -> Values:
     counted = [e for e in found if e.status in ("success", "error", "timeout", "unknown")]
     if not counted:
@@ -150,6 +173,7 @@ TRUTHS: dict[str, tuple[Callable[[Sequence[Entry]], Values], tuple[str, ...]]] =
     "Requests per Agent": (_by("agent_id"), ("agent_id", "model", "provider")),
     "Cost per Team": (_cost_by("team"), ("agent_id", "model", "provider")),
     "Token Usage by Model": (_tokens, ("agent_id", "model", "provider")),
+    "Token Usage by Type": (_tokens_by_type, ("agent_id", "model", "provider")),
     "Cache Performance": (_hits_and_misses, ("agent_id", "model")),
     "Error Rate by Provider": (_errors, ("agent_id", "model", "provider")),
     "Cost Breakdown by Model": (_cost_by("model"), ("agent_id", "model", "provider")),
@@ -160,5 +184,8 @@ TRUTHS: dict[str, tuple[Callable[[Sequence[Entry]], Values], tuple[str, ...]]] =
 }
 """The truth of a panel, and the variables that its metric has labels for."""
 
-QUANTILE_PANELS: Mapping[str, Any] = {"Request Latency Distribution": durations}
-"""Panels whose lines are quantiles: right to one bucket."""
+QUANTILES: dict[str, tuple[Callable[[Sequence[Entry]], list[float]], tuple[float, ...]]] = {
+    "Request Latency Distribution": (durations, DURATION_EDGES_SECONDS),
+    "Time to First Token": (first_tokens, FIRST_TOKEN_EDGES_SECONDS),
+}
+"""Panels whose lines are quantiles: what they are quantiles of, and the histogram's edges."""

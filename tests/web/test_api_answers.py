@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_under_test import NOW_SECONDS, NS, entry, make_ledger, open_call, web_client
+from web_under_test import NOW_SECONDS, NS, StandingClock, entry, make_ledger, open_call, web_client
 
+from modelmeter.ledger import busy_spans
 from modelmeter.pricing import PriceBook
 from modelmeter.record import TokenCounts
 
@@ -310,3 +311,25 @@ async def test_without_keys_a_foreign_name_of_this_machine_is_refused(ledger: Pa
         for host in ("localhost:4000", "127.0.0.1", "[::1]:4000", "page.localhost"):
             answer = await client.get("/api/v1/summary", headers={"host": host})
             assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(("calls_max", "start"), [(1, "15:15"), (2, "15:20")])
+async def test_where_very_many_calls_begin_a_rolling_window_it_begins_with_their_quarter_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls_max: int, start: str
+) -> None:
+    monkeypatch.setattr(busy_spans, "EDGE_CALLS_MAX", calls_max)
+    path = tmp_path / "ledger.db"
+    # It is 15:30; asked at 15:20 the day after, the window begins among these.
+    make_ledger(
+        path,
+        [entry(1, seconds_ago=800), entry(2, seconds_ago=300), entry(3, seconds_ago=-3600)],
+        rolled_up=3,
+    )
+    monkeypatch.setattr(StandingClock, "time_ns", lambda _: (NOW_SECONDS - 600 + DAY) * NS)
+
+    answer = await ask(path, "/summary?window=24h")
+    exact = await ask(path, "/summary?from=2026-11-20T15:20Z")
+
+    assert answer["from"] == f"2026-11-20T{start}:00.000+00:00"
+    assert answer["total"]["calls"] == (3 if start == "15:15" else 2)
+    assert exact["total"]["calls"] == 2

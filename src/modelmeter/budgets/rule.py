@@ -15,21 +15,18 @@ Told = set[tuple[int, int]]
 class Rule:
     """A stored budget, with what is worth computing once."""
 
-    __slots__ = ("_limit", "_limit_with_extra", "_slice", "budget", "stored", "told")
+    __slots__ = ("_limit", "_limit_with_extra", "_slice", "budget", "id", "rolls", "stored", "told")
 
     def __init__(self, stored: StoredBudget, told: Told | None = None) -> None:
         self.stored = stored
+        self.id = stored.id
         self.budget = stored.budget
+        self.rolls = stored.budget.window.rolls
         self.told: Told = set() if told is None else told
         """Starts of windows, and thresholds of which the ledger has an event."""
         self._limit = pico_usd(self.budget.limit)
         self._limit_with_extra = pico_usd(self.budget.limit + self.budget.extra)
         self._slice = Slice(0, 0)
-
-    @property
-    def id(self) -> int:
-        """The budget's id in the ledger."""
-        return self.stored.id
 
     def limit_at(self, at_ns: int) -> int:
         """See `Budget.limit_at`."""
@@ -44,7 +41,7 @@ class Rule:
 
     def counted_from(self, at_ns: int) -> int:
         """The start of the first slice that counts at a moment."""
-        if self.budget.window.rolls:
+        if self.rolls:
             return counted_from(self.budget.window, at_ns)
         return self.slice_of(at_ns).start_ns
 

@@ -60,7 +60,7 @@ class Standings:
 
     def sums(self, rule: Rule, from_ns: int) -> tuple[int, int]:
         """What is settled and what is reserved in the window whose first slice is given."""
-        if not rule.budget.window.rolls:
+        if not rule.rolls:
             found = self.at(rule.id, from_ns)
             return found.settled, found.reserved
         self._read_span(rule.id, from_ns)

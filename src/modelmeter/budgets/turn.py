@@ -33,7 +33,7 @@ WHERE call_id IN (SELECT value FROM json_each(?))
 _END_HOLDS = "DELETE FROM budget_hold WHERE call_id IN (SELECT value FROM json_each(?))"
 _HOLD = """
 INSERT INTO budget_hold (call_id, budget_id, start_ns, owner, whole, pico)
-VALUES (?, ?, ?, ?, ?, ?)
+SELECT value ->> 0, value ->> 1, value ->> 2, ?, value ->> 3, value ->> 4 FROM json_each(?)
 """
 _MARK = "INSERT INTO budget_mark (budget_id, mark, call_id, at_ns) VALUES (?, ?, ?, ?)"
 _MARK_OF = {
@@ -99,12 +99,12 @@ class BudgetTurn:
         if self._ended:
             connection.execute(_END_HOLDS, (_encode(self._ended).decode(),))
         rows = [
-            (call_id, number, start_ns, self._owner, *divmod(amount, PICO_PER_USD))
+            (call_id, number, start_ns, *divmod(amount, PICO_PER_USD))
             for call_id, holds in self._holds.items()
             for number, (start_ns, amount) in holds.items()
         ]
         if rows:
-            connection.executemany(_HOLD, rows)
+            connection.execute(_HOLD, (self._owner, _encode(rows).decode()))
         for number, at_ns in self._moments.items():
             self._cross(self._rules[number], at_ns)
         if self._events:
@@ -119,7 +119,7 @@ class BudgetTurn:
             tally.add_budget(kind, rule.budget.name)
         for changed in self._standings.write():
             of_changed = self._rules.get(changed)
-            if of_changed is not None and of_changed.budget.window.rolls:
+            if of_changed is not None and of_changed.rolls:
                 forget_slices(connection, of_changed.stored, self._now_ns)
 
     def committed(self) -> None:
@@ -221,7 +221,7 @@ class BudgetTurn:
 
     def _cross(self, rule: Rule, at_ns: int) -> None:
         """Tell the thresholds that what is settled has reached."""
-        if rule.budget.window.rolls:
+        if rule.rolls:
             at_ns = self._now_ns
         settled, _ = self._standings.sums(rule, rule.counted_from(at_ns))
         limit = rule.limit_at(self._now_ns)

@@ -30,6 +30,7 @@ class Flight:
     """One call under way, and those who wait for it."""
 
     def __init__(self, failures: int) -> None:
+        self.began = asyncio.get_running_loop().time()
         self.failures = failures
         """Leaders before this one that failed."""
         self.miss = CacheMiss.FIRST_SEEN

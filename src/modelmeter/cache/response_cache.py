@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 import msgspec
 
@@ -118,7 +118,8 @@ class ResponseCache:
 
     async def _take_turn(self, place: Place, plan: CachePlan, wish: ClientWish) -> CacheTurn:
         loop = asyncio.get_running_loop()
-        ends = loop.time() + self._settings.follow_seconds
+        follow_seconds = self._settings.follow_seconds
+        ends = loop.time() + follow_seconds
         failures = 0
         while True:
             flight = self._flights.under_way(place)
@@ -129,7 +130,7 @@ class ResponseCache:
                 except BaseException:
                     self._flights.end(place, flight, FlightEnd.FAILED)
                     raise
-            ended = await flight.wait(ends - loop.time())
+            ended = await flight.wait(min(ends, flight.began + follow_seconds) - loop.time())
             if isinstance(ended, Stored):
                 if _why_stale(ended, plan, wish) is None:
                     return CacheTurn(stored=ended)
@@ -228,7 +229,12 @@ class ResponseCache:
                 if holder is not None:
                     await self._release(place, holder, alone=end is FlightEnd.ALONE)
 
-        return self._missed(flight.miss, conclude)
+        def abandon() -> None:
+            if renewal is not None:
+                renewal.cancel()
+            self._flights.end(place, flight, FlightEnd.FAILED)
+
+        return self._missed(flight.miss, conclude, abandon)
 
     def _go_alone(self, place: Place, flight: Flight, plan: CachePlan) -> CacheTurn:
         self._flights.end(place, flight, FlightEnd.ALONE)
@@ -241,9 +247,11 @@ class ResponseCache:
 
         return self._missed(miss, conclude)
 
-    def _missed(self, miss: CacheMiss, conclude: Conclusion) -> CacheTurn:
+    def _missed(
+        self, miss: CacheMiss, conclude: Conclusion, abandon: Callable[[], None] | None = None
+    ) -> CacheTurn:
         bytes_max = self._settings.answer_bytes_max
-        return CacheTurn(miss=miss, conclude=conclude, bytes_max=bytes_max)
+        return CacheTurn(miss=miss, conclude=conclude, abandon=abandon, bytes_max=bytes_max)
 
     async def _keep(self, place: Place, plan: CachePlan, answer: CachedAnswer | None) -> bool:
         """Store an answer, or that there is none to store; False: it is not for others."""

@@ -26,6 +26,7 @@ class CacheTurn:
         stored: Stored | None = None,
         miss: CacheMiss | None = None,
         conclude: Conclusion | None = None,
+        abandon: Callable[[], None] | None = None,
         bytes_max: int = 0,
     ) -> None:
         self.stored = stored
@@ -35,6 +36,7 @@ class CacheTurn:
         self.bytes_max = bytes_max
         """The longest body that is worth being collected; 0: no answer is kept."""
         self._conclude = conclude
+        self._abandon = abandon
 
     async def keep(self, answer: CachedAnswer) -> None:
         """Keep the call's answer, and give it to those who wait."""
@@ -47,6 +49,11 @@ class CacheTurn:
     async def end(self) -> None:
         """The call is over; if nothing was said of its answer, it failed."""
         await self._end_with(None, well=False)
+
+    def __del__(self) -> None:
+        """A turn that nobody ended must not hold up those who wait for it."""
+        if self._conclude is not None and self._abandon is not None:
+            self._abandon()
 
     async def _end_with(self, answer: CachedAnswer | None, *, well: bool) -> None:
         conclude, self._conclude = self._conclude, None

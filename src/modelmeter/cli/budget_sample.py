@@ -43,8 +43,7 @@ def send_sample(
         except UpstreamError as error:
             failures[channel.name] = error.message
         if not as_json:
-            outcome = failures.get(channel.name, "delivered")
-            typer.echo(f"{channel.name}: {outcome}")
+            typer.echo(failures.get(channel.name, f"{channel.name}: delivered"))
     if as_json:
         outcomes = {one.name: failures.get(one.name) for one in channels}
         typer.echo(msgspec.json.encode(outcomes).decode())

@@ -167,7 +167,8 @@ def _print(uses: "list[CacheUse]", usage: Usage, advice: "list[CacheAdvice]", sp
         console.print(table)
     for tenant, (answers, size) in usage.items():
         name = inert(tenant) or _NAMELESS
-        text = f"{name}: {answers:,} answers, {count_text(size)} bytes in the cache"
+        noun = "answer" if answers == 1 else "answers"
+        text = f"{name}: {answers:,} {noun}, {count_text(size)} bytes in the cache"
         console.print(text, markup=False)
     for line in advice:
         text = f"{inert(line.agent_id)}, {line.hit_rate_percent:.0f} % hits: {line.text}"

@@ -27,7 +27,7 @@ _EMPTY = (
 
 def report(
     window: Annotated[
-        str, typer.Option(help="today, yesterday, week, month, 24h, 7d, 30d or FROM..TO.")
+        str, typer.Option(help="today, yesterday, week, month, 24h, 7d, 30d, 90d or FROM..TO.")
     ] = "today",
     by: Annotated[
         str,

@@ -7,6 +7,7 @@ from modelmeter.errors import LedgerError, UpstreamError
 from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
+from modelmeter.gateway.hold_watch import HoldWatch
 from modelmeter.gateway.inflated import seen_plain
 from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
@@ -31,6 +32,7 @@ _REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"ap
 _REQUEST_ID_BYTES_MAX = 256
 _HTTP_STATUS_OF = {ErrorType.TIMEOUT: 504}
 _BAD_GATEWAY = 502
+_OK = 200
 
 
 class UpstreamRequest:
@@ -87,6 +89,8 @@ class Exchange:
         self._bytes = 0
         self._bytes_when_gone = 0
         self._writing = False
+        self._watch: HoldWatch | None = None
+        self._is_cut = False
 
     async def run(self, request: UpstreamRequest) -> None:
         """Make the call, relay its answer, settle it."""
@@ -128,6 +132,7 @@ class Exchange:
         if self._keeper is not None:
             observer = self._keeper.watch(observer, answer)
         self._observer = observer
+        self._watch = self._watch_of(head)
         while True:
             self._patience.allow(
                 self._limits.stream_tail_seconds
@@ -138,8 +143,33 @@ class Exchange:
             if not chunk:
                 break
             self._count(chunk)
-            await self._pass_on(answer, observer.feed(chunk), observer.finished)
+            out = observer.feed(chunk)
+            if self._watch is not None:
+                out = self._watch.pass_on(out)
+                if not observer.finished and self._watch.is_used_up(observer.facts()):
+                    self._cut(out, observer)
+                    return
+            await self._pass_on(answer, out, observer.finished)
+        if self._watch is not None:
+            self._held += self._watch.rest()
         self._held += observer.end()
+
+    def _watch_of(self, head: AnswerHead) -> HoldWatch | None:
+        """Only a call that budgets hold for is watched, and only a stream can be ended early."""
+        bound = self._call.intent.bound
+        if bound is None or not self._facts.streamed or head.http_status != _OK:
+            return None
+        if header(head.headers, b"content-encoding") not in (None, b"identity"):
+            return None
+        return (
+            HoldWatch(bound, head.content_type) if HoldWatch.can_watch(head.content_type) else None
+        )
+
+    def _cut(self, out: bytes, observer: ResponseObserver) -> None:
+        """End the stream here: what was held for it is used up."""
+        self._held += out + self._dialect.final_event(self._facts, observer.facts())
+        self._failure = ErrorType.BUDGET_EXCEEDED
+        self._is_cut = True
 
     def _count(self, chunk: bytes) -> None:
         self._bytes += len(chunk)
@@ -174,7 +204,7 @@ class Exchange:
     async def _start(self, answer: UpstreamAnswer) -> None:
         headers = self._headers(answer)
         length = header(answer.headers, b"content-length")
-        if length is not None and not self._facts.hides_usage_chunk:
+        if length is not None and not self._facts.hides_usage_chunk and self._watch is None:
             headers.append((b"content-length", length))
         await self._client.start(answer.status, headers)
 
@@ -196,7 +226,7 @@ class Exchange:
             return
         if self._client.gone:
             return
-        if self._failure is not None:
+        if self._failure is not None and not self._is_cut:
             status = _HTTP_STATUS_OF.get(self._failure, _BAD_GATEWAY)
             await self._break_off(_explain(self._failure), f"upstream_{self._failure}", status)
             return
@@ -255,6 +285,8 @@ class Exchange:
 
     def _reason_of_timeout(self) -> ErrorType | None:
         if self._observer is not None and self._observer.finished:
+            if self._watch is not None:
+                self._held += self._watch.rest()
             self._held += self._observer.end()
             return None
         if self._client.gone or self._writing:

@@ -4,6 +4,7 @@ import sqlite3
 
 import msgspec
 
+from modelmeter.ledger.matching_hours import matching_hours
 from modelmeter.ledger.usage import Span, UsageFilter
 
 __all__ = ["EntryFilter", "Place", "entries_page", "entry_by_id", "other_attempts"]
@@ -67,19 +68,18 @@ def entries_page(
         sqlite3.Error: the ledger cannot be read now.
     """
     place_ns, place_seq = before or (span.end_ns, _SEQ_MAX)
-    filters = {**msgspec.structs.asdict(wanted), **msgspec.structs.asdict(ended)}
-    return _rows(
-        connection,
-        _PAGE,
-        {
-            **{name: _text(values) for name, values in filters.items()},
-            "start_ns": span.start_ns,
-            "end_ns": span.end_ns,
-            "place_ns": place_ns,
-            "place_seq": place_seq,
-            "limit": limit,
-        },
-    )
+    values = {**msgspec.structs.asdict(wanted), **msgspec.structs.asdict(ended)}
+    filters = {name: _text(listed) for name, listed in values.items()}
+    upto = Span(span.start_ns, min(span.end_ns, place_ns + 1))
+    parameters = {**filters, "place_ns": place_ns, "place_seq": place_seq}
+    found: list[Row] = []
+    spans = matching_hours(connection, upto, filters) if any(filters.values()) else [upto]
+    for part in spans:
+        limits = {"start_ns": part.start_ns, "end_ns": part.end_ns, "limit": limit - len(found)}
+        found += _rows(connection, _PAGE, {**parameters, **limits})
+        if len(found) >= limit:
+            break
+    return found
 
 
 def entry_by_id(

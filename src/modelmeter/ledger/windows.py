@@ -59,7 +59,9 @@ def period_before(
 
     As much of it as has passed of the window itself, so that a morning is compared with a morning.
     """
-    passed = max(min(end, now) - start, timedelta())
+    # In UTC: between two moments of one zone, Python takes the clocks on the wall apart.
+    until = min(end.astimezone(UTC), now.astimezone(UTC))
+    passed = max(until - start.astimezone(UTC), timedelta())
     if text in ("today", "yesterday"):
         before = start - timedelta(days=1)
     elif text == "week":

@@ -12,6 +12,7 @@ from modelmeter.meter.meter import CallOpening, Meter, OpenCall
 from modelmeter.meter.output_limits import default_limit, fitting_limit
 from modelmeter.meter.turns import Turns
 from modelmeter.providers import Dialect, RequestFacts
+from modelmeter.providers.output_limit import one_meaning
 from modelmeter.record import CallBound, Clock
 from modelmeter.settings.budgets import BudgetingSettings
 
@@ -140,7 +141,8 @@ class Bounding:
         bound = self._bound.bound(self._request(provider, kind, facts))
         given = facts.output_tokens_max
         if not bound.output_tokens:
-            return facts, bound, None
+            body = one_meaning(facts.upstream_body)
+            return msgspec.structs.replace(facts, upstream_body=body), bound, None
         limit = default_limit(facts.model, self._policy) if given is None else given
         facts = self._dialect_of(kind).limit_output(facts, limit)
         if given is not None:

@@ -70,8 +70,8 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
     facts = ending.facts
     status, error_type = _status(ending)
     tokens, estimated = _usage(intent, ending)
-    if estimated is not None:
-        tokens = _within(tokens, intent.bound)
+    if estimated is not None and ending.failure is not ErrorType.BUDGET_EXCEEDED:
+        tokens = _within(tokens, intent.bound, facts.tokens)
     price = pricer.price(
         intent.provider,
         intent.model,
@@ -114,7 +114,7 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
 def lost_call(intent: Intent, pricer: Pricer) -> Call:
     """The entry of a call whose outcome nobody saw: its upper bound, marked as unknown."""
     guess = lost_call_tokens(intent.input_bytes, intent.output_tokens_max)
-    tokens = _within(guess, intent.bound)
+    tokens = _within(guess, intent.bound, None)
     price = pricer.price(intent.provider, intent.model, tokens, intent.started_at_ns)
     priced = price.state is not CostState.UNPRICED
     return Call(
@@ -190,14 +190,17 @@ def cached_call(
     )
 
 
-def _within(guess: TokenCounts, bound: CallBound | None) -> TokenCounts:
-    """A guess never exceeds what was held for the call: what is held is a true bound."""
+def _within(
+    guess: TokenCounts, bound: CallBound | None, reported: TokenCounts | None
+) -> TokenCounts:
+    """A guess never exceeds what was held for the call, which is a true bound; a report may."""
     if bound is None:
         return guess
+    seen = reported or TokenCounts()
     return msgspec.structs.replace(
         guess,
-        input=min(guess.input, bound.tokens - bound.output_tokens),
-        output=min(guess.output, max(bound.output_tokens - guess.reasoning, 0)),
+        input=min(guess.input, max(bound.tokens - bound.output_tokens, seen.input)),
+        output=min(guess.output, max(bound.output_tokens - guess.reasoning, seen.output)),
     )
 
 
@@ -242,6 +245,8 @@ def _usage(intent: Intent, ending: Ending) -> tuple[TokenCounts, str | None]:
 
 
 def _why_estimated(ending: Ending) -> str:
+    if ending.failure is ErrorType.BUDGET_EXCEEDED:
+        return "cut where it had used up what was held for it"
     if ending.failure is not None and ending.http_status is None:
         return "no answer came; the provider may have billed the request"
     if ending.failure is not None:

@@ -138,6 +138,10 @@ class Dialect(Protocol):
         """Make the observer for the answer to ``request``."""
         ...
 
+    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+        """What ends a stream of events that is cut, as one that met its limit of output."""
+        ...
+
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """An error in the provider's own shape, so that its SDK raises what it should."""
         ...

@@ -59,7 +59,7 @@ class CacheSettings(_Table):
     answer_bytes_max: Bytes = 2 * _MIB
     """A longer answer is not kept."""
     follow_seconds: Annotated[float, Field(gt=0, le=3600)] = 120
-    """How long a call waits for an equal one under way; then it is made as well."""
+    """How long after its start a call is waited for by equal ones; then they are made as well."""
     store_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     """A Redis that takes longer counts as down."""
     rules: tuple[CacheRule, ...] = ()

@@ -12,7 +12,8 @@ THROTTLES_MAX = 1000
 """Throttles of one configuration."""
 
 _COUNT_MAX = 10**12
-_QUEUE_SECONDS_MAX = 300
+_QUEUE_SECONDS_MAX = 120
+"""A signed request is good for five minutes."""
 
 Count = Annotated[int, Field(ge=1, le=_COUNT_MAX)]
 

@@ -1,6 +1,8 @@
 """What the API's paths share: where they read, who asks, and in which form they answer."""
 
-from typing import Any
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import Request
@@ -11,13 +13,15 @@ from modelmeter.pricing import PriceBook
 from modelmeter.record import Clock
 from modelmeter.web.access import VIEWER_KEY, Viewer
 from modelmeter.web.answers import ErrorAnswer
-from modelmeter.web.asking import Asked, Format, UsageQuery, asked
+from modelmeter.web.asking import Asked, Format, UsageQuery, as_affordable, asked
 from modelmeter.web.live import Live
 from modelmeter.web.reading import LedgerReading
 from modelmeter.web.tables import as_csv
 
 __all__ = ["AS_TABLE", "ERRORS", "ApiParts", "in_format", "viewer_of"]
 
+
+Answer = TypeVar("Answer")
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": description}
@@ -54,6 +58,19 @@ class ApiParts(msgspec.Struct, frozen=True):
             RefusedRequestError: a parameter means nothing (400), or is not the viewer's (403).
         """
         return asked(query, viewer, self.clock.time_ns(), self.time_zone)
+
+    async def answer(
+        self, asked: Asked, question: Callable[[sqlite3.Connection, Asked], Answer]
+    ) -> Answer:
+        """
+        What ``question`` finds, all of one moment.
+
+        Raises:
+            RefusedRequestError: the ledger cannot answer now, or not in time (503).
+        """
+        return await self.reading.ask(
+            lambda connection: question(connection, as_affordable(connection, asked))
+        )
 
 
 def viewer_of(request: Request) -> Viewer:

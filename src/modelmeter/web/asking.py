@@ -1,5 +1,6 @@
 """What every question of the API may say: which time, whose calls."""
 
+import sqlite3
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -9,11 +10,12 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from modelmeter.errors import RefusedRequestError, SettingsError
+from modelmeter.ledger.busy_spans import from_a_quarter
 from modelmeter.ledger.usage import Span, UsageFilter
 from modelmeter.ledger.windows import period_before, window
 from modelmeter.web.access import Viewer
 
-__all__ = ["Asked", "Format", "UsageQuery", "Window", "asked", "iso"]
+__all__ = ["Asked", "Format", "UsageQuery", "Window", "as_affordable", "asked", "iso"]
 
 _NS = 1_000_000_000
 _YEARS = range(1971, 2262)
@@ -40,6 +42,18 @@ class Window(StrEnum):
     WEEK = "week"
     MONTH = "month"
 
+
+_ROLLING = frozenset(
+    {
+        Window.MINUTES_15,
+        Window.HOUR,
+        Window.HOURS_6,
+        Window.HOURS_24,
+        Window.DAYS_7,
+        Window.DAYS_30,
+        Window.DAYS_90,
+    }
+)
 
 Format = Literal["json", "csv"]
 
@@ -79,6 +93,8 @@ class Asked(msgspec.Struct, frozen=True):
     time_zone: ZoneInfo
     wanted: UsageFilter
     viewer: Viewer
+    rolls: bool
+    """The time asked about is the last so many hours or days."""
 
     @property
     def span(self) -> Span:
@@ -117,6 +133,25 @@ def asked(query: UsageQuery, viewer: Viewer, now_ns: int, default_zone: str) -> 
             tenant=viewer.tenants(query.tenant),
         ),
         viewer=viewer,
+        rolls=name in _ROLLING,
+    )
+
+
+def as_affordable(connection: sqlite3.Connection, asked: Asked) -> Asked:
+    """
+    The question, its rolling time begun with a quarter-hour where there are very many calls.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
+    span = from_a_quarter(connection, asked.span) if asked.rolls else asked.span
+    if span == asked.span:
+        return asked
+    before = from_a_quarter(connection, asked.before)
+    return msgspec.structs.replace(
+        asked,
+        start=datetime.fromtimestamp(span.start_ns // _NS, asked.time_zone),
+        before=Span(before.start_ns, span.start_ns),
     )
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from modelmeter.ledger.busy_spans import from_a_quarter
 from modelmeter.ledger.facts import DURATION_FACTS
 from modelmeter.ledger.open_calls import open_calls_by_provider
 from modelmeter.ledger.percentiles import percentile_seconds
@@ -36,7 +37,8 @@ def summary(connection: sqlite3.Connection, asked: Asked) -> Summary:
     now_ns = asked.now_ns
     last_minute = _last(now_ns, _MINUTE_SECONDS * _NS)
     minute = facts(connection, last_minute, asked.wanted, ("calls",))
-    day = facts(connection, _last(now_ns, _DAY_NS), asked.wanted, ("cost_usd", "cost_pico"))
+    last_day = from_a_quarter(connection, _last(now_ns, _DAY_NS))
+    day = facts(connection, last_day, asked.wanted, ("cost_usd", "cost_pico"))
     figures = Usage.model_validate(usage_of(total))
     return Summary(
         from_=iso(asked.start),

@@ -48,15 +48,18 @@ def add_usage_routes(router: APIRouter, parts: ApiParts) -> None:
     @router.get("/summary", summary="The figures of the overview")
     async def _summary(request: Request, query: Annotated[UsageQuery, Query()]) -> Summary:
         asked = parts.resolve(viewer_of(request), query)
-        return await parts.reading.ask(lambda connection: summary(connection, asked))
+        return await parts.answer(asked, summary)
 
     @router.get(
         "/series", summary="A metric over time", response_model=Series, responses={**AS_TABLE}
     )
     async def _series(request: Request, query: Annotated[SeriesQuery, Query()]) -> Response:
         asked = parts.resolve(viewer_of(request), query)
-        answer = await parts.reading.ask(
-            lambda connection: series(connection, asked, query.metric, query.by, query.quantile)
+        answer = await parts.answer(
+            asked,
+            lambda connection, asked: series(
+                connection, asked, query.metric, query.by, query.quantile
+            ),
         )
         return in_format(answer, query.format)
 
@@ -68,20 +71,21 @@ def add_usage_routes(router: APIRouter, parts: ApiParts) -> None:
     )
     async def _breakdown(request: Request, query: Annotated[BreakdownQuery, Query()]) -> Response:
         asked = parts.resolve(viewer_of(request), query)
-        answer = await parts.reading.ask(
-            lambda connection: breakdown(connection, asked, query.by, rows_max=query.limit)
+        answer = await parts.answer(
+            asked,
+            lambda connection, asked: breakdown(connection, asked, query.by, rows_max=query.limit),
         )
         return in_format(answer, query.format)
 
     @router.get("/names", summary="What there is to filter by")
     async def _names(request: Request, query: Annotated[UsageQuery, Query()]) -> Names:
         asked = parts.resolve(viewer_of(request), query)
-        return await parts.reading.ask(lambda connection: names(connection, asked))
+        return await parts.answer(asked, names)
 
     @router.get("/marks", summary="Marks for the time axes")
     async def _marks(request: Request, query: Annotated[UsageQuery, Query()]) -> Marks:
         asked = parts.resolve(viewer_of(request), query)
-        return await parts.reading.ask(lambda connection: marks(connection, asked))
+        return await parts.answer(asked, marks)
 
     @router.get(
         "/stream",
@@ -95,7 +99,7 @@ def add_usage_routes(router: APIRouter, parts: ApiParts) -> None:
 
         async def ask() -> bytes:
             asked = parts.resolve(viewer, query)
-            answer = await parts.reading.ask(lambda connection: summary(connection, asked))
+            answer = await parts.answer(asked, summary)
             return answer.model_dump_json(by_alias=True).encode()
 
         # Whoever asks the same shares one question a second.

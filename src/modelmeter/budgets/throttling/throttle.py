@@ -79,9 +79,9 @@ def throttle_of(settings: ThrottleSettings) -> Throttle:
 def excess_of(throttle: Throttle, level: Level, tokens: int, now_ns: int) -> Excess | None:
     """Why one more call of up to ``tokens`` does not fit; None if it does."""
     if throttle.concurrent_calls is not None and level.running >= throttle.concurrent_calls:
-        return Excess(f"{throttle.concurrent_calls} calls at once", RUNNING_RETRY_SECONDS)
+        return Excess(f"{_count(throttle.concurrent_calls, 'call')} at once", RUNNING_RETRY_SECONDS)
     for place, (limit, needed, unit) in enumerate(
-        ((throttle.calls_per_minute, 1, "calls"), (throttle.tokens_per_minute, tokens, "tokens"))
+        ((throttle.calls_per_minute, 1, "call"), (throttle.tokens_per_minute, tokens, "token"))
     ):
         if limit is None:
             continue
@@ -89,9 +89,15 @@ def excess_of(throttle: Throttle, level: Level, tokens: int, now_ns: int) -> Exc
         over = sum(amount for _, amount in used) + needed - limit
         if over > 0:
             return Excess(
-                f"{limit} {unit} a minute", _seconds_until(used, over, now_ns), needed <= limit
+                f"{_count(limit, unit)} a minute",
+                _seconds_until(used, over, now_ns),
+                needed <= limit,
             )
     return None
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _seconds_until(used: list[tuple[int, int]], over: int, now_ns: int) -> float:

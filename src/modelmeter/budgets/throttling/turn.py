@@ -23,7 +23,10 @@ __all__ = ["ThrottleTurn"]
 _SLOTS = (
     "SELECT second, calls, tokens FROM throttle_slot WHERE throttle = ? AND second BETWEEN ? AND ?"
 )
-_RUNNING = "SELECT count(*) FROM throttle_hold WHERE throttle = ?"
+# A throttle that was taken out of the configuration for a while leaves the holds of that time.
+_RUNNING = """
+SELECT count(*) FROM throttle_hold WHERE throttle = ? AND call_id IN (SELECT id FROM open_call)
+"""
 _HOLDS_OF = """
 SELECT call_id, throttle, second, tokens FROM throttle_hold
 WHERE call_id IN (SELECT value FROM json_each(?))

@@ -7,7 +7,7 @@ from modelmeter.providers.anthropic.answers import MessageStreamObserver, messag
 from modelmeter.providers.anthropic.demand import anthropic_demand
 from modelmeter.providers.anthropic.errors import error_body, error_type_of_body
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
-from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
 from modelmeter.providers.other_model import body_with_model
 from modelmeter.providers.output_limit import limited
@@ -20,6 +20,9 @@ _PATHS = frozenset({"/v1/messages", "/messages"})
 _HEADERS = ((b"content-type", b"application/json"),)
 _LIMIT_PLACES = (("max_tokens",),)
 _OK = 200
+
+
+_FINAL = b'event: message_delta\ndata: %b\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
 class _Request(msgspec.Struct):
@@ -70,6 +73,16 @@ class AnthropicDialect:
         if head.http_status == _OK and head.content_type.startswith("text/event-stream"):
             return MessageStreamObserver()
         return PlainObserver(head.http_status, message_facts, error_type_of_body)
+
+    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+        """See `Dialect.final_event`; https://docs.anthropic.com/en/api/messages-streaming."""
+        written = 0 if seen.tokens is None else seen.tokens.output + seen.tokens.reasoning
+        delta = {
+            "type": "message_delta",
+            "delta": {"stop_reason": "max_tokens", "stop_sequence": None},
+            "usage": {"output_tokens": written},
+        }
+        return _FINAL % msgspec.json.encode(delta)
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""

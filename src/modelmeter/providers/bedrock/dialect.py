@@ -20,11 +20,12 @@ from modelmeter.providers.bedrock.errors import (
 from modelmeter.providers.bedrock.limits import limit_places
 from modelmeter.providers.bedrock.streams import ConverseStreamObserver, InvokeStreamObserver
 from modelmeter.providers.bodies import decode_request, largest_limit, model_name
-from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
 from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
+from modelmeter.wire.event_stream import encode_event_stream_message
 
 __all__ = ["BedrockDialect"]
 
@@ -36,6 +37,13 @@ _OPERATIONS = {
 }
 _STREAMS = frozenset({"converse-stream", "invoke-with-response-stream"})
 _EVENT_STREAM = "application/vnd.amazon.eventstream"
+
+
+_MESSAGE_STOP = {
+    ":event-type": "messageStop",
+    ":content-type": "application/json",
+    ":message-type": "event",
+}
 
 
 class _Config(msgspec.Struct):
@@ -107,6 +115,12 @@ class BedrockDialect:
             return InvokeStreamObserver(request.model, tier_in_headers(head))
         read = partial(answer_facts, request, head)
         return PlainObserver(head.http_status, read, error_type_of_body)
+
+    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+        """See `Dialect.final_event`; a model's own stream ends with its body."""
+        if request.operation is not Operation.CONVERSE:
+            return b""
+        return encode_event_stream_message(_MESSAGE_STOP, b'{"stopReason":"max_tokens"}')
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""

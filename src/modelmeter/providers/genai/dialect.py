@@ -8,7 +8,7 @@ import msgspec
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
-from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
 from modelmeter.providers.genai.answers import (
     ArrayFrames,
@@ -105,6 +105,14 @@ class GenAIDialect:
         if head.content_type.startswith("text/event-stream"):
             return StreamObserver(request.model, EventFrames())
         return StreamObserver(request.model, ArrayFrames())
+
+    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+        """See `Dialect.final_event`; https://ai.google.dev/api/generate-content#FinishReason."""
+        answer = {
+            "candidates": [{"finishReason": "MAX_TOKENS", "index": 0}],
+            "modelVersion": seen.model_answered or request.model,
+        }
+        return b"data: %b\r\n\r\n" % msgspec.json.encode(answer)
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""

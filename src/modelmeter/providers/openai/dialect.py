@@ -3,10 +3,11 @@
 import re
 from urllib.parse import quote, unquote
 
-from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseObserver
+from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
 from modelmeter.providers.openai.demand import openai_demand
 from modelmeter.providers.openai.errors import error_body, error_type_of_body
+from modelmeter.providers.openai.final_event import final_event
 from modelmeter.providers.openai.limits import limit_openai_output
 from modelmeter.providers.openai.plain import body_facts
 from modelmeter.providers.openai.requests import read_openai_request
@@ -71,6 +72,10 @@ class OpenAIDialect:
         if request.operation is Operation.RESPONSES:
             return ResponsesStreamObserver(hides_usage=False)
         return ChatStreamObserver(hides_usage=request.hides_usage_chunk)
+
+    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+        """See `Dialect.final_event`."""
+        return final_event(request, seen)
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""
