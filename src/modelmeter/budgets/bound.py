@@ -24,6 +24,8 @@ __all__ = ["COST_MAX", "DemandBound", "PriceSource"]
 
 COST_MAX = 2**62
 """Pico-dollars: what a hold can be at most, some 4.6 million USD; more would burst the ledger."""
+DEAREST_MAX = 4096
+"""Rates times kinds of requests whose dearest prices are remembered."""
 CONTEXT_WINDOW_OF_UNKNOWN = 1_000_000
 """Tokens; the window of a model whose window is not known."""
 
@@ -84,6 +86,15 @@ class _Tokens(msgspec.Struct, frozen=True):
         return self.text + self.media
 
 
+class _Dearest(msgspec.Struct, frozen=True):
+    """The dearest prices of a token, in units of the rates."""
+
+    rates: Rates
+    text: int
+    media: int
+    output: int
+
+
 class DemandBound:
     """Reads what a request demands, and prices all of it at the dearest."""
 
@@ -91,6 +102,7 @@ class DemandBound:
         """``dialect_of`` gives the dialect of a kind of provider."""
         self._prices = prices
         self._dialect_of = dialect_of
+        self._dearest: dict[tuple[int, int, bool, bool, bool], _Dearest] = {}
 
     def bound(self, request: BoundRequest) -> CallBound:
         """
@@ -142,26 +154,39 @@ class DemandBound:
                 region=region,
             )
             if quote.rates is not None:
-                cost = _cost_at(quote.rates, demand, tokens)
+                cost = self._cost_at(quote.rates, demand, tokens)
                 dearest = cost if dearest is None else max(dearest, cost)
         return None if dearest is None else PicoUsd(min(dearest, COST_MAX))
 
+    def _cost_at(self, rates: Rates, demand: RequestDemand, tokens: _Tokens) -> int:
+        """Pico-dollars, rounded up."""
+        dearest = self._dearest_of(rates, demand, tokens.input)
+        scaled = (
+            rates.call_fee
+            + tokens.text * dearest.text
+            + tokens.media * dearest.media
+            + tokens.output * dearest.output
+        )
+        return -(-scaled // rates.scale) + _fees(rates, demand)
 
-def _cost_at(rates: Rates, demand: RequestDemand, tokens: _Tokens) -> int:
-    """Pico-dollars, rounded up."""
-    text_kinds: tuple[str, ...] = _TEXT
-    if demand.writes_cache:
-        text_kinds += _CACHE
-    if demand.writes_cache_for_long:
-        text_kinds += _LONG_CACHE
-    scaled = rates.call_fee + tokens.text * rates.dearest(text_kinds, tokens.input)
-    if tokens.media:
-        media_kinds = text_kinds + _IMAGE + (_AUDIO if demand.has_audio else ())
-        scaled += tokens.media * rates.dearest(media_kinds, tokens.input)
-    if tokens.output:
-        output_kinds: tuple[str, ...] = _OUTPUT + (_AUDIO_OUTPUT if demand.has_audio else ())
-        scaled += tokens.output * rates.dearest(output_kinds, tokens.input)
-    return -(-scaled // rates.scale) + _fees(rates, demand)
+    def _dearest_of(self, rates: Rates, demand: RequestDemand, input_tokens: int) -> "_Dearest":
+        long, audio = demand.writes_cache_for_long, demand.has_audio
+        key = (id(rates), rates.bands_reached(input_tokens), demand.writes_cache, long, audio)
+        found = self._dearest.get(key)
+        # Its rates are kept with it, so that no other ones can come to have the same id.
+        if found is None or found.rates is not rates:
+            text_kinds = _TEXT + demand.writes_cache * _CACHE + long * _LONG_CACHE
+            media_kinds = text_kinds + _IMAGE + audio * _AUDIO
+            found = _Dearest(
+                rates=rates,
+                text=rates.dearest(text_kinds, input_tokens),
+                media=rates.dearest(media_kinds, input_tokens),
+                output=rates.dearest(_OUTPUT + audio * _AUDIO_OUTPUT, input_tokens),
+            )
+            if len(self._dearest) >= DEAREST_MAX:
+                self._dearest.clear()
+            self._dearest[key] = found
+        return found
 
 
 def _fees(rates: Rates, demand: RequestDemand) -> int:

@@ -155,7 +155,9 @@ def hold(body: bytes, rules: MediaRules) -> Holdings:
     """
     # Every value but the first of its list or object stands behind a comma, every list or
     # object behind a bracket: counted at the speed of memory, before anything is built.
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > NODES_MAX:
+    if len(body) > NODES_MAX and (
+        body.count(b",") + body.count(b"[") + body.count(b"{") > NODES_MAX
+    ):
         return Holdings(root=_top_level(body), text_bytes=len(body), crowded=True)
     try:
         root = msgspec.json.decode(body)

@@ -14,7 +14,7 @@ from modelmeter.errors import (
     SettingsError,
     ThrottledError,
 )
-from modelmeter.ledger.usage import UsageFilter
+from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.record import Clock, ErrorType
 from modelmeter.service.llm_service import LLMService
 from modelmeter.service.process_ledger import ProcessLedger
