@@ -73,7 +73,7 @@ SELECT format('%08x-%04x-7%03x-8%03x-%012x', at_ns / 65536000000, at_ns / 100000
     iif(chance BETWEEN 100 AND 149, 0, (500 + spread * 3) * 2500000 + (50 + spread) * 10000000),
     'priced', model, 'bench', chance BETWEEN 100 AND 149,
     iif(chance BETWEEN 100 AND 149, (500 + spread * 3) * 2500000, 0),
-    iif(chance BETWEEN 150 AND 400, 'no answer is held', NULL)
+    iif(chance BETWEEN 150 AND 400, 'first_seen', NULL)
 FROM made
 """
 

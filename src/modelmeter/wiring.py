@@ -5,6 +5,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
 
 from modelmeter.alerts.channels import channels_of
 from modelmeter.alerts.notifier import Notifier
@@ -24,10 +25,12 @@ from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp, Mount
 from modelmeter.gateway.budget_samples import BudgetWatch
 from modelmeter.gateway.cache_desk import CacheDesk
+from modelmeter.gateway.catalogue_samples import catalogue_samples
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
 from modelmeter.gateway.outbound import Outbound
+from modelmeter.gateway.process_samples import ProcessCounts
 from modelmeter.gateway.reader_door import ReaderDoor
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
@@ -64,6 +67,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+_NS = 1_000_000_000
 
 
 def price_book(settings: Settings) -> PriceBook:
@@ -233,14 +238,7 @@ async def _app_around(
             refusals=refusals,
             wrong_keys=wrong_keys,
             passes_without_ledger=settings.budgeting.without_ledger == "allow",
-            cache=None
-            if cache is None
-            else CacheDesk(
-                cache,
-                meter,
-                outbound,
-                answer_timeout_seconds=settings.limits.upstream_idle_timeout_seconds,
-            ),
+            cache=_cache_desk(settings, cache, meter, outbound),
         )
     )
     router = Router(settings, clock, bounding)
@@ -259,14 +257,16 @@ async def _app_around(
     )
     scrape = Scrape(
         settings.ledger,
-        ledger,
-        refusals,
-        router.circuits,
+        ProcessCounts(
+            ledger.writer,
+            refusals,
+            router.circuits,
+            cache,
+            catalogue_samples(pricer.catalogue, _today(clock)),
+        ),
+        budgets,
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
-        cache=cache,
-        budgets=budgets,
-        catalogue=pricer.catalogue,
     )
     web = WebMount(WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal))
     notifier = _notifier(settings, clock)
@@ -288,6 +288,19 @@ async def _app_around(
         await upstream.close()
         if notifier is not None:
             await asyncio.to_thread(notifier.close)
+
+
+def _cache_desk(
+    settings: Settings, cache: ResponseCache | None, meter: Meter, outbound: Outbound
+) -> CacheDesk | None:
+    if cache is None:
+        return None
+    patience_seconds = settings.limits.upstream_idle_timeout_seconds
+    return CacheDesk(cache, meter, outbound, answer_timeout_seconds=patience_seconds)
+
+
+def _today(clock: Clock) -> date:
+    return datetime.fromtimestamp(clock.time_ns() // _NS, UTC).date()
 
 
 def _notifier(settings: Settings, clock: Clock) -> Notifier | None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import pytest
 from budget_cases import USD, budget, define, ledger_with_budgets, opening, outcome
 from ledger_cases import NOW_NS, FixedClock
 
@@ -12,6 +13,7 @@ from modelmeter.budgets.budget import Scope, Unit
 from modelmeter.budgets.state import as_json, budget_details, budget_states
 from modelmeter.budgets.windows import Window, WindowKind
 from modelmeter.errors import BudgetExceededError
+from modelmeter.gateway.budget_samples import budget_samples
 from modelmeter.ledger.read_only import connect_reader
 
 HOUR_NS = 3600 * 10**9
@@ -37,6 +39,7 @@ async def test_a_budget_tells_how_it_stands_and_who_spends_it(tmp_path: Path) ->
         with contextlib.closing(connect_reader(path)) as connection:
             daily, rolling = budget_states(connection, NOW_NS)
             details = budget_details(connection, "daily", NOW_NS)
+            samples = budget_samples(connection, NOW_NS, {})
             assert budget_details(connection, "unknown", NOW_NS) is None
 
     assert (daily.settled, daily.reserved) == (Decimal("3.125"), Decimal(2))
@@ -45,6 +48,15 @@ async def test_a_budget_tells_how_it_stands_and_who_spends_it(tmp_path: Path) ->
     # The clock stands at 16:13:20 of a day of 24 hours in Stockholm.
     assert daily.forecast is not None
     assert abs(daily.forecast - Decimal("3.125") * 86_400 / 58_400) < Decimal("1e-11")
+    assert {(one.name, one.labels): one.value for one in samples} == {
+        (name, (("budget", "daily"),)): pytest.approx(float(amount))
+        for name, amount in (
+            ("llm_budget_limit_usd", daily.limit),
+            ("llm_budget_spent_usd", daily.settled),
+            ("llm_budget_reserved_usd", daily.reserved),
+            ("llm_budget_forecast_usd", daily.forecast),
+        )
+    }
     assert rolling.settled == Decimal(30)
     assert (rolling.resets_at, rolling.forecast) == (None, None)
     assert details is not None

@@ -13,7 +13,8 @@ from ledger_file import check_ledger, query
 from odd_upstream import OddUpstream
 from running import GatewayProcess, gateway_config
 
-from modelmeter.gateway.hold_watch import CHARACTERS_PER_TOKEN_MAX, TAIL_BYTES_MAX, HoldWatch
+from modelmeter.budgets.used_up import CHARACTERS_PER_TOKEN_MAX
+from modelmeter.gateway.hold_watch import TAIL_BYTES_MAX, HoldWatch
 from modelmeter.providers import AnswerHead, RequestFacts, ResponseFacts, dialect_for
 from modelmeter.record import CallBound, Operation, PicoUsd, TokenCounts
 from modelmeter.wire.event_stream import encode_event_stream_message
@@ -142,6 +143,26 @@ def gateway_before_an_endless_model(tmp_path: Path) -> Iterator[str]:
         upstream.close()
     check_ledger(tmp_path / "ledger.db")
     assert b"Traceback" not in gateway.log.read_bytes()
+
+
+def test_the_one_api_for_all_ends_such_a_stream_with_an_error(url: str, tmp_path: Path) -> None:
+    with (
+        openai.OpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0) as client,
+        pytest.raises(openai.APIError, match="more than was held"),
+    ):
+        list(
+            client.chat.completions.create(
+                model="openai/gpt-4o-mini",
+                max_tokens=10,
+                user="endless",
+                stream=True,
+                messages=[{"role": "user", "content": "hi"}],
+            )
+        )
+
+    entries = query(tmp_path / "ledger.db", "SELECT status, error_type, note FROM entry")
+    note = "cut where it had used up what was held for it"
+    assert entries == [("error", "budget_exceeded", note)]
 
 
 def test_a_model_that_heeds_no_limit_is_cut_with_a_proper_end_and_recorded(

@@ -12,7 +12,7 @@ from modelmeter.cli import app
 from modelmeter.errors import LedgerUnavailableError, SettingsError
 
 _FIXTURES = cached
-SECONDS_MAX = 30
+SECONDS_MAX = 60
 
 
 async def run(cached: CachedGateway, *words: str) -> Result:

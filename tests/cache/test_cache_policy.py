@@ -30,11 +30,15 @@ temperature_max = 1
 [[cache.rules]]
 operation = "embeddings"
 ttl_seconds = 86400
+answer_bytes_max = 4096
 
 [[cache.rules]]
 agent = "*.live"
 ttl_seconds = 0
 """
+
+
+USUAL_BYTES = 2 * 1024 * 1024
 
 
 def policy_of(folder: Path, text: str) -> CachePolicy:
@@ -48,11 +52,11 @@ def policy_of(folder: Path, text: str) -> CachePolicy:
     ("agent", "model", "operation", "plan"),
     [
         ("meetmind.clock", "gpt-4o", Operation.CHAT, None),
-        ("meetmind.a", "gpt-4o-mini", Operation.CHAT, CachePlan(60, 1)),
-        ("meetmind.a", "gpt-4", Operation.CHAT, CachePlan(600, 0.5)),
-        ("meetmind.a", "gpt-4o", Operation.EMBEDDINGS, CachePlan(86400, 0.5)),
+        ("meetmind.a", "gpt-4o-mini", Operation.CHAT, CachePlan(60, 1, USUAL_BYTES)),
+        ("meetmind.a", "gpt-4", Operation.CHAT, CachePlan(600, 0.5, USUAL_BYTES)),
+        ("meetmind.a", "gpt-4o", Operation.EMBEDDINGS, CachePlan(86400, 0.5, 4096)),
         ("sales.live", "gpt-4o", Operation.CHAT, None),
-        ("sales.a", "gpt-4o", Operation.CHAT, CachePlan(600, 0.5)),
+        ("sales.a", "gpt-4o", Operation.CHAT, CachePlan(600, 0.5, USUAL_BYTES)),
     ],
 )
 def test_the_first_rule_that_fits_holds(

@@ -9,7 +9,7 @@ from cached_gateway import CHAT, CachedGateway, cached, headers_of, prompt_of
 from ledger_file import query
 
 _FIXTURES = cached
-SECONDS_MAX = 30
+SECONDS_MAX = 60
 
 STREAMS = {
     "openai": (CHAT, {"model": "gpt-4o", "stream": True}),
@@ -108,6 +108,16 @@ async def test_another_tenant_key_or_header_is_a_miss(
     assert (first.cache, other.cache, again.cache) == ("miss", "miss", "hit")
     assert other.body != first.body
     assert again.body == other.body
+
+
+async def test_a_key_in_the_query_is_a_credential_like_any_other(cached: CachedGateway) -> None:
+    path = "/genai/v1beta/models/gemini-2.5-flash:generateContent?key="
+    body = body_of("genai", "Keys. [[simulate output=30 input=50]]")
+
+    answers = [await cached.call(body, path=path + key) for key in ("one", "two", "one")]
+
+    assert [answer.cache for answer in answers] == ["miss", "miss", "hit"]
+    assert answers[2].body == answers[0].body
 
 
 @pytest.mark.parametrize(

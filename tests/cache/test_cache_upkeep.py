@@ -19,7 +19,7 @@ from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.model import Settings
 from modelmeter.wiring import open_ledger, price_book, response_cache
 
-SECONDS_MAX = 30
+SECONDS_MAX = 60
 SIZE = answer_of("0").size
 USAGE = "SELECT tenant_id, answers, bytes FROM cache_usage ORDER BY 1"
 EVICTIONS = "SELECT whole FROM series WHERE kind = 'cache_evictions'"

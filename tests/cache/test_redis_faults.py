@@ -22,7 +22,7 @@ from modelmeter.errors import CacheUnavailableError
 from modelmeter.record import CacheMiss
 
 _FIXTURES = (cached_on_redis, clock)
-SECONDS_MAX = 30
+SECONDS_MAX = 60
 MEBIBYTE = 2**20
 
 

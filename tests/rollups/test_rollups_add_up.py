@@ -18,7 +18,8 @@ from modelmeter.ledger.facts import DURATION_FACTS, FACTS
 from modelmeter.ledger.rollup import roll_up, rollup_lag
 from modelmeter.ledger.schema import migrate
 from modelmeter.ledger.series import DURATION_EDGES_SECONDS
-from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts, failures
+from modelmeter.ledger.usage import Dimension, Span, facts, failures
+from modelmeter.ledger.usage_filter import UsageFilter
 
 NS = 10**9
 DAY = 86_400

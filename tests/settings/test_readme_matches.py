@@ -12,6 +12,7 @@ from modelmeter.cli import app
 from modelmeter.metrics.names import (
     ACTIVE_REQUESTS,
     BUDGET_DRIFT,
+    BUDGET_FORECAST,
     BUDGET_LIMIT,
     BUDGET_RESERVED,
     BUDGET_SPENT,
@@ -44,6 +45,7 @@ SHOWN = {
         *METRICS,
         ACTIVE_REQUESTS,
         BUDGET_DRIFT,
+        BUDGET_FORECAST,
         BUDGET_LIMIT,
         BUDGET_RESERVED,
         BUDGET_SPENT,

@@ -19,6 +19,7 @@ class CachePlan(msgspec.Struct, frozen=True):
     ttl_seconds: float
     temperature_max: float | None
     """None: any."""
+    answer_bytes_max: int
 
 
 class CachePolicy:
@@ -40,11 +41,8 @@ class CachePolicy:
 
     def _decide(self, agent_id: str, model: str, operation: Operation) -> CachePlan | None:
         settings = self._settings
-        enabled, ttl, temperature = (
-            settings.enabled,
-            settings.ttl_seconds,
-            settings.temperature_max,
-        )
+        enabled, ttl = settings.enabled, settings.ttl_seconds
+        temperature, size = settings.temperature_max, settings.answer_bytes_max
         for rule in settings.rules:
             if (
                 fnmatchcase(agent_id, rule.agent)
@@ -55,5 +53,6 @@ class CachePolicy:
                 ttl = ttl if rule.ttl_seconds is None else rule.ttl_seconds
                 if rule.temperature_max is not None:
                     temperature = rule.temperature_max
+                size = rule.answer_bytes_max or size
                 break
-        return CachePlan(ttl, temperature) if enabled and ttl > 0 else None
+        return CachePlan(ttl, temperature, size) if enabled and ttl > 0 else None

@@ -33,8 +33,10 @@ CONNECTIONS_MAX = 32
 FORGOTTEN_AT_ONCE = 200
 
 _ALONE_SECONDS = 2.0
-_REMEMBERED_SECONDS = 86_400.0
-"""How long it is remembered, beyond an answer's life, that there was one."""
+_REMEMBERED_TIMES = 4
+_REMEMBERED_SECONDS_MIN = 600.0
+_REMEMBERED_SECONDS_MAX = 86_400.0
+"""For so many times an answer's life, and within these bounds, it is known that there was one."""
 _PREFIX = "modelmeter:cache"
 _TENANTS = f"{_PREFIX}:tenants"
 _SCHEMES = {
@@ -120,9 +122,10 @@ class RedisStore:
             await self.delete(tenant_id, key)
             return
         blob = lifetime_ms.to_bytes(_LIFETIME_BYTES, "big") + encode_answer(answer)
-        remembered_ms = lifetime_ms + int(_REMEMBERED_SECONDS * 1000)
         await self._run(
-            self._put, keys.all_of(name), [name, blob, lifetime_ms, answer.size, remembered_ms]
+            self._put,
+            keys.all_of(name),
+            [name, blob, lifetime_ms, answer.size, _remembered_ms(ttl_seconds)],
         )
         await self._ask(lambda: self._redis.hset(_TENANTS, keys.digest, tenant_id))
 
@@ -216,6 +219,11 @@ class RedisStore:
             raise CacheUnavailableError(
                 f"the cache's Redis did not answer ({type(error).__name__})"
             ) from error
+
+
+def _remembered_ms(ttl_seconds: float) -> int:
+    wanted = max(ttl_seconds * _REMEMBERED_TIMES, _REMEMBERED_SECONDS_MIN)
+    return int(max(min(wanted, _REMEMBERED_SECONDS_MAX), ttl_seconds) * 1000)
 
 
 def _client(url: str, timeout_seconds: float) -> "Redis | RedisCluster":

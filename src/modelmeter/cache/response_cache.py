@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 
 import msgspec
 
@@ -14,7 +14,7 @@ from modelmeter.cache.guarded_store import GuardedStore
 from modelmeter.cache.key import CacheKey, KeyParts, cache_key
 from modelmeter.cache.policy import CachePlan, CachePolicy
 from modelmeter.cache.store import CacheStore, Claim, Stored, TenantUsage
-from modelmeter.cache.turn import CacheTurn, Conclusion
+from modelmeter.cache.turn import CacheTurn
 from modelmeter.errors import CacheUnavailableError
 from modelmeter.providers.temperature import request_temperature
 from modelmeter.record import CacheMiss, Clock, Operation
@@ -234,7 +234,9 @@ class ResponseCache:
                 renewal.cancel()
             self._flights.end(place, flight, FlightEnd.FAILED)
 
-        return self._missed(flight.miss, conclude, abandon)
+        return CacheTurn(
+            miss=flight.miss, conclude=conclude, abandon=abandon, bytes_max=plan.answer_bytes_max
+        )
 
     def _go_alone(self, place: Place, flight: Flight, plan: CachePlan) -> CacheTurn:
         self._flights.end(place, flight, FlightEnd.ALONE)
@@ -245,17 +247,11 @@ class ResponseCache:
             if well:
                 await self._keep(place, plan, answer)
 
-        return self._missed(miss, conclude)
-
-    def _missed(
-        self, miss: CacheMiss, conclude: Conclusion, abandon: Callable[[], None] | None = None
-    ) -> CacheTurn:
-        bytes_max = self._settings.answer_bytes_max
-        return CacheTurn(miss=miss, conclude=conclude, abandon=abandon, bytes_max=bytes_max)
+        return CacheTurn(miss=miss, conclude=conclude, bytes_max=plan.answer_bytes_max)
 
     async def _keep(self, place: Place, plan: CachePlan, answer: CachedAnswer | None) -> bool:
         """Store an answer, or that there is none to store; False: it is not for others."""
-        fits = answer is not None and answer.size <= self._settings.answer_bytes_max
+        fits = answer is not None and answer.size <= plan.answer_bytes_max
         ttl_seconds = plan.ttl_seconds
         try:
             if answer is not None and fits:

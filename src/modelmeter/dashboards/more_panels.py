@@ -4,14 +4,11 @@ from typing import Final
 
 from modelmeter.metrics.panels import LATENCY_QUANTILES, Panel, Threshold
 
-__all__ = ["BUDGETS", "COST_AND_CACHE", "FORECAST_FROM", "GATEWAY", "MORE_PANELS"]
+__all__ = ["BUDGETS", "COST_AND_CACHE", "GATEWAY", "MORE_PANELS"]
 
 BUDGETS: Final = "Budgets and Limits"
 COST_AND_CACHE: Final = "Cost and Cache in Detail"
 GATEWAY: Final = "The Gateway Itself"
-
-FORECAST_FROM: Final = "1h"
-"""The time whose pace a forecast goes by."""
 
 MORE_PANELS: Final = (
     Panel(
@@ -35,14 +32,19 @@ MORE_PANELS: Final = (
         key="budget_amounts",
         title="Budgets in USD",
         description="Each budget's limit, what its window spent, what calls under way have "
-        "reserved, what is left, and what the window will have spent a day from now at the pace "
-        f"of the last {FORECAST_FROM}.",
-        metrics=("llm_budget_limit_usd", "llm_budget_spent_usd", "llm_budget_reserved_usd"),
+        "reserved, what is left, and what the window will have spent at its end if it goes on like "
+        "this (nothing for windows that are young or roll).",
+        metrics=(
+            "llm_budget_limit_usd",
+            "llm_budget_spent_usd",
+            "llm_budget_reserved_usd",
+            "llm_budget_forecast_usd",
+        ),
         unit="usd",
         chart="table",
         group=BUDGETS,
         split_by=("budget",),
-        lines=("Limit", "Spent", "Reserved", "Left", "Forecast in 24 h"),
+        lines=("Limit", "Spent", "Reserved", "Left", "Forecast"),
         idle="no budgets",
     ),
     Panel(

@@ -2,13 +2,10 @@
 
 from typing import Final
 
-from modelmeter.dashboards.more_panels import FORECAST_FROM
 from modelmeter.dashboards.promql import DAY, RANGE, RATE, Query, filtered, or_idle
 from modelmeter.dashboards.queries import quantiles
 
 __all__ = ["MORE_QUERIES"]
-
-_SECONDS_A_DAY = 86_400
 
 _BLOCKED = f"rate(llm_budget_blocked_total[{RATE}])"
 _THROTTLED = f"rate({filtered('llm_throttled_total', ('agent_id',))}[{RATE}])"
@@ -36,10 +33,7 @@ MORE_QUERIES: Final[dict[str, tuple[Query, ...]]] = {
         _amount("llm_budget_spent_usd"),
         _amount("llm_budget_reserved_usd"),
         _amount("llm_budget_limit_usd - llm_budget_spent_usd - llm_budget_reserved_usd"),
-        # rate() takes the drop to 0 at the start of a window for a reset, which deriv() would not.
-        _amount(
-            f"llm_budget_spent_usd + {_SECONDS_A_DAY} * rate(llm_budget_spent_usd[{FORECAST_FROM}])"
-        ),
+        _amount("llm_budget_forecast_usd"),
     ),
     "budget_blocked": (
         Query(

@@ -11,7 +11,13 @@ from modelmeter.budgets.budget import Unit
 from modelmeter.budgets.drift import DriftCheck
 from modelmeter.budgets.state import budget_states
 from modelmeter.metrics import ProcessSample
-from modelmeter.metrics.names import BUDGET_DRIFT, BUDGET_LIMIT, BUDGET_RESERVED, BUDGET_SPENT
+from modelmeter.metrics.names import (
+    BUDGET_DRIFT,
+    BUDGET_FORECAST,
+    BUDGET_LIMIT,
+    BUDGET_RESERVED,
+    BUDGET_SPENT,
+)
 from modelmeter.record import PICO_PER_USD, Clock
 
 __all__ = ["DRIFT_CHECK_SECONDS", "BudgetWatch", "budget_samples"]
@@ -75,16 +81,19 @@ def budget_samples(
         (BUDGET_LIMIT, "limit"),
         (BUDGET_SPENT, "settled"),
         (BUDGET_RESERVED, "reserved"),
+        (BUDGET_FORECAST, "forecast"),
     ):
         samples += [
             ProcessSample(
                 metric.name,
                 "gauge",
                 metric.help,
-                float(getattr(state, field)),
+                float(amount),
                 (("budget", state.name),),
             )
             for state in states
+            # A window that is young or rolls has no forecast.
+            if (amount := getattr(state, field)) is not None
         ]
     samples += [
         ProcessSample(

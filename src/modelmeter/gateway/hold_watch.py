@@ -1,15 +1,11 @@
 """Watches a stream that a budget holds for: whole events only, and no more output than was held."""
 
+from modelmeter.budgets.used_up import is_used_up
 from modelmeter.providers import ResponseFacts
 from modelmeter.record import CallBound
 
-__all__ = ["CHARACTERS_PER_TOKEN_MAX", "HoldWatch"]
+__all__ = ["TAIL_BYTES_MAX", "HoldWatch"]
 
-CHARACTERS_PER_TOKEN_MAX = 16
-"""
-A text of tokens longer than that on average is none that a model writes: where a provider tells no
-counts on the way, so many characters use up a token for certain, and fewer are left alone.
-"""
 TAIL_BYTES_MAX = 1024 * 1024
 """An event that is kept until it is whole; a longer one passes in pieces, and cannot be cut."""
 
@@ -53,13 +49,7 @@ class HoldWatch:
         """More was written than was held for, and the stream can be ended here."""
         if self._in_pieces:
             return False
-        held = self._bound.output_tokens
-        tokens = seen.tokens
-        if tokens is not None:
-            written = tokens.output + tokens.reasoning + tokens.audio_output + tokens.image_output
-            if written > held:
-                return True
-        return seen.output_characters > held * CHARACTERS_PER_TOKEN_MAX
+        return is_used_up(self._bound, seen)
 
 
 def _events_end(stream: bytes) -> int:

@@ -1,27 +1,17 @@
 """What ``/metrics`` shows: the ledger's series, and a few numbers of this process."""
 
 import asyncio
-import os
 import sqlite3
-from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from modelmeter import __version__
-from modelmeter.cache import ResponseCache
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.budget_samples import BudgetWatch, budget_samples
-from modelmeter.gateway.catalogue_samples import catalogue_samples
-from modelmeter.gateway.refusals import RefusalCounts
-from modelmeter.ledger import Ledger
+from modelmeter.gateway.process_samples import ProcessCounts
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import read_series
-from modelmeter.metrics import Exposition, ProcessSample
-from modelmeter.metrics.names import CIRCUIT_OPEN
-from modelmeter.pricing.catalogue_file import CatalogueData
+from modelmeter.metrics import Exposition
 from modelmeter.record import Clock
-from modelmeter.service.circuit import Circuits
 
 __all__ = ["Scrape"]
 
@@ -36,30 +26,19 @@ class Scrape:
     def __init__(
         self,
         ledger_path: Path,
-        ledger: Ledger,
-        refusals: RefusalCounts,
-        circuits: Circuits,
+        counts: ProcessCounts,
+        budgets: BudgetWatch,
         clock: Clock,
         *,
         scrape_interval_seconds: float,
-        cache: ResponseCache | None = None,
-        budgets: BudgetWatch | None = None,
-        catalogue: CatalogueData | None = None,
     ) -> None:
         """
         Raises:
             LedgerError: the ledger cannot be read.
         """
         self._connection = connect_reader(ledger_path)
-        self._ledger = ledger
-        self._refusals = refusals
-        self._circuits = circuits
-        self._cache = cache
+        self._counts = counts
         self._budgets = budgets
-        self._catalogue_samples: list[ProcessSample] = []
-        if catalogue is not None:
-            today = datetime.fromtimestamp(clock.time_ns() // _NS, UTC).date()
-            self._catalogue_samples = catalogue_samples(catalogue, today)
         self._clock = clock
         hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
         self._exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
@@ -85,85 +64,6 @@ class Scrape:
     def _render(self, accept: str) -> tuple[bytes, str]:
         now_ns = self._clock.time_ns()
         snapshot = read_series(self._connection)
-        samples = self._process()
-        if self._budgets is not None:
-            samples += budget_samples(self._connection, now_ns, self._budgets.drifts)
+        samples = self._counts.samples()
+        samples += budget_samples(self._connection, now_ns, self._budgets.drifts)
         return self._exposition.render(snapshot, now_ns, accept, process=samples)
-
-    def _process(self) -> list[ProcessSample]:
-        writer = self._ledger.writer
-        samples = [
-            ProcessSample(
-                "modelmeter_ledger_queue_length",
-                "gauge",
-                "Writes that wait for the ledger, in this process.",
-                writer.queue_length,
-            ),
-            ProcessSample(
-                "modelmeter_ledger_commits_total",
-                "counter",
-                "Transactions of this process.",
-                writer.commits,
-            ),
-            ProcessSample(
-                "modelmeter_ledger_failures_total",
-                "counter",
-                "Transactions of this process that failed.",
-                writer.failures,
-            ),
-            ProcessSample(
-                "modelmeter_ledger_conflicts_total",
-                "counter",
-                "Second outcomes of a call that were refused.",
-                writer.conflicts,
-            ),
-            ProcessSample(
-                "modelmeter_recovered_calls_total",
-                "counter",
-                "Calls of ended processes that this one entered as unknown.",
-                writer.recovered,
-            ),
-        ]
-        samples.append(
-            ProcessSample(
-                "modelmeter_unmetered_calls_total",
-                "counter",
-                "Calls this process passed on while the ledger could not commit.",
-                self._refusals.unmetered,
-            )
-        )
-        samples += [
-            ProcessSample(
-                "modelmeter_refused_requests_total",
-                "counter",
-                "Requests this process refused, by error code.",
-                count,
-                (("code", code),),
-            )
-            for code, count in sorted(self._refusals.by_code.items())
-        ]
-        samples += self._catalogue_samples
-        if self._cache is not None:
-            samples.append(
-                ProcessSample(
-                    "modelmeter_cache_failures_total",
-                    "counter",
-                    "Requests of this process that the response cache's store did not answer.",
-                    self._cache.failures,
-                )
-            )
-        # Each worker counts for itself; without a label their counters would be taken for one.
-        process = ("pid", str(os.getpid()))
-        own = [
-            msgspec.structs.replace(sample, labels=(*sample.labels, process)) for sample in samples
-        ]
-        return own + [
-            ProcessSample(
-                CIRCUIT_OPEN.name,
-                CIRCUIT_OPEN.type,
-                CIRCUIT_OPEN.help,
-                count,
-                (("provider", provider),),
-            )
-            for provider, count in sorted(self._circuits.open_by_provider().items())
-        ]

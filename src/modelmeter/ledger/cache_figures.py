@@ -4,29 +4,20 @@ import sqlite3
 
 import msgspec
 
-from modelmeter.ledger.usage import Span, UsageFilter
+from modelmeter.ledger.usage import Span
+from modelmeter.ledger.usage_filter import UsageFilter, filter_condition, filter_parameters
 from modelmeter.record import PICO_PER_USD, CacheMiss
 
 __all__ = ["CacheUse", "cache_use"]
 
-_WANTED = " AND ".join(
-    f"(:{name} = '[]' OR {column} IN (SELECT value FROM json_each(:{name})))"  # noqa: S608 - names from below
-    for name, column in (
-        ("agent", "agent_id"),
-        ("team", "team"),
-        ("model", "model"),
-        ("provider", "provider"),
-        ("tenant", "tenant_id"),
-    )
-)
 _USE = f"""
 SELECT agent_id, cached, cache_miss, count(*), sum(cost_saved_pico_usd / 1000000000000),
        sum(cost_saved_pico_usd % 1000000000000)
 FROM entry
 WHERE started_at_ns >= :start AND started_at_ns < :end
-  AND (cached OR cache_miss IS NOT NULL) AND {_WANTED}
+  AND (cached OR cache_miss IS NOT NULL) AND {filter_condition("entry")}
 GROUP BY 1, 2, 3 ORDER BY 1
-"""  # noqa: S608 - column names from the constant above
+"""  # noqa: S608 - made of constants; every value is bound
 
 
 EVERYTHING = UsageFilter()
@@ -62,11 +53,7 @@ def cache_use(
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    parameters: dict[str, object] = {
-        name: msgspec.json.encode(values).decode()
-        for name, values in msgspec.structs.asdict(wanted).items()
-    }
-    parameters |= {"start": span.start_ns, "end": span.end_ns}
+    parameters = {**filter_parameters(wanted), "start": span.start_ns, "end": span.end_ns}
     agents: dict[str, CacheUse] = {}
     for agent_id, cached, miss, count, saved_usd, saved_pico in connection.execute(
         _USE, parameters

@@ -5,7 +5,13 @@ import sqlite3
 import msgspec
 
 from modelmeter.ledger.matching_hours import matching_hours
-from modelmeter.ledger.usage import Span, UsageFilter
+from modelmeter.ledger.usage import Span
+from modelmeter.ledger.usage_filter import (
+    UsageFilter,
+    filter_condition,
+    filter_parameters,
+    is_listed,
+)
 
 __all__ = ["EntryFilter", "Place", "entries_page", "entry_by_id", "other_attempts"]
 
@@ -18,23 +24,15 @@ _ATTEMPTS_WITHIN_NS = 900 * _NS
 """Attempts of one request begin this close to each other; an index on them is spared."""
 _ATTEMPTS_MAX = 100
 
-_PAGE = """
-SELECT * FROM entry
+_PAGE = f"""
+SELECT * FROM entry AS e
 WHERE started_at_ns >= :start_ns AND started_at_ns < :end_ns
   AND started_at_ns <= :place_ns AND (started_at_ns < :place_ns OR seq < :place_seq)
-  AND (:agent IS NULL OR agent_id IN (SELECT value FROM json_each(:agent)))
-  AND (:team IS NULL OR team IN (SELECT value FROM json_each(:team)))
-  AND (:model IS NULL OR model IN (SELECT value FROM json_each(:model)))
-  AND (:provider IS NULL OR provider IN (SELECT value FROM json_each(:provider)))
-  AND (:tenant IS NULL OR tenant_id IN (SELECT value FROM json_each(:tenant)))
-  AND (:status IS NULL OR status IN (SELECT value FROM json_each(:status)))
-  AND (:error_type IS NULL OR error_type IN (SELECT value FROM json_each(:error_type)))
+  AND {filter_condition("e")}
+  AND {is_listed("status", "status")} AND {is_listed("error_type", "error_type")}
 ORDER BY started_at_ns DESC, seq DESC LIMIT :limit
-"""
-_ONE = """
-SELECT * FROM entry
-WHERE id = :id AND (:tenant IS NULL OR tenant_id IN (SELECT value FROM json_each(:tenant)))
-"""
+"""  # noqa: S608 - made of constants; every value is bound
+_ONE = f"SELECT * FROM entry WHERE id = :id AND {is_listed('tenant_id', 'tenant')}"  # noqa: S608 - see above
 _ATTEMPTS = """
 SELECT * FROM entry
 WHERE started_at_ns >= :start_ns AND started_at_ns < :end_ns
@@ -68,8 +66,7 @@ def entries_page(
         sqlite3.Error: the ledger cannot be read now.
     """
     place_ns, place_seq = before or (span.end_ns, _SEQ_MAX)
-    values = {**msgspec.structs.asdict(wanted), **msgspec.structs.asdict(ended)}
-    filters = {name: _text(listed) for name, listed in values.items()}
+    filters = filter_parameters(wanted) | filter_parameters(ended)
     upto = Span(span.start_ns, min(span.end_ns, place_ns + 1))
     parameters = {**filters, "place_ns": place_ns, "place_seq": place_seq}
     found: list[Row] = []
@@ -91,7 +88,11 @@ def entry_by_id(
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    rows = _rows(connection, _ONE, {"id": call_id, "tenant": _text(tenants)})
+    rows = _rows(
+        connection,
+        _ONE,
+        {"id": call_id, "tenant": filter_parameters(UsageFilter(tenant=tenants))["tenant"]},
+    )
     return rows[0] if rows else None
 
 
@@ -123,7 +124,3 @@ def _rows(
     cursor = connection.execute(statement, parameters)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def _text(values: tuple[str, ...]) -> str | None:
-    return msgspec.json.encode(values).decode() if values else None

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from modelmeter.ledger.facts import STATUS_FACTS
 from modelmeter.ledger.usage import Span
+from modelmeter.ledger.usage_filter import filter_condition, is_listed
 
 __all__ = ["matching_hours"]
 
@@ -12,47 +13,24 @@ _NS = 1_000_000_000
 _DAY_SECONDS = 86_400
 _HOUR_SECONDS = 3_600
 
-_NAMES = {
-    "agent": "agent_id",
-    "team": "team",
-    "model": "model",
-    "provider": "provider",
-    "tenant": "tenant_id",
-}
-
-
-_VALUES = "(SELECT value FROM json_each("
-
-
-def _listed(column: str, parameter: str) -> str:
-    return f"{column} IN {_VALUES}:{parameter}))"
-
-
-def _named(table: str) -> str:
-    return " AND ".join(
-        f"(:{name} IS NULL OR {_listed(f'{table}.{column}', name)})"
-        for name, column in _NAMES.items()
-    )
-
-
 _OF_STATUS = " OR ".join(
-    f"({_listed(repr(status.value), 'status')} AND r.{fact} > 0)"
+    f"({is_listed(repr(status.value), 'status')} AND r.{fact} > 0)"
     for status, fact in STATUS_FACTS.items()
 )
 _MATCHING = f"""
 SELECT r.start_seconds FROM rollup AS r JOIN rollup_labels AS l ON l.id = r.labels_id
 WHERE r.level_seconds = :level AND r.start_seconds >= :first AND r.start_seconds < :last
-    AND {_named("l")} AND (:status IS NULL OR {_OF_STATUS})
+    AND {filter_condition("l")} AND (:status IS NULL OR {_OF_STATUS})
     AND (:error_type IS NULL OR EXISTS (
         SELECT 1 FROM rollup_error AS x
         WHERE x.level_seconds = r.level_seconds AND x.start_seconds = r.start_seconds
-            AND x.labels_id = r.labels_id AND {_listed("x.error_type", "error_type")}))
+            AND x.labels_id = r.labels_id AND {is_listed("x.error_type", "error_type")}))
 UNION
 SELECT e.started_at_ns / {_NS} / :level * :level FROM entry AS e
 WHERE e.seq > (SELECT upto_seq FROM rollup_state)
     AND +e.started_at_ns >= :first * {_NS} AND +e.started_at_ns < :last * {_NS}
-    AND {_named("e")} AND (:status IS NULL OR {_listed("e.status", "status")})
-    AND (:error_type IS NULL OR {_listed("e.error_type", "error_type")})
+    AND {filter_condition("e")} AND {is_listed("e.status", "status")}
+    AND {is_listed("e.error_type", "error_type")}
 ORDER BY 1 DESC
 """  # noqa: S608 - made of constants; every value is bound
 

@@ -12,7 +12,8 @@ import msgspec
 from modelmeter.ledger.corrections import lay_over
 from modelmeter.ledger.rollup import QUARTER_SECONDS
 from modelmeter.ledger.sums import SUM_FACTS, Sums
-from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts
+from modelmeter.ledger.usage import Dimension, Span, facts
+from modelmeter.ledger.usage_filter import UsageFilter
 
 __all__ = [
     "CallFilter",

@@ -16,8 +16,15 @@ import msgspec
 from modelmeter.ledger.facts import CORRECTION_FACTS, ENTRY_FACTS
 from modelmeter.ledger.rollup import LEVELS_SECONDS, QUARTER_SECONDS
 from modelmeter.ledger.snapshot import one_picture
+from modelmeter.ledger.usage_filter import (
+    NAME_COLUMNS,
+    UsageFilter,
+    filter_condition,
+    filter_parameters,
+    is_listed,
+)
 
-__all__ = ["Dimension", "FactRow", "FailureRow", "Span", "UsageFilter", "facts", "failures"]
+__all__ = ["Dimension", "FactRow", "FailureRow", "Span", "facts", "failures"]
 
 _NS = 1_000_000_000
 _QUARTER_NS = QUARTER_SECONDS * _NS
@@ -35,29 +42,9 @@ class Dimension(StrEnum):
     TENANT = "tenant"
 
 
-_COLUMNS = {
-    Dimension.NONE: "''",
-    Dimension.AGENT: "agent_id",
-    Dimension.TEAM: "team",
-    Dimension.MODEL: "model",
-    Dimension.PROVIDER: "provider",
-    Dimension.TENANT: "tenant_id",
+_COLUMNS = {Dimension.NONE: "''"} | {
+    Dimension(name): column for name, column in NAME_COLUMNS.items()
 }
-
-
-class UsageFilter(msgspec.Struct, frozen=True):
-    """Which calls count; an empty tuple: all."""
-
-    agent: tuple[str, ...] = ()
-    team: tuple[str, ...] = ()
-    model: tuple[str, ...] = ()
-    provider: tuple[str, ...] = ()
-    tenant: tuple[str, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """All calls count."""
-        return not any(msgspec.structs.astuple(self))
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -124,16 +111,6 @@ def failures(
         return [(str(provider), str(why), int(at), int(calls)) for provider, why, at, calls in rows]
 
 
-_LISTED = "(SELECT value FROM json_each("
-
-
-def _wanted(table: str) -> str:
-    return " AND ".join(
-        f"(:{dimension} IS NULL OR {table}.{_COLUMNS[dimension]} IN {_LISTED}:{dimension})))"
-        for dimension in list(Dimension)[1:]
-    )
-
-
 # The sums kept of whole spans, then the entries at the edges, then those behind the rollups.
 _FROM_ROLLUP = """
 FROM json_each(:parts) AS part CROSS JOIN rollup AS r
@@ -170,8 +147,8 @@ WHERE c.seq > (SELECT upto_correction_seq FROM rollup_state)
 _ROLLUP_STEP = "iif(:step, r.start_seconds / :step * :step, 0)"
 _ENTRY_STEP = f"iif(:step, e.started_at_ns / {_NS} / :step * :step, 0)"
 
-_LABELS_WANTED = _wanted("l")
-_ENTRIES_WANTED = f"AND {_wanted('e')}"
+_LABELS_WANTED = filter_condition("l")
+_ENTRIES_WANTED = f"AND {filter_condition('e')}"
 _FAILED = f"{_ENTRIES_WANTED} AND e.status <> 'success'"
 
 _FAILURES = f"""
@@ -229,7 +206,7 @@ def _statement(names: tuple[str, ...], by: Dimension, *, filtered: bool, folded:
 
 
 def _or_other(group: str) -> str:
-    return f"iif({group} IN {_LISTED}:kept)), {group}, :other)"
+    return f"iif({is_listed(group, 'kept')}, {group}, :other)"
 
 
 def _parameters(
@@ -237,12 +214,8 @@ def _parameters(
 ) -> dict[str, object]:
     ((newest_ns,),) = connection.execute(_NEWEST).fetchall()
     parts, edges, inner = _taken_apart(span, step_seconds, newest_ns)
-    filters = {
-        name: _text(values) if values else None
-        for name, values in msgspec.structs.asdict(wanted).items()
-    }
     return {
-        **filters,
+        **filter_parameters(wanted),
         "parts": _text(parts),
         "edges": _text(edges),
         "inner_start_ns": inner.start_ns,

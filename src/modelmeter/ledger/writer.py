@@ -167,13 +167,14 @@ class LedgerWriter:
                 self._retry()
             if time.monotonic() - self._recovered_at >= RECOVERY_SECONDS:
                 self._recover_if_possible()
-            self._rollups.take_turn()
+            self._rollups.take_turn(is_quiet=not items)
 
     def _next_items(self) -> tuple[list[tuple[Work, Waiter | None]], bool]:
         """Wait for work; take all there is, up to the batch's bound. False: it is the last."""
         items: list[tuple[Work, Waiter | None]] = []
         try:
-            item = self._queue.get(timeout=self._wait_seconds())
+            usual = RETRY_SECONDS if self._unsettled else REFRESH_SECONDS
+            item = self._queue.get(timeout=self._rollups.wait_seconds(usual))
             while True:
                 if item is None:
                     return items, False
@@ -183,11 +184,6 @@ class LedgerWriter:
                 item = self._queue.get_nowait()
         except queue.Empty:
             return items, True
-
-    def _wait_seconds(self) -> float:
-        if self._rollups.is_behind:
-            return 0.0
-        return RETRY_SECONDS if self._unsettled else REFRESH_SECONDS
 
     def _commit(self, items: list[tuple[Work, Waiter | None]]) -> None:
         batch = Batch()

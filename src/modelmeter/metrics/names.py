@@ -9,6 +9,7 @@ from modelmeter.ledger import series
 __all__ = [
     "ACTIVE_REQUESTS",
     "BUDGET_DRIFT",
+    "BUDGET_FORECAST",
     "BUDGET_LIMIT",
     "BUDGET_RESERVED",
     "BUDGET_SPENT",
@@ -245,6 +246,12 @@ BUDGET_SPENT = Metric(
 )
 BUDGET_RESERVED = Metric(
     "llm_budget_reserved_usd", "gauge", ("budget",), "What is held for calls under way."
+)
+BUDGET_FORECAST = Metric(
+    "llm_budget_forecast_usd",
+    "gauge",
+    ("budget",),
+    "What a budget's window will have spent at its end if it goes on like this.",
 )
 BUDGET_DRIFT = Metric(
     "modelmeter_budget_drift",

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
+from modelmeter.budgets.used_up import is_used_up
 from modelmeter.errors import LLMServiceError, UpstreamError
 from modelmeter.meter import Ending, OpenCall
 from modelmeter.providers import AnswerHead, ResponseFacts, ResponseObserver, dialect_for
@@ -23,6 +24,7 @@ _HTTP_ERROR = 400
 _GOOD = range(200, 300)
 _REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id")
 _REQUEST_ID_BYTES_MAX = 256
+_NO_FACTS = ResponseFacts()
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -188,8 +190,12 @@ class Attempt:
             chunk = await answer.read()
         if chunk:
             self._count(chunk)
-            out = self._shape.feed(chunk, self._watch(chunk), observer.facts())
+            shown = self._watch(chunk)
+            # Once the answer has begun nothing of its facts is asked before its end.
+            facts = _NO_FACTS if self._shape.has_begun else observer.facts()
+            out = self._shape.feed(chunk, shown, facts)
             if not observer.finished:
+                self._check_hold(observer)
                 return out
             # The end mark and what belongs to it wait for the call's settlement.
             self._held += out
@@ -198,6 +204,14 @@ class Attempt:
         self._held += self._shape.end(rest, observer.facts())
         self._over = True
         return None
+
+    def _check_hold(self, observer: ResponseObserver) -> None:
+        bound = self._call.intent.bound
+        if bound is not None and is_used_up(bound, observer.facts()):
+            raise UpstreamError(
+                "the model wrote more than was held for this call",
+                error_type=ErrorType.BUDGET_EXCEEDED,
+            )
 
     async def _read_tail(self, answer: ProviderAnswer) -> bytes:
         """After the end mark nothing is missing: what does not come soon is not waited for."""

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 from modelmeter.ledger.facts import DURATION_FACTS
 from modelmeter.ledger.reader import GroupBy, report
 from modelmeter.ledger.sums import Sums
-from modelmeter.ledger.usage import Span, UsageFilter, facts
+from modelmeter.ledger.usage import Span, facts
+from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.ledger.windows import window
 from modelmeter.service.cost_calculator import usd_float
 

@@ -42,6 +42,8 @@ class CacheRule(_Table):
     """None: that of ``[cache]``."""
     temperature_max: Temperature | None = None
     """None: that of ``[cache]``."""
+    answer_bytes_max: Bytes | None = None
+    """None: that of ``[cache]``."""
 
 
 class CacheSettings(_Table):
@@ -82,6 +84,7 @@ class CacheSettings(_Table):
 
     @model_validator(mode="after")
     def _one_answer_fits(self) -> Self:
-        if self.answer_bytes_max > self.bytes_max:
+        sizes = [self.answer_bytes_max, *(rule.answer_bytes_max or 0 for rule in self.rules)]
+        if max(sizes) > self.bytes_max:
             raise ValueError("answer_bytes_max is larger than bytes_max")
         return self

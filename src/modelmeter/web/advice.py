@@ -4,11 +4,14 @@ import sqlite3
 from collections import defaultdict
 from typing import Literal
 
+import msgspec
+
 from modelmeter.cache.advice import cache_advice
 from modelmeter.ledger.cache_figures import cache_use
 from modelmeter.ledger.paid_failures import paid_failures
 from modelmeter.ledger.sums import SUM_FACTS, Sums
-from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts
+from modelmeter.ledger.usage import Dimension, Span, facts
+from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.metrics.panels import CACHE_HIT_RATE_AIM_PERCENT
 from modelmeter.pricing import PriceBook
 from modelmeter.record import usd_text
@@ -22,8 +25,9 @@ ITEMS_MAX = 50
 LOOKUPS_MIN = 20
 """An agent that asked the cache less often tells nothing."""
 
-_WEEK_NS = 7 * 86_400 * 10**9
-_QUARTER_YEAR_NS = 90 * 86_400 * 10**9
+_DAY_NS = 86_400 * 10**9
+_WEEK_NS = 7 * _DAY_NS
+_QUARTER_YEAR_NS = 90 * _DAY_NS
 
 
 class AlternativeModel(Answer):
@@ -146,36 +150,48 @@ def _unpriced(uses: list[ModelUse]) -> _Found:
 
 
 def _cache(connection: sqlite3.Connection, week: Span, wanted: UsageFilter) -> _Found:
-    found = []
+    low: dict[str, Sums] = {}
+    for agent, _, facts_of_agent in facts(connection, week, wanted, SUM_FACTS, by=Dimension.AGENT):
+        sums = Sums.of(facts_of_agent)
+        lookups = sums.cached + sums.cache_missed
+        if lookups >= LOOKUPS_MIN and _hit_percent(sums) < CACHE_HIT_RATE_AIM_PERCENT:
+            low[agent] = sums
+    if not low:
+        return []
+    # Reasons are read off the entries themselves; those of a day will do.
+    day = Span(max(week.start_ns, week.end_ns - _DAY_NS), week.end_ns)
+    of_low = msgspec.structs.replace(wanted, agent=tuple(low))
     why: defaultdict[str, list[str]] = defaultdict(list)
     for reason in cache_advice(
-        cache_use(connection, week, wanted),
+        cache_use(connection, day, of_low),
         aim_percent=CACHE_HIT_RATE_AIM_PERCENT,
         calls_min=LOOKUPS_MIN,
     ):
         why[reason.agent_id].append(reason.text)
-    for agent, _, facts_of_agent in facts(connection, week, wanted, SUM_FACTS, by=Dimension.AGENT):
-        sums = Sums.of(facts_of_agent)
-        lookups = sums.cached + sums.cache_missed
-        hit_percent = 100 * sums.cached // lookups if lookups else 100
-        if lookups < LOOKUPS_MIN or hit_percent >= CACHE_HIT_RATE_AIM_PERCENT:
-            continue
-        # More hits would have spared a like part of what the misses cost.
-        more = lookups * CACHE_HIT_RATE_AIM_PERCENT // 100 - sums.cached
-        saved = sums.cost * more // max(sums.calls - sums.cached, 1)
-        item = _item(
-            "low_cache_hit_rate",
-            saved,
-            sums.cost,
-            sums.calls,
-            title=f"{agent}: {hit_percent} % of look-ups in the cache are hits",
-            detail=f"{lookups:,} calls asked the cache. At {CACHE_HIT_RATE_AIM_PERCENT} % hits "
-            f"they would have cost {_money(saved)} less. {' '.join(why[agent])}",
-            is_estimate=True,
-            agent=agent,
-        )
-        found.append((saved, item))
-    return found
+    return [_cache_item(agent, sums, " ".join(why[agent])) for agent, sums in low.items()]
+
+
+def _cache_item(agent: str, sums: Sums, why: str) -> tuple[int, AdviceItem]:
+    lookups = sums.cached + sums.cache_missed
+    # More hits would have spared a like part of what the misses cost.
+    more = lookups * CACHE_HIT_RATE_AIM_PERCENT // 100 - sums.cached
+    saved = sums.cost * more // max(sums.calls - sums.cached, 1)
+    item = _item(
+        "low_cache_hit_rate",
+        saved,
+        sums.cost,
+        sums.calls,
+        title=f"{agent}: {_hit_percent(sums)} % of look-ups in the cache are hits",
+        detail=f"{lookups:,} calls asked the cache. At {CACHE_HIT_RATE_AIM_PERCENT} % hits they "
+        f"would have cost {_money(saved)} less. {why}".rstrip(),
+        is_estimate=True,
+        agent=agent,
+    )
+    return saved, item
+
+
+def _hit_percent(sums: Sums) -> int:
+    return 100 * sums.cached // (sums.cached + sums.cache_missed)
 
 
 def _failures(connection: sqlite3.Connection, week: Span, wanted: UsageFilter) -> _Found:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from modelmeter.errors import RefusedRequestError, SettingsError
 from modelmeter.ledger.busy_spans import from_a_quarter
-from modelmeter.ledger.usage import Span, UsageFilter
+from modelmeter.ledger.usage import Span
+from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.ledger.windows import period_before, window
 from modelmeter.web.access import Viewer
 

@@ -9,7 +9,8 @@ from modelmeter.budgets.budget import Scope, Unit
 from modelmeter.budgets.state import BudgetState, budget_states
 from modelmeter.budgets.windows import WindowKind
 from modelmeter.ledger.sums import SUM_FACTS, Sums
-from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts
+from modelmeter.ledger.usage import Dimension, Span, facts
+from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.record import PICO_PER_USD
 from modelmeter.web.access import Viewer
 from modelmeter.web.answers import Answer, BudgetFigure

@@ -6,7 +6,8 @@ from decimal import Decimal
 import msgspec
 
 from modelmeter.ledger.facts import TOKEN_FACTS
-from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts
+from modelmeter.ledger.usage import Dimension, Span, facts
+from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.pricing import PriceBook
 from modelmeter.record import PICO_PER_USD, TokenCounts, pico_usd
 

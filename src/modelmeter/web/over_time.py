@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.ledger.facts import STATUS_FACTS
-from modelmeter.ledger.usage import Dimension, Span, UsageFilter, facts, failures
+from modelmeter.ledger.usage import Dimension, Span, facts, failures
+from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.web.answers import Line, Series
 from modelmeter.web.asking import Asked, iso
 from modelmeter.web.measures import (

@@ -9,7 +9,8 @@ from modelmeter.ledger.percentiles import percentile_seconds
 from modelmeter.ledger.reader import newest_seq
 from modelmeter.ledger.series import DURATION_EDGES_SECONDS
 from modelmeter.ledger.sums import SUM_FACTS, Sums
-from modelmeter.ledger.usage import Span, UsageFilter, facts
+from modelmeter.ledger.usage import Span, facts
+from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.record import PICO_PER_USD, usd_text
 from modelmeter.web.answers import ActiveCalls, Latency, Summary, Usage, Warned, usage_of
 from modelmeter.web.asking import Asked, iso
