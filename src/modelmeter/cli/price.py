@@ -120,7 +120,8 @@ def _priced(
     at_ns = int(moment.timestamp()) * 10**9
     for name in providers:
         quote = book.quote(name, model, at_ns, service_tier=tier, region=region)
-        if quote.rates is not None:
+        # A ceiling is everybody's price, so it says nothing of whose model it is.
+        if quote.priced_model is not None:
             break
     return model, quote.price(tokens), quote.lines(tokens)
 

@@ -72,6 +72,7 @@ class Change(msgspec.Struct, frozen=True):
     saved_after: int
     state: CostState
     price: Price
+    note: str | None
 
 
 class Repriced(msgspec.Struct, frozen=True):
@@ -241,6 +242,7 @@ def _change(entry: Mapping[str, object], price: Price) -> Change | None:
         saved_after=saved,
         state=state,
         price=price,
+        note=price.note or (_text(entry, "note") if guessed else None),
     )
 
 
@@ -254,9 +256,14 @@ def _row(change: Change, at_ns: int) -> tuple[object, ...]:
     return (
         delta.entry_seq, delta.started_at_ns, at_ns, change.cost_after, change.saved_after,
         change.state, price.priced_model, price.price_source,
-        None if price.card is None else price.card.id, price.note, delta.cost, delta.cost_saved,
+        None if price.card is None else price.card.id, change.note, delta.cost, delta.cost_saved,
         delta.unpriced_calls,
     )  # fmt: skip
+
+
+def _text(row: Mapping[str, object], name: str) -> str | None:
+    value = row[name]
+    return None if value is None else str(value)
 
 
 def _int(row: Mapping[str, object], name: str) -> int:

@@ -23,6 +23,7 @@ _CATALOGUE_KEYS = {
     "cache_read": "cache_read_mtok",
     "cache_write_5m": "cache_write_mtok",
     "cache_write_1h": "cache_write_1h_mtok",
+    "cache_audio_read": "cache_audio_read_mtok",
     "output": "output_mtok",
     "reasoning": "output_reasoning_mtok",
     "audio_input": "input_audio_mtok",
@@ -53,6 +54,7 @@ class OverlayPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_read: Rate | None = None
     cache_write_5m: Rate | None = None
     cache_write_1h: Rate | None = None
+    cache_audio_read: Rate | None = None
     output: Rate | None = None
     reasoning: Rate | None = None
     audio_input: Rate | None = None

@@ -135,7 +135,7 @@ class Rates(msgspec.Struct, frozen=True):
         return lines + [
             _line(tool, count, Decimal(fees[tool]))
             for tool, count in asdict(tools).items()
-            if count and tool in fees
+            if count and fees.get(tool)
         ]
 
     def _band(self, counts: tuple[int, ...]) -> tuple[int, ...]:
@@ -183,7 +183,7 @@ FREE = Rates(bands=((_ALWAYS, (0,) * len(_KINDS)),))
 
 def compile_rates(prices: "ModelPrice", share: Decimal = Decimal(1)) -> Rates | None:
     """Turn a ``share`` of the prices into integers; None if none of them is for tokens."""
-    fees = _tool_fees(prices)
+    fees = (*_tool_fees(prices), *_cached_audio_fee(prices, share))
     by_kind = {kind: _closest_price(prices, _KIND_PRICES[kind]) for kind in _KINDS}
     priced = [price for price in by_kind.values() if price is not None]
     if not priced:
@@ -230,6 +230,16 @@ def _tool_fees(prices: "ModelPrice") -> tuple[tuple[str, int], ...]:
         for tool, fee, unit in fees
         if fee is not None
     )
+
+
+def _cached_audio_fee(prices: "ModelPrice", share: Decimal) -> tuple[tuple[str, int], ...]:
+    """What a token of cached audio costs more than one of cached text, in pico-dollars."""
+    text = _closest_price(prices, _KIND_PRICES["cache_read"])
+    if text is None:
+        return ()
+    audio = text if prices.cache_audio_read_mtok is None else prices.cache_audio_read_mtok
+    more = _price_above(audio, _ALWAYS) - _price_above(text, _ALWAYS)
+    return (("cached_audio", int(max(more, Decimal(0)) * share * PICO_PER_USD / _PER_MTOK)),)
 
 
 def _closest_price(prices: "ModelPrice", names: tuple[str, ...]) -> "Decimal | TieredPrices | None":

@@ -1,4 +1,4 @@
-"""Tools that a provider runs during a call and bills beside the tokens."""
+"""What a provider bills beside the kinds of tokens: tools it runs, and units of its own."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ __all__ = ["NO_TOOLS", "ToolCalls"]
 
 
 class ToolCalls(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How often each tool was used, none negative."""
+    """How much of each was used, none negative."""
 
     web_search: int = 0
     """Searches of the web; Gemini's grounding with Google Search counts here."""
@@ -16,6 +16,8 @@ class ToolCalls(msgspec.Struct, frozen=True, omit_defaults=True):
     """Runs of code on the provider's machines, which it bills by time or session."""
     characters: int = 0
     """Of input, where the provider bills those and not tokens."""
+    cached_audio: int = 0
+    """Of the tokens read from a cache, those of audio: for what they cost more than text."""
 
 
 NO_TOOLS = ToolCalls()

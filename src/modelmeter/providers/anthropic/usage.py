@@ -6,6 +6,7 @@ performance) and https://docs.anthropic.com/en/api/messages (usage).
 """
 
 import msgspec
+from msgspec.structs import astuple
 
 from modelmeter.providers.bodies import UNREADABLE, UnbelievableCountError, count, is_absent
 from modelmeter.record import NO_TOOLS, TokenCounts, ToolCalls
@@ -33,6 +34,17 @@ class ServerToolUse(msgspec.Struct, frozen=True):
     code_execution_requests: object = None
 
 
+class _Iteration(msgspec.Struct, frozen=True):
+    """One pass of a model over a conversation that was compacted, with counts of its own."""
+
+    type: object = None
+    input_tokens: object = None
+    output_tokens: object = None
+    cache_creation_input_tokens: object = None
+    cache_read_input_tokens: object = None
+    cache_creation: CacheCreation | None = None
+
+
 class AnthropicUsage(msgspec.Struct, frozen=True):
     """A ``usage`` object; counts as they came, believable or not."""
 
@@ -46,6 +58,11 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
     service_tier: object = None
     speed: object = None
     inference_geo: object = None
+    iterations: object = None
+    """
+    Passes whose counts the others do not hold, all of which are billed:
+    https://platform.claude.com/docs/en/build-with-claude/compaction.
+    """
 
     @property
     def tier(self) -> str | None:
@@ -72,6 +89,7 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
 
 
 _FAST = "fast"
+_COMPACTION = "compaction"
 
 _decoder = msgspec.json.Decoder(AnthropicUsage)
 _CONTRADICTION = "the provider's usage contradicts itself"
@@ -109,9 +127,37 @@ def _believed(requests: object) -> int:
 def anthropic_tokens(usage: AnthropicUsage) -> tuple[TokenCounts | None, str | None]:
     """The disjoint counts, or None and why they cannot be believed."""
     try:
-        return _disjoint(usage), None
+        tokens = _disjoint(usage)
+        return _with_compaction(tokens, usage.iterations), None
     except UnbelievableCountError as error:
         return None, str(error)
+
+
+def _with_compaction(tokens: TokenCounts, iterations: object) -> TokenCounts:
+    """The counts with those of the passes that compacted the conversation."""
+    if not isinstance(iterations, list) or not iterations:
+        return tokens
+    try:
+        passes = msgspec.convert(iterations, list[_Iteration])
+    except msgspec.ValidationError as error:
+        raise UnbelievableCountError(
+            f"the provider's iterations cannot be read: {error}"
+        ) from error
+    sums = list(astuple(tokens))
+    for one in passes:
+        if one.type != _COMPACTION:
+            continue
+        counted = _disjoint(
+            AnthropicUsage(
+                input_tokens=one.input_tokens,
+                output_tokens=one.output_tokens,
+                cache_creation_input_tokens=one.cache_creation_input_tokens,
+                cache_read_input_tokens=one.cache_read_input_tokens,
+                cache_creation=one.cache_creation,
+            )
+        )
+        sums = [have + more for have, more in zip(sums, astuple(counted), strict=True)]
+    return TokenCounts(*sums)
 
 
 def _disjoint(usage: AnthropicUsage) -> TokenCounts:

@@ -86,6 +86,7 @@ class _Generation:
         self._error: ErrorType | None = None
         self._tier: str | None = None
         self._queries = 0
+        self._cached_audio = 0
         self._note: str | None = _NO_USAGE
 
     def read(self, data: bytes) -> bool:
@@ -129,7 +130,8 @@ class _Generation:
         if not is_absent(answer.error):
             self._error = error_type_of_body(_SERVER_ERROR, data)
         if not is_absent(answer.usage_metadata):
-            self._tokens, self._note, self._tier = genai_tokens(answer.usage_metadata)
+            counted = genai_tokens(answer.usage_metadata)
+            self._tokens, self._note, self._tier, self._cached_audio = counted
 
     def lose(self, reason: str) -> None:
         """No further answer can be read."""
@@ -145,15 +147,16 @@ class _Generation:
             output_characters=self._characters,
             provider_request_id=self._id,
             service_tier=self._tier,
-            tools=self._searches(),
+            tools=self._tools(),
             note=self._note,
         )
 
-    def _searches(self) -> ToolCalls:
-        if not self._queries:
+    def _tools(self) -> ToolCalls:
+        if not self._queries and not self._cached_audio:
             return NO_TOOLS
         by_prompt = (self._model or self._requested).startswith(_BILLED_BY_PROMPT)
-        return ToolCalls(web_search=1 if by_prompt else self._queries)
+        searches = min(self._queries, 1) if by_prompt else self._queries
+        return ToolCalls(web_search=searches, cached_audio=self._cached_audio)
 
     @property
     def complete(self) -> bool:

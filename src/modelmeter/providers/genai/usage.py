@@ -23,6 +23,8 @@ class Counted(NamedTuple):
     """Why they cannot be believed."""
     tier: str | None = None
     """What served the call, in the words of the Gemini API or of Vertex AI."""
+    cached_audio: int = 0
+    """Of the tokens read from a cache, those of audio."""
 
 
 class _Modality(msgspec.Struct, rename="camel"):
@@ -55,7 +57,11 @@ def genai_tokens(usage: msgspec.Raw) -> Counted:
     try:
         decoded = _camel_decoder.decode(_in_camel_case(usage))
         tier = decoded.service_tier or decoded.traffic_type
-        return Counted(_disjoint(decoded), tier=tier if isinstance(tier, str) else None)
+        return Counted(
+            _disjoint(decoded),
+            tier=tier if isinstance(tier, str) else None,
+            cached_audio=_of(decoded.cache_tokens_details, "AUDIO"),
+        )
     except UnbelievableCountError as error:
         return Counted(note=str(error))
     except UNREADABLE as error:
