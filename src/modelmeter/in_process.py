@@ -88,7 +88,7 @@ class InProcess:
         self.teams = Teams(settings.teams)
         self.time_zone = ZoneInfo(settings.time_zone)
         self.cache = _cache(settings, self.ledger, self.clock)
-        self._circuits = Circuits(settings.routing, self.clock)
+        self.circuits = Circuits(settings.routing, self.clock)
         self._parts = ByLoop(self._new_parts)
 
     def meter(self) -> Meter:
@@ -112,7 +112,7 @@ class InProcess:
 
         settings, ledger = self.settings, self.ledger.of_running_loop()
         bounding = bounding_of(settings, ledger, self.pricer, self.clock)
-        router = Router(settings, self.clock, bounding, self._circuits)
+        router = Router(settings, self.clock, bounding, self.circuits)
         sender = SdkSender(settings.providers, settings.limits)
         return _LoopParts(sender, CachingRouter(router, self.cache), bounding)
 
@@ -151,7 +151,7 @@ class LLMMetrics(llm_metrics.LLMMetrics):
         here = in_process()
         hold_seconds = _HELD_INTERVALS * here.settings.scrape_interval_seconds + _HELD_EXTRA_SECONDS
         exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
-        super().__init__(here.ledger, here.teams, here.clock, exposition)
+        super().__init__(here.ledger, here.teams, here.clock, exposition, here.circuits)
 
 
 class CostTracker(cost_tracker.CostTracker):

@@ -83,8 +83,8 @@ async def look(browser: Browser, gateway: SeenGateway) -> AsyncIterator[Opened]:
     for page in pages:
         await page.close()
     for page in pages:
-        assert page.complaints == []
-        assert page.requests_elsewhere == []
+        assert page.complaints == [], page.complaints
+        assert page.requests_elsewhere == [], page.requests_elsewhere
 
 
 async def _write_past(config: Path) -> None:

@@ -24,14 +24,18 @@ CHROMIUM_OPTIONS: dict[str, Any] = {
     ],
 }
 TIMEOUT_MS = 15_000
+_REFUSED = "Failed to load resource: the server responded with a status of 4"
 _OWN_SCHEMES = ("blob", "data")
 
 
 class PageInBrowser:
     """One viewer's page; what it complains of and whom it asks is kept."""
 
-    def __init__(self, url: str, context: BrowserContext, page: Page) -> None:
+    def __init__(
+        self, url: str, context: BrowserContext, page: Page, *, may_be_refused: bool
+    ) -> None:
         self._url = url
+        self._may_be_refused = may_be_refused
         self._context = context
         self.page = page
         self.complaints: list[str] = []
@@ -51,8 +55,9 @@ class PageInBrowser:
         colours: str = "light",
         zone: str = "UTC",
         waits_for: str = "body[data-refreshes]",
+        may_be_refused: bool = False,
     ) -> "PageInBrowser":
-        """A new viewer, at a path."""
+        """A new viewer, at a path; the browser itself tells of each 401 or 404 that may be."""
         context = await browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if colours == "dark" else "light",
@@ -60,7 +65,7 @@ class PageInBrowser:
             accept_downloads=True,
         )
         context.set_default_timeout(TIMEOUT_MS)
-        opened = cls(url, context, await context.new_page())
+        opened = cls(url, context, await context.new_page(), may_be_refused=may_be_refused)
         await opened.go(path, waits_for=waits_for)
         return opened
 
@@ -96,6 +101,8 @@ class PageInBrowser:
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
     def _said(self, message: ConsoleMessage) -> None:
+        if self._may_be_refused and message.text.startswith(_REFUSED):
+            return
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
 

@@ -181,10 +181,9 @@ async def test_one_call_is_shown_with_its_price_line_by_line(
 
 
 async def test_a_call_that_is_not_there_is_said_so(look: Opened) -> None:
-    page = await look("/calls/no-such-call")
+    page = await look("/calls/no-such-call", may_be_refused=True)
 
     await expect(page.page.get_by_role("heading", name="No such call")).to_be_visible()
-    page.complaints.clear()  # the browser itself tells of each 404
 
 
 async def test_errors_lead_to_the_calls_that_failed(look: Opened, gateway: SeenGateway) -> None:

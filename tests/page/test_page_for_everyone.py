@@ -45,6 +45,19 @@ async def test_nothing_is_wider_than_the_window(look: Opened, width: int) -> Non
         assert await page.page.evaluate(WIDER) == []
 
 
+async def test_menus_can_be_used_on_a_phone(look: Opened) -> None:
+    page = await look("/?range=7d", width=360)
+
+    await page.page.get_by_role("button", name="Time range").click()
+    await page.page.get_by_role("button", name="This month", exact=True).click()
+    await page.page.get_by_role("button", name="Tenant filter").click()
+    await page.page.get_by_role("checkbox", name="globex").check()
+    await page.page.get_by_role("button", name="Apply").click()
+
+    await expect(page.page.get_by_role("button", name="Remove the filter Tenant")).to_be_visible()
+    assert page.path() == "/?range=month&tenant=globex"
+
+
 async def test_a_chart_is_read_with_the_arrow_keys(look: Opened) -> None:
     page = await look("/?range=7d")
     probe = page.panel("request_latency").get_by_role("slider")

@@ -12,6 +12,7 @@ from seen_gateway import SeenGateway
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LIVE_SECONDS = 2.0
+RECONNECT_SECONDS_MAX = 30.0
 
 
 async def test_a_call_made_now_is_shown_within_two_seconds(
@@ -62,7 +63,8 @@ async def test_a_lost_connection_is_said_and_comes_back(
     second = GatewayProcess(config, name="second")
     second.start()
     try:
-        await expect(page.page.get_by_text("Connected again")).to_be_visible()
+        back = page.page.get_by_text("Connected again")
+        await expect(back).to_be_visible(timeout=RECONNECT_SECONDS_MAX * 1000)
         await expect(page.page.get_by_text("Connection lost")).to_be_hidden()
     finally:
         await page.close()

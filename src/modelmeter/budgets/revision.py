@@ -25,7 +25,8 @@ class RevisionFile:
         Raises:
             LedgerUnavailableError: the file beside the ledger cannot be written.
         """
-        path = ledger_path.with_name(f"{ledger_path.name}-budgets")
+        whole = ledger_path.resolve()
+        path = whole.with_name(f"{whole.name}-budgets")
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:

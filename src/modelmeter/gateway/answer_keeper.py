@@ -1,11 +1,13 @@
 """Collects the answer of a call that missed the cache, and keeps it if it is whole and good."""
 
+import msgspec
+
 from modelmeter.cache import CachedAnswer, CacheTurn
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.upstream import UpstreamAnswer
 from modelmeter.providers import RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.wholeness import is_whole
-from modelmeter.record import CacheMiss
+from modelmeter.record import CacheMiss, Call
 from modelmeter.wire.header_rules import forwardable_response_headers
 
 __all__ = ["CACHE_HEADER", "AnswerKeeper"]
@@ -43,21 +45,25 @@ class AnswerKeeper:
         self._kept = _KeptAnswer(observer, _headers(answer), self._turn.bytes_max)
         return self._kept
 
-    async def conclude(self, *, succeeded: bool) -> None:
-        """The exchange is over; its caller got the whole answer, or did not."""
-        kept = self._kept
-        if not succeeded or kept is None:
+    async def conclude(self, entry: Call | None) -> None:
+        """The exchange is over: the call's entry, if its caller got the whole answer."""
+        if entry is None:
             await self._turn.end()
             return
-        body = kept.body()
-        facts = kept.facts()
-        if body is None or not facts.ended or not is_whole(self._facts.operation, body):
+        answer = None if self._kept is None else self._whole(self._kept, entry)
+        if answer is None:
             await self._turn.keep_nothing()
-            return
-        await self._turn.keep(
-            CachedAnswer(
-                body=body, facts=facts, headers=kept.headers, streamed=self._facts.streamed
-            )
+        else:
+            await self._turn.keep(answer)
+
+    def _whole(self, kept: "_KeptAnswer", entry: Call) -> CachedAnswer | None:
+        body, facts = kept.body(), kept.facts()
+        if body is None or not facts.ended or not is_whole(self._facts.operation, body):
+            return None
+        # Where the provider reported no usage, a hit saves what the entry estimates.
+        facts = msgspec.structs.replace(facts, tokens=entry.tokens)
+        return CachedAnswer(
+            body=body, facts=facts, headers=kept.headers, streamed=self._facts.streamed
         )
 
 

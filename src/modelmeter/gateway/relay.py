@@ -190,7 +190,7 @@ class Relay:
         keeper = AnswerKeeper(turn, asked.facts)
         opening = msgspec.structs.replace(asked.opening, cache_miss=turn.miss)
         missed = msgspec.structs.replace(asked, opening=opening)
-        succeeded = False
+        entry = None
         try:
             admitted = await self._make(client, missed, began_ns, keeper)
             if admitted is None:
@@ -198,9 +198,10 @@ class Relay:
             if admitted.facts.model != asked.facts.model:
                 # A cheaper model's answer is not what others who ask for this one shall get.
                 await turn.keep_nothing()
-            succeeded = admitted.call.succeeded and client.complete
+            if admitted.call.succeeded and client.complete:
+                entry = admitted.call.outcome
         finally:
-            await keeper.conclude(succeeded=succeeded)
+            await keeper.conclude(entry)
 
     def caller(self, client: ClientSide, now_ns: int) -> Caller:
         """

@@ -22,8 +22,11 @@ def docs_page(openapi: Schema) -> str:
         for name, schema in _items(_map(_map(openapi, "components"), "schemas"))
     )
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<!doctype html><html lang="en" data-theme="auto"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
+        '<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">'
+        '<link rel="stylesheet" href="/assets/css/tokens.css">'
+        '<link rel="stylesheet" href="/assets/css/docs.css">'
         f"<title>{title}</title><body><main><h1>{title}</h1>"
         '<p>For programs: <a href="/openapi.json">/openapi.json</a>.</p>'
         f"{paths}<h2>Shapes</h2>{schemas}</main></body></html>"

@@ -1,7 +1,8 @@
 // From the API's answers to what the views take. Exact decimals stay beside their numbers.
 
 const seconds = (text) => Date.parse(text) / 1000;
-const fromMs = (milliseconds) => (milliseconds === null || milliseconds === undefined ? null : milliseconds / 1000);
+const fromMs = (milliseconds) =>
+  milliseconds === null || milliseconds === undefined ? null : milliseconds / 1000;
 
 const KIND_NAMES = {
   input: "input",
@@ -18,7 +19,13 @@ const KIND_NAMES = {
 
 /** The panels' definition; what JSON leaves out as usual is filled in. */
 export function panelsOf(answer) {
-  const panels = answer.panels.map((panel) => ({ split_by: [], lines: [], thresholds: [], idle: "zero", ...panel }));
+  const panels = answer.panels.map((panel) => ({
+    split_by: [],
+    lines: [],
+    thresholds: [],
+    idle: "zero",
+    ...panel,
+  }));
   return { panels, timeZone: answer.time_zone, tenant: answer.tenant, signedIn: answer.signed_in };
 }
 
@@ -35,7 +42,11 @@ export function seriesOf(answer) {
 
 /** Moments with a kind and a title. */
 export function marksOf(answer) {
-  return answer.marks.map((mark) => ({ at: seconds(mark.at), kind: mark.kind, title: mark.kind === "deployment" ? `Deployment ${mark.text}` : mark.text }));
+  return answer.marks.map((mark) => ({
+    at: seconds(mark.at),
+    kind: mark.kind,
+    title: mark.kind === "deployment" ? `Deployment ${mark.text}` : mark.text,
+  }));
 }
 
 /** A total, and a row a group. */
@@ -129,18 +140,35 @@ function linesOf(answer) {
       ? priced
       : Object.entries(answer.tokens_by_kind)
           .filter(([, tokens]) => tokens > 0)
-          .map(([kind, tokens]) => ({ name: KIND_NAMES[kind] ?? kind, tokens, rate: null, cost: null }));
+          .map(([kind, tokens]) => ({
+            name: KIND_NAMES[kind] ?? kind,
+            tokens,
+            rate: null,
+            cost: null,
+          }));
   if (Number(answer.cost_rest_usd) !== 0 && priced.length > 0) {
-    lines.push({ name: "fees, tiers and corrections", tokens: null, rate: null, cost: answer.cost_rest_usd });
+    lines.push({
+      name: "fees, tiers and corrections",
+      tokens: null,
+      rate: null,
+      cost: answer.cost_rest_usd,
+    });
   }
   return lines;
 }
 
 /** Which price was taken, from where, and on which terms. */
 function sourceOf(answer) {
-  if (answer.price_source === null) return "No price is known for this model; its cost stands at $0.00 until it is priced.";
-  const terms = [answer.price_tier && `tier ${answer.price_tier}`, answer.price_region && `region ${answer.price_region}`];
-  const price = [`Price of ${answer.priced_model}: ${answer.price_source}`, ...terms.filter(Boolean)].join(", ");
+  if (answer.price_source === null)
+    return "No price is known for this model; its cost stands at $0.00 until it is priced.";
+  const terms = [
+    answer.price_tier && `tier ${answer.price_tier}`,
+    answer.price_region && `region ${answer.price_region}`,
+  ];
+  const price = [
+    `Price of ${answer.priced_model}: ${answer.price_source}`,
+    ...terms.filter(Boolean),
+  ].join(", ");
   return answer.cached ? `Answered from the cache: this is what it saved. ${price}` : price;
 }
 
@@ -198,7 +226,9 @@ export function adviceOf({ basis, advice }) {
       calls: one.calls,
       alternatives: one.alternatives.map((other) => ({ ...other, cost: other.cost_usd })),
       filters: Object.fromEntries(
-        ["agent", "provider", "model"].filter((name) => one[name] !== null).map((name) => [name, [one[name]]]),
+        ["agent", "provider", "model"]
+          .filter((name) => one[name] !== null)
+          .map((name) => [name, [one[name]]]),
       ),
       status: one.kind === "paid_failures" ? "failed" : null,
     })),

@@ -1,6 +1,14 @@
 // Asks the gateway's API for what the views show.
 
-import { adviceOf, breakdownOf, budgetsOf, callDetailOf, callsOf, marksOf, panelsOf } from "./answers.js";
+import {
+  adviceOf,
+  breakdownOf,
+  budgetsOf,
+  callDetailOf,
+  callsOf,
+  marksOf,
+  panelsOf,
+} from "./answers.js";
 import { DIMENSIONS } from "./state.js";
 
 const CALLS_A_PAGE = 50;
@@ -10,7 +18,7 @@ const FAILED = ["error", "timeout", "unknown", "blocked"];
 export class SignInNeeded extends Error {}
 
 /** The API said no; the message is for people. */
-export class Refused extends Error {
+class Refused extends Error {
   constructor(message, status) {
     super(message);
     this.status = status;
@@ -39,7 +47,8 @@ export function gatewayApi(context) {
   function about(path, parts = {}) {
     const query = looked();
     for (const [name, values] of Object.entries(parts)) {
-      for (const value of [values].flat()) if (value !== null && value !== undefined) query.append(name, value);
+      for (const value of [values].flat())
+        if (value !== null && value !== undefined) query.append(name, value);
     }
     return get(`/api/v1/${path}?${query}`);
   }
@@ -55,7 +64,9 @@ export function gatewayApi(context) {
     async calls() {
       const { status, error_type, before } = context.state;
       const statuses = status === "failed" ? FAILED : status;
-      return callsOf(await about("calls", { status: statuses, error_type, cursor: before, limit: CALLS_A_PAGE }));
+      return callsOf(
+        await about("calls", { status: statuses, error_type, cursor: before, limit: CALLS_A_PAGE }),
+      );
     },
     async call(id) {
       try {
@@ -96,5 +107,8 @@ async function get(path) {
 
 async function problem(response) {
   const body = await response.json().catch(() => null);
-  return new Refused(body?.error?.message ?? `The gateway answered ${response.status}.`, response.status);
+  return new Refused(
+    body?.error?.message ?? `The gateway answered ${response.status}.`,
+    response.status,
+  );
 }

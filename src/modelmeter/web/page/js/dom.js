@@ -17,7 +17,9 @@ export function s(tag, attributes = {}, ...children) {
  * hands it on to its successor, so that a refresh does not throw a keyboard's user out.
  */
 export function replace(parent, ...children) {
-  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const focused = parent.contains(document.activeElement)
+    ? document.activeElement.dataset.key
+    : undefined;
   parent.replaceChildren(...present(children));
   if (focused !== undefined) {
     parent.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -46,5 +48,7 @@ function fill(element, attributes, children) {
 }
 
 function present(children) {
-  return children.flat(3).filter((child) => child !== null && child !== undefined && child !== false);
+  return children
+    .flat(3)
+    .filter((child) => child !== null && child !== undefined && child !== false);
 }

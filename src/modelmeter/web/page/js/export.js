@@ -28,7 +28,10 @@ function cell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(value);
   const text = String(value);
-  const safe = FORMULA_STARTS.some((start) => text.startsWith(start)) && Number.isNaN(Number(text)) ? `'${text}` : text;
+  const safe =
+    FORMULA_STARTS.some((start) => text.startsWith(start)) && Number.isNaN(Number(text))
+      ? `'${text}`
+      : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
@@ -69,7 +72,15 @@ async function picture({ title, subtitle, figure, svg, legend, card }) {
     pen.fillStyle = colourOf(card, entry.colour);
     pen.fillRect(x, y - 9, 10, 10);
     const room = LEGEND_COLUMN - 24;
-    write(pen, `${entry.name}  ${entry.value ?? ""}`, x + 18, y, `12px ${look.fontFamily}`, look.color, room);
+    write(
+      pen,
+      `${entry.name}  ${entry.value ?? ""}`,
+      x + 18,
+      y,
+      `12px ${look.fontFamily}`,
+      look.color,
+      room,
+    );
   });
   return canvas;
 }

@@ -67,7 +67,8 @@ export function exact(value) {
 /** A share from 0 to 1 as `12.3 %`. */
 export function percent(share) {
   const value = Number(share) * 100;
-  const digits = value === 0 || value === 100 || Math.abs(value) >= 100 ? 0 : Math.abs(value) < 1 ? 2 : 1;
+  const digits =
+    value === 0 || value === 100 || Math.abs(value) >= 100 ? 0 : Math.abs(value) < 1 ? 2 : 1;
   return `${value.toFixed(digits)} %`;
 }
 
@@ -115,7 +116,14 @@ export function growthText(share) {
 export function trimmed(number) {
   if (number === 0) return "0";
   const size = Math.abs(number);
-  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : Math.min(12, 1 - Math.floor(Math.log10(size)));
+  const digits =
+    size >= 100
+      ? 0
+      : size >= 10
+        ? 1
+        : size >= 0.1
+          ? 2
+          : Math.min(12, 1 - Math.floor(Math.log10(size)));
   const text = number.toFixed(digits);
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }

@@ -30,7 +30,14 @@ export function pageFrame(context, controls) {
   const whose = h("span", { class: "whose", hidden: true });
   const signOut = h(
     "button",
-    { type: "button", class: "control quiet-control", hidden: true, "aria-label": "Sign out", title: "Sign out", on: { click: context.signOut } },
+    {
+      type: "button",
+      class: "control quiet-control",
+      hidden: true,
+      "aria-label": "Sign out",
+      title: "Sign out",
+      on: { click: context.signOut },
+    },
     icon("out"),
   );
   const header = h(
@@ -47,8 +54,12 @@ export function pageFrame(context, controls) {
     const { state } = context;
     const login = state.view === "login";
     header.hidden = login;
+    footer.hidden = login;
     bar.hidden = login || !WITH_RANGE.includes(state.view) || state.id !== null;
-    replace(places, PLACES.map(([view, text]) => h("li", {}, placeLink(context, view, text))));
+    replace(
+      places,
+      PLACES.map(([view, text]) => h("li", {}, placeLink(context, view, text))),
+    );
     document.title = `${PLACES.find(([view]) => view === state.view)?.[1] ?? "Sign in"} · modelmeter`;
     if (!bar.hidden) {
       controls.filters.refresh();
@@ -58,7 +69,11 @@ export function pageFrame(context, controls) {
 
   function connection(state) {
     live.dataset.state = state;
-    replace(live, h("span", { class: "live-dot" }), h("span", {}, state === "live" ? "Live" : "Offline"));
+    replace(
+      live,
+      h("span", { class: "live-dot" }),
+      h("span", {}, state === "live" ? "Live" : "Offline"),
+    );
     clearTimeout(hide);
     if (state === "lost") {
       lost = true;
@@ -75,6 +90,13 @@ export function pageFrame(context, controls) {
     }
   }
 
+  const footer = h(
+    "footer",
+    { class: "foot" },
+    h("a", { href: "/docs" }, "API"),
+    h("a", { href: "/metrics" }, "Metrics"),
+  );
+
   return {
     elements: [
       h("a", { class: "skip", href: "#main" }, "Skip to the figures"),
@@ -83,6 +105,7 @@ export function pageFrame(context, controls) {
       notice,
       fault,
       main,
+      footer,
     ],
     main,
     refresh,
@@ -104,7 +127,12 @@ function placeLink(context, view, text) {
   const current = context.state.view === view;
   return h(
     "a",
-    { href: context.href({ view, id: null }), "data-link": true, "data-key": view, "aria-current": current ? "page" : undefined },
+    {
+      href: context.href({ view, id: null }),
+      "data-link": true,
+      "data-key": view,
+      "aria-current": current ? "page" : undefined,
+    },
     text,
   );
 }

@@ -1,6 +1,6 @@
 // The server's stream: the overview's figures each time they change, and whether it still flows.
 
-const RETRY_SECONDS = [1, 2, 4, 8, 15];
+const RETRY_SECONDS = [1, 2, 3, 5];
 const SILENCE_SECONDS_MAX = 40;
 
 /**

@@ -10,9 +10,15 @@ const LINES = {
   cache_performance: { metric: "cache" },
   errors_by_provider: { metric: "errors", by: "provider_error_type", labels: providerAndError },
   active_requests: { metric: "active", by: "provider", labels: (name) => ({ provider: name }) },
-};// A period before with hardly any calls is nothing to compare with.
+}; // A period before with hardly any calls is nothing to compare with.
 const COMPARABLE_TIMES = 20;
-const NOTHING = { calls: 0, cost_usd: "0", cache_hit_rate: null, error_rate: null, success_rate: null };
+const NOTHING = {
+  calls: 0,
+  cost_usd: "0",
+  cache_hit_rate: null,
+  error_rate: null,
+  success_rate: null,
+};
 
 /** Everything: the answers of all panels, asked at once. */
 export async function everything(api) {
@@ -46,13 +52,17 @@ export function underWay(summary) {
 /** The four stats and the success rate, from the summary; `window` is the range's name. */
 export function statsOf(summary, sparks, panels, window) {
   const { total } = summary;
-  const previous = total.calls < COMPARABLE_TIMES * summary.previous.calls ? summary.previous : NOTHING;
-  const critical = panels.find((panel) => panel.key === "total_cost")?.thresholds.find((one) => one.level === "critical")?.at;
+  const previous =
+    total.calls < COMPARABLE_TIMES * summary.previous.calls ? summary.previous : NOTHING;
+  const critical = panels
+    .find((panel) => panel.key === "total_cost")
+    ?.thresholds.find((one) => one.level === "critical")?.at;
   const budget = summary.budget && budgetFigureOf(summary.budget);
   return {
     total_requests: {
       value: summary.requests_per_second,
       note: `${count(total.calls)} in this range`,
+      noteLeadsToCalls: true,
       delta: grown(total.calls, previous.calls),
       spark: sparks?.requests,
     },
@@ -65,19 +75,29 @@ export function statsOf(summary, sparks, panels, window) {
     },
     cache_hit_rate: shareStat(total.cache_hit_rate, previous.cache_hit_rate, sparks?.cache),
     error_rate: shareStat(total.error_rate ?? 0, previous.error_rate, sparks?.errors),
-    success_rate: { ...shareStat(total.success_rate, previous.success_rate, sparks?.success), sparkFromLowest: true },
+    success_rate: {
+      ...shareStat(total.success_rate, previous.success_rate, sparks?.success),
+      sparkFromLowest: true,
+    },
   };
 }
 
 /** The cost beside the day's budget of which most is spent; without one, beside the last threshold. */
 function againstLimit(cost, budget, critical) {
   if (!budget) return { note: `${percent(cost / critical)} of ${money(critical)}` };
-  return { note: `${budget.name}: ${percent(budget.share)} of ${money(budget.limit)}`, levelValue: budget.share * critical };
+  return {
+    note: `${budget.name}: ${percent(budget.share)} of ${money(budget.limit)}`,
+    levelValue: budget.share * critical,
+  };
 }
 
 function shareStat(share, before, spark) {
   const value = share === null ? null : share * 100;
-  return { value, delta: value === null || before === null ? null : points(value - before * 100), spark };
+  return {
+    value,
+    delta: value === null || before === null ? null : points(value - before * 100),
+    spark,
+  };
 }
 
 function points(difference) {
@@ -94,11 +114,17 @@ function grown(now, before) {
 function linesOf(key, answer, marks) {
   const { labels = () => ({}) } = LINES[key];
   const read = seriesOf(answer);
-  return { ...read, marks, series: read.series.map((line) => ({ ...line, labels: labels(line.name) })) };
+  return {
+    ...read,
+    marks,
+    series: read.series.map((line) => ({ ...line, labels: labels(line.name) })),
+  };
 }
 
 function partsOf({ rows }) {
-  return rows.filter((row) => row.cost > 0).map((row) => ({ name: row.name, value: row.cost, exact: row.costExact }));
+  return rows
+    .filter((row) => row.cost > 0)
+    .map((row) => ({ name: row.name, value: row.cost, exact: row.costExact }));
 }
 
 function sparksOf(series, cost, success) {

@@ -3,7 +3,8 @@
 import { h } from "./dom.js";
 
 /**
- * columns: [{key, title, text(row), raw(row), align: "end"|undefined, cell(row), sort: bool, hide: "narrow"|"middle"}]
+ * columns: [{key, title, text(row), raw(row), cell(row), align: "end", sort: bool,
+ *            hide: "narrow"|"middle"}]
  * options: {caption, sort: {key, descending}, onSort(key), rowClass(row), foot}
  */
 export function dataTable(columns, rows, { caption, sort, onSort, foot, rowId } = {}) {
@@ -11,9 +12,36 @@ export function dataTable(columns, rows, { caption, sort, onSort, foot, rowId } 
     "table",
     { class: "data" },
     caption && h("caption", { class: "visually-hidden" }, caption),
-    h("thead", {}, h("tr", {}, columns.map((column) => heading(column, sort, onSort)))),
-    h("tbody", {}, rows.map((row) => h("tr", { "data-id": rowId?.(row) }, columns.map((column, i) => cellOf(column, row, i))))),
-    foot && h("tfoot", {}, h("tr", {}, columns.map((column, i) => cellOf(column, foot, i)))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        columns.map((column) => heading(column, sort, onSort)),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      rows.map((row) =>
+        h(
+          "tr",
+          { "data-id": rowId?.(row) },
+          columns.map((column, i) => cellOf(column, row, i)),
+        ),
+      ),
+    ),
+    foot &&
+      h(
+        "tfoot",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map((column, i) => cellOf(column, foot, i)),
+        ),
+      ),
   );
 }
 
@@ -31,31 +59,46 @@ export function sorted(columns, rows, { key, descending }) {
   if (!column) return rows;
   const value = column.raw ?? column.text;
   const order = (a, b) => {
-    const [p, q] = [value(a), value(b)].map((one) => (one === "" || Number.isNaN(Number(one)) ? one : Number(one)));
+    const [p, q] = [value(a), value(b)].map((one) =>
+      one === "" || Number.isNaN(Number(one)) ? one : Number(one),
+    );
     if (p === null || p === undefined) return 1;
     if (q === null || q === undefined) return -1;
-    const way = typeof p === "number" && typeof q === "number" ? p - q : String(p).localeCompare(String(q));
+    const way =
+      typeof p === "number" && typeof q === "number" ? p - q : String(p).localeCompare(String(q));
     return descending ? -way : way;
   };
   return [...rows].sort(order);
 }
 
 function classes(column) {
-  return [column.align === "end" && "end", column.hide && `hide-${column.hide}`].filter(Boolean).join(" ");
+  return [column.align === "end" && "end", column.hide && `hide-${column.hide}`]
+    .filter(Boolean)
+    .join(" ");
 }
 
 function heading(column, sort, onSort) {
   const active = sort && sort.key === column.key;
   const direction = active ? (sort.descending ? "descending" : "ascending") : undefined;
-  if (!onSort || column.sort === false) return h("th", { scope: "col", class: classes(column) }, column.title);
+  if (!onSort || column.sort === false)
+    return h("th", { scope: "col", class: classes(column) }, column.title);
   return h(
     "th",
     { scope: "col", class: classes(column), "aria-sort": direction },
     h(
       "button",
-      { type: "button", class: `sort${active ? " active" : ""}`, "data-key": `sort ${column.key}`, on: { click: () => onSort(column.key) } },
+      {
+        type: "button",
+        class: `sort${active ? " active" : ""}`,
+        "data-key": `sort ${column.key}`,
+        on: { click: () => onSort(column.key) },
+      },
       column.title,
-      h("span", { class: "arrow", "aria-hidden": "true" }, active ? (sort.descending ? "↓" : "↑") : ""),
+      h(
+        "span",
+        { class: "arrow", "aria-hidden": "true" },
+        active ? (sort.descending ? "↓" : "↑") : "",
+      ),
     ),
   );
 }

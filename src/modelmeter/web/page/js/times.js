@@ -11,14 +11,19 @@ const PARTS = {
   second: "2-digit",
   hourCycle: "h23",
 };
-const DAY = 86_400;
 
 /** `14:05` */
-export const clock = (moment, zone) => formatted(moment, zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+export const clock = (moment, zone) =>
+  formatted(moment, zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 /** `14:05:09` */
 export const clockSeconds = (moment, zone) =>
-  formatted(moment, zone, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  formatted(moment, zone, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
 
 /** `Nov 26` */
 export const day = (moment, zone) => formatted(moment, zone, { month: "short", day: "numeric" });
@@ -50,12 +55,6 @@ export function offset(moment, zone) {
   return shown / 1000 - Math.floor(moment);
 }
 
-/** The midnight at which a zone's day began. */
-export function startOfDay(moment, zone) {
-  const local = moment + offset(moment, zone);
-  return fromLocal(Math.floor(local / DAY) * DAY, zone);
-}
-
 /** The moment of a local reading, given as if it were UTC. */
 export function fromLocal(local, zone) {
   const first = local - offset(local, zone);
@@ -71,7 +70,8 @@ function formatted(moment, zone, options) {
 
 function parts(moment, zone) {
   const found = {};
-  for (const { type, value } of formatter(zone, PARTS).formatToParts(moment * 1000)) found[type] = value;
+  for (const { type, value } of formatter(zone, PARTS).formatToParts(moment * 1000))
+    found[type] = value;
   return found;
 }
 

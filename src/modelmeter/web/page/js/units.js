@@ -3,9 +3,23 @@
 import { compact, count, money, moneyShort, percent, seconds, trimmed } from "./format.js";
 
 const UNITS = {
-  calls_per_second: { full: (n) => `${rate(n)} /s`, axis: rate, words: "calls a second", total: "Calls in this range" },
-  tokens_per_second: { full: (n) => `${rate(n)} /s`, axis: rate, words: "tokens a second", total: "Tokens in this range" },
-  calls: { full: count, axis: (n) => (Number.isInteger(n) ? compact(n) : trimmed(n)), words: "calls" },
+  calls_per_second: {
+    full: (n) => `${rate(n)} /s`,
+    axis: rate,
+    words: "calls a second",
+    total: "Calls in this range",
+  },
+  tokens_per_second: {
+    full: (n) => `${rate(n)} /s`,
+    axis: rate,
+    words: "tokens a second",
+    total: "Tokens in this range",
+  },
+  calls: {
+    full: count,
+    axis: (n) => (Number.isInteger(n) ? compact(n) : trimmed(n)),
+    words: "calls",
+  },
   usd: { full: money, axis: moneyShort, words: "USD" },
   percent: { full: (n) => percent(n / 100), axis: (n) => `${trimmed(n)} %`, words: "%" },
   seconds: { full: seconds, axis: seconds, words: "seconds" },

@@ -70,7 +70,14 @@ function rowOf(row, top, width, part, highlighted, onPick) {
     s("text", { class: "bar-value", x: width - 52, y: 14, "text-anchor": "end" }, row.text),
     s("text", { class: "bar-share", x: width, y: 14, "text-anchor": "end" }, row.share),
     s("rect", { class: "bar-track", x: 0, y: BAR_TOP, width, height: BAR_HEIGHT, rx: 3 }),
-    s("rect", { class: "bar", x: 0, y: BAR_TOP, width: Math.max(2, width * part), height: BAR_HEIGHT, rx: 3 }),
+    s("rect", {
+      class: "bar",
+      x: 0,
+      y: BAR_TOP,
+      width: Math.max(2, width * part),
+      height: BAR_HEIGHT,
+      rx: 3,
+    }),
   );
 }
 

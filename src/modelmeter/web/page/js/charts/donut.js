@@ -25,8 +25,16 @@ export function donut(host, { onPick }) {
         angle += (slice.value / (whole || 1)) * TURN;
         return arc(slice, start, angle, highlighted, onPick);
       }),
-      s("text", { class: "donut-centre", x: SIZE / 2, y: SIZE / 2 + 2, "text-anchor": "middle" }, data.centre),
-      s("text", { class: "donut-caption", x: SIZE / 2, y: SIZE / 2 + 22, "text-anchor": "middle" }, data.caption),
+      s(
+        "text",
+        { class: "donut-centre", x: SIZE / 2, y: SIZE / 2 + 2, "text-anchor": "middle" },
+        data.centre,
+      ),
+      s(
+        "text",
+        { class: "donut-caption", x: SIZE / 2, y: SIZE / 2 + 22, "text-anchor": "middle" },
+        data.caption,
+      ),
     );
   }
 

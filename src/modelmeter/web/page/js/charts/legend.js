@@ -4,7 +4,8 @@ import { h } from "../dom.js";
 
 /**
  * A list of `{name, colour, value, share}`.
- * `caption` says what the values are; `onPick(name)` without which the names are plain text; `onPoint(name|null)` for highlighting.
+ * `caption` says what the values are; without `onPick(name)` the names are plain text;
+ * `onPoint(name|null)` is for highlighting.
  */
 export function legend(entries, { onPick, onPoint, caption, wide = false } = {}) {
   return h(

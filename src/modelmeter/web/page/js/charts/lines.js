@@ -60,7 +60,9 @@ export function lineChart(host, handlers = {}) {
     const x = drawn.x(moment);
     const lines = linesAt(data, probe);
     const bottom = drawn.height - MARGIN.bottom;
-    drawn.probeLayer.append(s("line", { class: "crosshair", x1: x, x2: x, y1: MARGIN.top, y2: bottom }));
+    drawn.probeLayer.append(
+      s("line", { class: "crosshair", x1: x, x2: x, y1: MARGIN.top, y2: bottom }),
+    );
     for (const { colour, top } of drawn.tops) {
       if (top[probe] === null) continue;
       drawn.probeLayer.append(
@@ -135,8 +137,22 @@ export function lineChart(host, handlers = {}) {
   };
 }
 
-/** The tooltip's lines at one place: the largest first, for a stack with their sum. */
+/** What stands at one place: marks, then lines, the largest first, for a stack with their sum. */
 function linesAt(data, place_) {
+  return [...marksAt(data, place_), ...valuesAt(data, place_)];
+}
+
+/** The marks that are nearer to this moment than to any other. */
+function marksAt(data, place_) {
+  const near = (data.marks ?? []).filter((mark) => nearest(data.times, mark.at) === place_);
+  return near.map((mark) => ({
+    name: mark.title,
+    value: clock(mark.at, data.zone),
+    colour: `key-${mark.kind}`,
+  }));
+}
+
+function valuesAt(data, place_) {
   const lines = data.series
     .map((one) => ({ name: one.name, colour: one.colour, number: one.values[place_] }))
     .filter((line) => line.number !== null && line.number !== undefined);
@@ -174,7 +190,13 @@ function paint(svg, data, width, height, highlighted) {
     valueAxis(values, labels, y, left, width),
     timeAxis(timeTicks(from, to, wanted, data.zone), x, height, width, data.zone),
     limits.map((limit) =>
-      s("line", { class: `limit level-${limit.level}`, x1: left, x2: width - MARGIN.right, y1: y(limit.at), y2: y(limit.at) }),
+      s("line", {
+        class: `limit level-${limit.level}`,
+        x1: left,
+        x2: width - MARGIN.right,
+        y1: y(limit.at),
+        y2: y(limit.at),
+      }),
     ),
     tops.map((one) => shape(one, data, x, y, highlighted)),
     marksOf(data.marks ?? [], from, to, x, height),
@@ -216,12 +238,17 @@ function shape(one, data, x, y, highlighted) {
   const parts = [];
   if (data.stacked) {
     const there = data.times.map((t, i) => `${x(t).toFixed(1)},${y(one.top[i]).toFixed(1)}`);
-    const back = data.times.map((t, i) => `${x(t).toFixed(1)},${y(one.base[i]).toFixed(1)}`).reverse();
-    if (there.length > 0) parts.push(s("path", { class: "area", d: `M${[...there, ...back].join("L")}Z` }));
+    const back = data.times
+      .map((t, i) => `${x(t).toFixed(1)},${y(one.base[i]).toFixed(1)}`)
+      .reverse();
+    if (there.length > 0)
+      parts.push(s("path", { class: "area", d: `M${[...there, ...back].join("L")}Z` }));
   }
   parts.push(s("path", { class: "line", d: path(one.top, data.times, x, y) }));
   for (const place_ of loneValues(one.top)) {
-    parts.push(s("circle", { class: "dot", cx: x(data.times[place_]), cy: y(one.top[place_]), r: 2 }));
+    parts.push(
+      s("circle", { class: "dot", cx: x(data.times[place_]), cy: y(one.top[place_]), r: 2 }),
+    );
   }
   return s("g", { class: `series ${one.colour}${dim}`, "data-name": one.name }, parts);
 }
@@ -267,7 +294,13 @@ function valueAxis(values, labels, y, left, width) {
     "g",
     { class: "axis", "aria-hidden": "true" },
     values.map((value, i) => [
-      s("line", { class: i === 0 ? "zero" : "grid", x1: left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }),
+      s("line", {
+        class: i === 0 ? "zero" : "grid",
+        x1: left,
+        x2: width - MARGIN.right,
+        y1: y(value),
+        y2: y(value),
+      }),
       s("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, labels[i]),
     ]),
   );
@@ -278,7 +311,8 @@ function timeAxis({ ticks, step }, x, height, width, zone) {
     "g",
     { class: "axis", "aria-hidden": "true" },
     ticks.map((moment) => {
-      const text = step >= DAY || clock(moment, zone) === "00:00" ? day(moment, zone) : clock(moment, zone);
+      const text =
+        step >= DAY || clock(moment, zone) === "00:00" ? day(moment, zone) : clock(moment, zone);
       const half = (text.length * CHARACTER_WIDTH) / 2;
       const at = Math.min(x(moment), width - half);
       return s("text", { x: at, y: height - 8, "text-anchor": "middle" }, text);
@@ -294,7 +328,12 @@ function marksOf(marks, from, to, x, height) {
         "g",
         { class: `mark mark-${mark.kind}` },
         s("title", {}, mark.title),
-        s("line", { x1: x(mark.at), x2: x(mark.at), y1: MARGIN.top - 4, y2: height - MARGIN.bottom }),
+        s("line", {
+          x1: x(mark.at),
+          x2: x(mark.at),
+          y1: MARGIN.top - 4,
+          y2: height - MARGIN.bottom,
+        }),
         s("path", { d: `M${x(mark.at) - 4},${MARGIN.top - 8}h8l-4,6z` }),
       ),
     );

@@ -26,7 +26,8 @@ export function valueTicks(top, wanted) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((n) => n * power).find((n) => n >= rough * 0.999);
   const ticks = [];
-  for (let i = 0; i * step < top + step * 0.999; i += 1) ticks.push(Number((i * step).toPrecision(12)));
+  for (let i = 0; i * step < top + step * 0.999; i += 1)
+    ticks.push(Number((i * step).toPrecision(12)));
   return ticks;
 }
 

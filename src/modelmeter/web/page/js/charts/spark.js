@@ -24,8 +24,16 @@ export function spark(values, { fromLowest = false } = {}) {
   const [first, last] = [points[0].split(",")[0], points.at(-1).split(",")[0]];
   return s(
     "svg",
-    { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-    s("path", { class: "spark-area", d: `M${first},${HEIGHT}L${points.join("L")}L${last},${HEIGHT}Z` }),
+    {
+      class: "spark",
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    },
+    s("path", {
+      class: "spark-area",
+      d: `M${first},${HEIGHT}L${points.join("L")}L${last},${HEIGHT}Z`,
+    }),
     s("path", { class: "spark-line", d: `M${points.join("L")}` }),
   );
 }

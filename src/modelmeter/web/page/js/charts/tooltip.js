@@ -15,15 +15,17 @@ export function tooltip(host) {
       replace(
         box,
         h("div", { class: "tooltip-head" }, heading),
-        lines.slice(0, LINES_MAX).map((line) =>
-          h(
-            "div",
-            { class: `tooltip-line${line.strong ? " strong" : ""}` },
-            h("span", { class: `key ${line.colour ?? ""}` }),
-            h("span", { class: "tooltip-name" }, line.name),
-            h("span", { class: "tooltip-value" }, line.value),
+        lines
+          .slice(0, LINES_MAX)
+          .map((line) =>
+            h(
+              "div",
+              { class: `tooltip-line${line.strong ? " strong" : ""}` },
+              h("span", { class: `key ${line.colour ?? ""}` }),
+              h("span", { class: "tooltip-name" }, line.name),
+              h("span", { class: "tooltip-value" }, line.value),
+            ),
           ),
-        ),
         rest > 0 && h("div", { class: "tooltip-line" }, `and ${rest} more`),
       );
       box.hidden = false;

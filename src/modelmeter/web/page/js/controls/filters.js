@@ -7,7 +7,13 @@ import { popover } from "./popover.js";
 
 const SEARCH_FROM = 8;
 
-export const LABELS = { agent: "Agent", team: "Team", model: "Model", provider: "Provider", tenant: "Tenant" };
+export const LABELS = {
+  agent: "Agent",
+  team: "Team",
+  model: "Model",
+  provider: "Provider",
+  tenant: "Tenant",
+};
 
 /** context: {state, names(), go(parts)} */
 export function filterBar(context) {
@@ -33,7 +39,10 @@ export function filterBar(context) {
         icon("down"),
       );
       box.button.classList.toggle("active", chosen.length > 0);
-      box.button.setAttribute("aria-label", `${LABELS[dimension]} filter, ${chosen.length || "none"} chosen`);
+      box.button.setAttribute(
+        "aria-label",
+        `${LABELS[dimension]} filter, ${chosen.length || "none"} chosen`,
+      );
       box.button.dataset.dimension = dimension;
       box.element.hidden = context.names()[dimension]?.length < 2 && chosen.length === 0;
     }
@@ -44,7 +53,15 @@ export function filterBar(context) {
       chips,
       active,
       active.length > 1 &&
-        h("li", {}, h("button", { type: "button", class: "link", on: { click: () => context.go({ filters: {} }) } }, "Clear all")),
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            { type: "button", class: "link", on: { click: () => context.go({ filters: {} }) } },
+            "Clear all",
+          ),
+        ),
     );
     chips.hidden = active.length === 0;
   }
@@ -61,7 +78,9 @@ function chip(context, dimension, name) {
         type: "button",
         class: "chip",
         "aria-label": `Remove the filter ${LABELS[dimension]} ${name}`,
-        on: { click: () => context.go({ filters: without(context.state.filters, dimension, name) }) },
+        on: {
+          click: () => context.go({ filters: without(context.state.filters, dimension, name) }),
+        },
       },
       h("span", { class: "chip-kind" }, LABELS[dimension]),
       h("span", { class: "chip-name" }, name),
@@ -78,7 +97,9 @@ function choices(context, dimension, close) {
     const wanted = text.trim().toLowerCase();
     replace(
       list,
-      names.filter((name) => name.toLowerCase().includes(wanted)).map((name) => check(name, chosen)),
+      names
+        .filter((name) => name.toLowerCase().includes(wanted))
+        .map((name) => check(name, chosen)),
     );
     if (!list.firstChild) replace(list, h("p", { class: "quiet" }, "No such name."));
   };
@@ -143,7 +164,11 @@ function check(name, chosen) {
 }
 
 function without(filters, dimension, name) {
-  return withNames(filters, dimension, (filters[dimension] ?? []).filter((other) => other !== name));
+  return withNames(
+    filters,
+    dimension,
+    (filters[dimension] ?? []).filter((other) => other !== name),
+  );
 }
 
 function withNames(filters, dimension, names) {

@@ -63,9 +63,23 @@ function customForm(context, choose) {
   const zone = context.zone();
   const now = Math.floor(Date.now() / 1000);
   const { from, to } = context.state.span ?? { from: now - 86_400, to: now };
-  const first = h("input", { type: "datetime-local", name: "from", value: inputValue(from, zone), required: true });
-  const last = h("input", { type: "datetime-local", name: "to", value: inputValue(to, zone), required: true });
-  const fault = h("p", { class: "fault", role: "alert", hidden: true }, "The end must lie behind the start.");
+  const first = h("input", {
+    type: "datetime-local",
+    name: "from",
+    value: inputValue(from, zone),
+    required: true,
+  });
+  const last = h("input", {
+    type: "datetime-local",
+    name: "to",
+    value: inputValue(to, zone),
+    required: true,
+  });
+  const fault = h(
+    "p",
+    { class: "fault", role: "alert", hidden: true },
+    "The end must lie behind the start.",
+  );
   return h(
     "form",
     {

@@ -16,7 +16,11 @@ export function applyTheme() {
 
 /** The button that goes through the three. */
 export function themeButton() {
-  const button = h("button", { type: "button", class: "control quiet-control", on: { click: next } });
+  const button = h("button", {
+    type: "button",
+    class: "control quiet-control",
+    on: { click: next },
+  });
   function show() {
     const theme = document.documentElement.dataset.theme;
     replace(button, icon(ICONS[theme]));

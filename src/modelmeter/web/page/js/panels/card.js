@@ -15,7 +15,12 @@ import { unit } from "../units.js";
 export function panelCard(panel, { source, picture, callsHref }) {
   const titleId = `title-${panel.key}`;
   const body = h("div", { class: "card-body" });
-  const table = h("div", { class: "card-table", hidden: true, tabindex: "0", "aria-label": `${panel.title} as a table` });
+  const table = h("div", {
+    class: "card-table",
+    hidden: true,
+    tabindex: "0",
+    "aria-label": `${panel.title} as a table`,
+  });
   const empty = h("p", { class: "card-empty", hidden: true });
   const legendHost = h("div", { class: "card-legend" });
   let asTable = false;
@@ -33,13 +38,25 @@ export function panelCard(panel, { source, picture, callsHref }) {
         action(asTable ? "Show as chart" : "Show as table", () => showTable(!asTable), close),
         action("Download CSV", () => saveCsv(`${panel.key}.csv`, data()), close),
         action("Download PNG", () => savePng(`${panel.key}.png`, shot()), close),
-        h("li", {}, h("a", { class: "choice", href: callsHref(), "data-link": true }, "Open the calls behind it")),
+        h(
+          "li",
+          {},
+          h(
+            "a",
+            { class: "choice", href: callsHref(), "data-link": true },
+            "Open the calls behind it",
+          ),
+        ),
       ),
     ],
   });
   const element = h(
     "section",
-    { class: `card panel panel-${panel.chart}`, "data-panel": panel.key, "aria-labelledby": titleId },
+    {
+      class: `card panel panel-${panel.chart}`,
+      "data-panel": panel.key,
+      "aria-labelledby": titleId,
+    },
     h(
       "header",
       { class: "card-head" },

@@ -21,7 +21,12 @@ export function sharePanel(panel, context) {
     source: () => ({
       columns: [
         { title: panel.split_by[0], text: (part) => part.name },
-        { title: words.words, align: "end", text: (part) => part.text, raw: (part) => part.exact ?? part.value },
+        {
+          title: words.words,
+          align: "end",
+          text: (part) => part.text,
+          raw: (part) => part.exact ?? part.value,
+        },
         { title: "share", align: "end", text: (part) => part.share, raw: (part) => part.portion },
       ],
       rows: parts,
@@ -34,7 +39,8 @@ export function sharePanel(panel, context) {
   });
   const dimension = DIMENSION_OF[panel.split_by[0]];
   const pick = (name) => name !== OTHER && context.pick(dimension, name);
-  const chart = panel.chart === "pie" ? donut(card.body, { onPick: pick }) : bars(card.body, { onPick: pick });
+  const chart =
+    panel.chart === "pie" ? donut(card.body, { onPick: pick }) : bars(card.body, { onPick: pick });
 
   function update(next) {
     const whole = next.reduce((sum, part) => sum + part.value, 0);
@@ -46,7 +52,12 @@ export function sharePanel(panel, context) {
       share: percent(whole ? part.value / whole : 0),
     }));
     if (panel.chart === "pie") {
-      chart.update({ slices: folded(parts, words), centre: words.full(whole), caption: "in all", label: panel.title });
+      chart.update({
+        slices: folded(parts, words),
+        centre: words.full(whole),
+        caption: "in all",
+        label: panel.title,
+      });
       replace(
         card.legendHost,
         parts.length > 0 &&

@@ -8,7 +8,7 @@ import { panelCard } from "./card.js";
 const NOTHING = "–";
 
 /** The threshold that a value has reached, or null. */
-export function levelOf(panel, value) {
+function levelOf(panel, value) {
   if (value === null || value === undefined) return null;
   return panel.thresholds.filter((one) => one.at === null || value >= one.at).at(-1) ?? null;
 }
@@ -25,7 +25,12 @@ export function statPanel(panel, context) {
     source: () => ({
       columns: [
         { title: panel.title, text: () => panel.title },
-        { title: words.words, align: "end", text: () => full(shown.value), raw: () => shown.exact ?? shown.value },
+        {
+          title: words.words,
+          align: "end",
+          text: () => full(shown.value),
+          raw: () => shown.exact ?? shown.value,
+        },
         { title: "level", text: () => levelOf(panel, shown.value)?.meaning ?? "" },
       ],
       rows: [shown],
@@ -45,7 +50,7 @@ export function statPanel(panel, context) {
     card.element.dataset.level = level?.level ?? "none";
     replace(number, ...figure(full(next.value)));
     number.dataset.value = next.exact ?? next.value ?? "";
-    replace(note, ...noteOf(level, next));
+    replace(note, ...noteOf(level, next, context));
     delta.textContent = next.delta ?? "";
     replace(line, next.spark && spark(next.spark, { fromLowest: next.sparkFromLowest }));
     card.shown();
@@ -56,14 +61,19 @@ export function statPanel(panel, context) {
 /** The figure's unit is smaller than its digits. */
 function figure(text) {
   const [, digits, tail] = /^([^ ]*(?: (?=\d))?[^ ]*)(?: (.+))?$/.exec(text) ?? [null, text, ""];
-  return tail && /\d/.test(digits) ? [digits, h("span", { class: "stat-unit" }, ` ${tail}`)] : [text];
+  return tail && /\d/.test(digits)
+    ? [digits, h("span", { class: "stat-unit" }, ` ${tail}`)]
+    : [text];
 }
 
-function noteOf(level, { value, note }) {
+function noteOf(level, { value, note, noteLeadsToCalls }, context) {
   if (value === null) return [h("span", { class: "stat-limit" }, "no traffic to take it of")];
   return [
     level && h("span", { class: `level level-${level.level}` }, level.meaning),
-    note && h("span", { class: "stat-limit" }, note),
+    note &&
+      noteLeadsToCalls &&
+      h("a", { href: context.callsHref({}), "data-link": true, "data-key": "calls" }, note),
+    note && !noteLeadsToCalls && h("span", { class: "stat-limit" }, note),
   ];
 }
 

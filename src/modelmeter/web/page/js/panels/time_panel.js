@@ -20,7 +20,11 @@ export function timePanel(panel, context) {
   const card = panelCard(panel, {
     source: () => ({
       columns: [
-        { title: "time", text: (i) => fullTime(shown.times[i], context.zone()), raw: (i) => new Date(shown.times[i] * 1000).toISOString() },
+        {
+          title: "time",
+          text: (i) => fullTime(shown.times[i], context.zone()),
+          raw: (i) => new Date(shown.times[i] * 1000).toISOString(),
+        },
         ...shown.series.map((one) => ({
           title: one.name,
           align: "end",
@@ -31,24 +35,38 @@ export function timePanel(panel, context) {
       rows: shown.times.map((_, i) => i),
     }),
     picture: () => ({ svg: card.body.querySelector("svg"), legend: entries() }),
-    callsHref: () => context.callsHref(panel.key === "errors_by_provider" ? { status: "failed" } : {}),
+    callsHref: () =>
+      context.callsHref(panel.key === "errors_by_provider" ? { status: "failed" } : {}),
   });
   const pick = pickOf(panel, context, () => shown);
-  const chart = lineChart(card.body, { onPick: pick, onRange: (from, to) => context.go({ span: { from, to } }) });
+  const chart = lineChart(card.body, {
+    onPick: pick,
+    onRange: (from, to) => context.go({ span: { from, to } }),
+  });
 
   function entries() {
-    return shown.series.map((one) => ({ name: one.name, colour: one.colour, value: figureOf(one) }));
+    return shown.series.map((one) => ({
+      name: one.name,
+      colour: one.colour,
+      value: figureOf(one),
+    }));
   }
 
   function figureOf(one) {
-    return present === null ? summary(one.values, shown, words) : words.full(present.get(one.name) ?? 0);
+    return present === null
+      ? summary(one.values, shown, words)
+      : words.full(present.get(one.name) ?? 0);
   }
 
   function fillLegend() {
     replace(
       card.legendHost,
       shown.series.length > 0 &&
-        legend(entries(), { onPick: pick, onPoint: (name) => chart.highlight(name), caption: words.total }),
+        legend(entries(), {
+          onPick: pick,
+          onPoint: (name) => chart.highlight(name),
+          caption: words.total,
+        }),
     );
   }
 
@@ -75,7 +93,8 @@ export function timePanel(panel, context) {
       label: `${panel.title}, ${words.words}`,
     });
     fillLegend();
-    const empty = next.times.length === 0 || series.every((one) => one.values.every((value) => !value));
+    const empty =
+      next.times.length === 0 || series.every((one) => one.values.every((value) => !value));
     card.shown(empty ? emptyText(panel) : null);
   }
   return { ...card, update, now, close: chart.close };
@@ -108,7 +127,10 @@ function pickOf(panel, context, shown) {
     const one = shown().series.find((series) => series.name === name);
     if (second === "error_type") {
       const { provider, error_type } = one.labels;
-      context.openCalls({ filters: { ...context.state.filters, provider: [provider] }, error_type });
+      context.openCalls({
+        filters: { ...context.state.filters, provider: [provider] },
+        error_type,
+      });
     } else {
       context.pick(dimension, one?.labels?.[label] ?? name);
     }

@@ -10,7 +10,12 @@ const SHOWN_FIRST = 4;
 export function adviceView(context) {
   const host = h("div", { class: "advice-list", "aria-busy": "true" });
   const note = h("p", { class: "quiet" });
-  const element = h("div", { class: "view" }, h("div", { class: "view-head" }, h("h1", {}, "Advice"), note), host);
+  const element = h(
+    "div",
+    { class: "view" },
+    h("div", { class: "view-head" }, h("h1", {}, "Advice"), note),
+    host,
+  );
   const unfolded = new Set();
   let groups = [];
 
@@ -23,7 +28,12 @@ export function adviceView(context) {
   }
 
   function draw() {
-    replace(host, groups.length > 0 ? groups.map((group) => section(group, unfolded, context, draw)) : nothing());
+    replace(
+      host,
+      groups.length > 0
+        ? groups.map((group) => section(group, unfolded, context, draw))
+        : nothing(),
+    );
   }
   return { element, refresh, close() {}, everySeconds: () => 60 };
 }
@@ -32,7 +42,8 @@ export function adviceView(context) {
 function grouped(advice) {
   const groups = new Map();
   for (const one of advice) {
-    if (!groups.has(one.kind)) groups.set(one.kind, { kind: one.kind, name: one.kindName, items: [] });
+    if (!groups.has(one.kind))
+      groups.set(one.kind, { kind: one.kind, name: one.kindName, items: [] });
     groups.get(one.kind).items.push(one);
   }
   return [...groups.values()];
@@ -48,10 +59,23 @@ function section(group, unfolded, context, draw) {
   return h(
     "section",
     { class: "card advice", "data-kind": group.kind },
-    h("header", { class: "card-head" }, h("h2", {}, group.name), h("span", { class: "card-unit" }, String(group.items.length))),
-    h("ul", { role: "list" }, shown.map((one) => item(one, context))),
+    h(
+      "header",
+      { class: "card-head" },
+      h("h2", {}, group.name),
+      h("span", { class: "card-unit" }, String(group.items.length)),
+    ),
+    h(
+      "ul",
+      { role: "list" },
+      shown.map((one) => item(one, context)),
+    ),
     shown.length < group.items.length &&
-      h("button", { type: "button", class: "control", "data-key": group.kind, on: { click: unfold } }, `Show all ${group.items.length}`),
+      h(
+        "button",
+        { type: "button", class: "control", "data-key": group.kind, on: { click: unfold } },
+        `Show all ${group.items.length}`,
+      ),
   );
 }
 
@@ -77,7 +101,11 @@ function item(one, context) {
         `${one.isEstimate ? "≈ " : ""}${money(one.figure)}`,
         h("span", { class: "quiet" }, one.savingWords),
       ),
-      h("a", { href, "data-link": true, "data-key": one.title }, one.calls === 1 ? "1 call" : `${count(one.calls)} calls`),
+      h(
+        "a",
+        { href, "data-link": true, "data-key": one.title },
+        one.calls === 1 ? "1 call" : `${count(one.calls)} calls`,
+      ),
     ),
   );
 }
@@ -87,7 +115,9 @@ function alternatives(one) {
     "dl",
     { class: "alternatives" },
     h("div", {}, h("dt", {}, "now"), h("dd", {}, money(one.cost))),
-    one.alternatives.map((other) => h("div", {}, h("dt", {}, other.model), h("dd", {}, money(other.cost)))),
+    one.alternatives.map((other) =>
+      h("div", {}, h("dt", {}, other.model), h("dd", {}, money(other.cost))),
+    ),
   );
 }
 
@@ -102,6 +132,10 @@ function nothing() {
     { class: "card empty" },
     icon("check"),
     h("h2", {}, "Nothing to advise"),
-    h("p", { class: "quiet" }, "No cheaper model, poor cache, unpriced model or costly failure stands out in this time."),
+    h(
+      "p",
+      { class: "quiet" },
+      "No cheaper model, poor cache, unpriced model or costly failure stands out in this time.",
+    ),
   );
 }

@@ -20,7 +20,13 @@ export function breakdownView(context) {
   const element = h(
     "div",
     { class: "view" },
-    h("div", { class: "view-head" }, h("h1", {}, "Breakdown"), tabs, exportButton(() => data())),
+    h(
+      "div",
+      { class: "view-head" },
+      h("h1", {}, "Breakdown"),
+      tabs,
+      exportButton(() => data()),
+    ),
     host,
   );
   let answer = null;
@@ -78,7 +84,10 @@ export function breakdownView(context) {
 
   function data() {
     const columns = columnsOf(by(), context);
-    return { name: `by-${by()}.csv`, ...tableData(columns, sorted(columns, answer.rows, orderOf(context.state.sort))) };
+    return {
+      name: `by-${by()}.csv`,
+      ...tableData(columns, sorted(columns, answer.rows, orderOf(context.state.sort))),
+    };
   }
 
   return { element, refresh, close() {}, everySeconds: () => 4 };
@@ -90,7 +99,12 @@ export function exportButton(data) {
     const { name, ...table } = data();
     saveCsv(name, table);
   };
-  return h("button", { type: "button", class: "control export", on: { click: save } }, icon("download"), "CSV");
+  return h(
+    "button",
+    { type: "button", class: "control export", on: { click: save } },
+    icon("download"),
+    "CSV",
+  );
 }
 
 function orderOf(text) {
@@ -112,7 +126,14 @@ function columnsOf(by, context) {
       text: (row) => row.name,
       cell: (row) => (row.isTotal ? "Total" : nameCell(by, row, context)),
     },
-    { key: "cost", title: "Cost", file: "cost_usd", align: "end", text: (row) => money(row.cost), raw: (row) => row.costExact },
+    {
+      key: "cost",
+      title: "Cost",
+      file: "cost_usd",
+      align: "end",
+      text: (row) => money(row.cost),
+      raw: (row) => row.costExact,
+    },
     {
       key: "share",
       title: "Share",
@@ -120,7 +141,13 @@ function columnsOf(by, context) {
       hide: "narrow",
       text: (row) => percent(share(row)),
       raw: share,
-      cell: (row) => h("span", { class: "share-cell" }, shareBar(share(row)), h("span", {}, percent(share(row)))),
+      cell: (row) =>
+        h(
+          "span",
+          { class: "share-cell" },
+          shareBar(share(row)),
+          h("span", {}, percent(share(row))),
+        ),
     },
     {
       key: "change",
@@ -165,7 +192,10 @@ function nameCell(by, row, context) {
       class: "name-cell",
       "data-key": `name ${row.name}`,
       title: `Filter by ${row.name}`,
-      on: { click: () => context.go({ view: "overview", filters: toggled(context.state.filters, by, row.name) }) },
+      on: {
+        click: () =>
+          context.go({ view: "overview", filters: toggled(context.state.filters, by, row.name) }),
+      },
     },
     h("span", { class: `key ${colourClass(row.name)}` }),
     h("span", {}, row.name || "(none)"),
@@ -175,7 +205,11 @@ function nameCell(by, row, context) {
 function changeCell({ growth, cost }) {
   if (growth === null) return h("span", { class: "quiet" }, cost ? "new" : "–");
   const way = growth > 0.001 ? "up" : growth < -0.001 ? "down" : "same";
-  return h("span", { class: `change change-${way}`, title: "cost against the period before" }, growthText(growth));
+  return h(
+    "span",
+    { class: `change change-${way}`, title: "cost against the period before" },
+    growthText(growth),
+  );
 }
 
 function shareBar(share) {
@@ -186,5 +220,14 @@ function shareBar(share) {
 
 function callsLink(by, row, context) {
   const filters = { ...context.state.filters, [by]: [row.name] };
-  return h("a", { href: context.callsHref({ filters }), "data-link": true, "data-key": `calls ${row.name}`, "aria-label": `Calls of ${row.name}` }, "Calls");
+  return h(
+    "a",
+    {
+      href: context.callsHref({ filters }),
+      "data-link": true,
+      "data-key": `calls ${row.name}`,
+      "aria-label": `Calls of ${row.name}`,
+    },
+    "Calls",
+  );
 }

@@ -10,7 +10,12 @@ const SPENDERS_SHOWN = 5;
 /** context: see main.js */
 export function budgetsView(context) {
   const host = h("div", { class: "budgets", "aria-busy": "true" });
-  const element = h("div", { class: "view" }, h("div", { class: "view-head" }, h("h1", {}, "Budgets")), host);
+  const element = h(
+    "div",
+    { class: "view" },
+    h("div", { class: "view-head" }, h("h1", {}, "Budgets")),
+    host,
+  );
 
   async function refresh() {
     const budgets = await context.api.budgets();
@@ -27,13 +32,22 @@ function card(budget, context) {
   return h(
     "section",
     { class: "card budget", "data-budget": budget.name, "data-level": level },
-    h("header", { class: "card-head" }, h("h2", {}, budget.name), h("span", { class: "card-unit" }, windowText(budget))),
+    h(
+      "header",
+      { class: "card-head" },
+      h("h2", {}, budget.name),
+      h("span", { class: "card-unit" }, windowText(budget)),
+    ),
     h("p", { class: "budget-scope" }, scopeText(budget)),
     h(
       "p",
       { class: "budget-figure" },
       h("strong", {}, amount(budget.settled)),
-      h("span", { class: "quiet" }, ` of ${amount(budget.limit)}${budget.unit === "usd" ? "" : ` ${budget.unit}`}`),
+      h(
+        "span",
+        { class: "quiet" },
+        ` of ${amount(budget.limit)}${budget.unit === "usd" ? "" : ` ${budget.unit}`}`,
+      ),
       h("span", { class: `level level-${level}` }, percent(share)),
     ),
     gauge(budget, amount),
@@ -53,20 +67,37 @@ function card(budget, context) {
 }
 
 function fact(name, value, kind) {
-  return h("div", {}, h("dt", {}, kind && h("span", { class: `key gauge-${kind}` }), name), h("dd", {}, value));
+  return h(
+    "div",
+    {},
+    h("dt", {}, kind && h("span", { class: `key gauge-${kind}` }), name),
+    h("dd", {}, value),
+  );
 }
 
 /** A bar from 0 to the limit, or to the forecast where that lies beyond. */
 function gauge(budget, amount) {
-  const end = Math.max(budget.limit, budget.settled + budget.reserved, Math.min(budget.forecast ?? 0, budget.limit * 1.5));
+  const end = Math.max(
+    budget.limit,
+    budget.settled + budget.reserved,
+    Math.min(budget.forecast ?? 0, budget.limit * 1.5),
+  );
   const width = (value) => `${Math.min(100, (value / end) * 100)}%`;
   const settled = place(h("span", { class: "gauge-settled" }), { width: width(budget.settled) });
-  const reserved = place(h("span", { class: "gauge-reserved" }), { left: width(budget.settled), width: width(budget.reserved) });
+  const reserved = place(h("span", { class: "gauge-reserved" }), {
+    left: width(budget.settled),
+    width: width(budget.reserved),
+  });
   const marks = budget.thresholds.map((threshold) =>
-    place(h("span", { class: "gauge-threshold", title: `${threshold} %` }), { left: width((budget.limit * threshold) / 100) }),
+    place(h("span", { class: "gauge-threshold", title: `${threshold} %` }), {
+      left: width((budget.limit * threshold) / 100),
+    }),
   );
   const forecast =
-    budget.forecast !== null && place(h("span", { class: "gauge-forecast", title: `forecast ${amount(budget.forecast)}` }), { left: width(budget.forecast) });
+    budget.forecast !== null &&
+    place(h("span", { class: "gauge-forecast", title: `forecast ${amount(budget.forecast)}` }), {
+      left: width(budget.forecast),
+    });
   return h(
     "div",
     {
@@ -96,11 +127,21 @@ function spenders(budget, amount, context) {
       "ul",
       { role: "list" },
       shown.map((one) => {
-        const bar = place(h("span", { class: "mini-fill" }), { width: `${Math.max(1, (one.value / most) * 100)}%` });
+        const bar = place(h("span", { class: "mini-fill" }), {
+          width: `${Math.max(1, (one.value / most) * 100)}%`,
+        });
         return h(
           "li",
           {},
-          h("a", { href: context.callsHref({ filters: { agent: [one.name] } }), "data-link": true, "data-key": `${budget.name} ${one.name}` }, one.name),
+          h(
+            "a",
+            {
+              href: context.callsHref({ filters: { agent: [one.name] } }),
+              "data-link": true,
+              "data-key": `${budget.name} ${one.name}`,
+            },
+            one.name,
+          ),
           h("span", { class: `mini-bar ${colourClass(one.name)}` }, bar),
           h("span", { class: "legend-value" }, amount(one.value)),
         );
@@ -110,7 +151,9 @@ function spenders(budget, amount, context) {
 }
 
 function windowText({ window, windowSeconds }) {
-  return window === "rolling" ? `rolling, ${span(windowSeconds)}` : `${window === "hour" ? "an" : "a"} ${window}`;
+  return window === "rolling"
+    ? `rolling, ${span(windowSeconds)}`
+    : `${window === "hour" ? "an" : "a"} ${window}`;
 }
 
 function levelOf(share) {
@@ -121,7 +164,11 @@ function levelOf(share) {
 
 function scopeText(budget) {
   const parts = Object.entries(budget.scope).map(([kind, name]) => `${kind} ${name}`);
-  const end = { block: "refuses calls at the limit", alert: "alerts only", downgrade: "takes a cheaper model at the limit" };
+  const end = {
+    block: "refuses calls at the limit",
+    alert: "alerts only",
+    downgrade: "takes a cheaper model at the limit",
+  };
   const limit = budget.shadow ? "only counts what it would refuse" : end[budget.atLimit];
   const extra = budget.extra > 0 ? " · with an extra for a while" : "";
   return `${parts.length > 0 ? parts.join(", ") : "every call"} · ${limit}${extra}`;
@@ -134,12 +181,23 @@ function resetText(budget, context) {
 }
 
 function none() {
-  const example = ['[[budgets]]', 'name = "meetmind-daily"', 'team = "meetmind"', 'window = "day"', 'limit_usd = "50.00"', 'at_limit = "block"'].join("\n");
+  const example = [
+    "[[budgets]]",
+    'name = "meetmind-daily"',
+    'team = "meetmind"',
+    'window = "day"',
+    'limit_usd = "50.00"',
+    'at_limit = "block"',
+  ].join("\n");
   return h(
     "section",
     { class: "card first-call" },
     h("h2", {}, "No budgets yet"),
-    h("p", {}, "A budget warns at 50, 80 and 100 % of its limit and can refuse calls there. Add one to modelmeter.toml:"),
+    h(
+      "p",
+      {},
+      "A budget warns at 50, 80 and 100 % of its limit and can refuse calls there. Add one to modelmeter.toml:",
+    ),
     h("div", { class: "snippet" }, h("pre", { tabindex: "0" }, h("code", {}, example))),
   );
 }

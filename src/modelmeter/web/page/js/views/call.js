@@ -16,7 +16,12 @@ export function callView(context) {
     h(
       "div",
       { class: "view-head" },
-      h("a", { class: "control back", href: context.callsHref({}), "data-link": true }, icon("left"), "Calls"),
+      h(
+        "a",
+        { class: "control back", href: context.callsHref({}), "data-link": true },
+        icon("left"),
+        "Calls",
+      ),
       h("h1", {}, "Call"),
       h("code", { class: "call-id" }, context.state.id),
     ),
@@ -27,7 +32,15 @@ export function callView(context) {
     const answer = await context.api.call(context.state.id);
     host.removeAttribute("aria-busy");
     if (answer === null) {
-      replace(host, h("div", { class: "card empty" }, h("h2", {}, "No such call"), h("p", { class: "quiet" }, "The ledger has no call of this id, or it is not over yet.")));
+      replace(
+        host,
+        h(
+          "div",
+          { class: "card empty" },
+          h("h2", {}, "No such call"),
+          h("p", { class: "quiet" }, "The ledger has no call of this id, or it is not over yet."),
+        ),
+      );
       return;
     }
     replace(host, content(answer, context));
@@ -39,12 +52,20 @@ function content(answer, context) {
   const { call } = answer;
   return [
     summary(call),
-    h("div", { class: "call-grid" }, facts(call, context), latency(call), price(answer, context), attempts(answer, context)),
+    h(
+      "div",
+      { class: "call-grid" },
+      facts(call, context),
+      latency(call),
+      price(answer, context),
+      attempts(answer, context),
+    ),
   ];
 }
 
 function summary(call) {
-  const figure = (name, value) => h("div", { class: "figure" }, h("dt", {}, name), h("dd", {}, value));
+  const figure = (name, value) =>
+    h("div", { class: "figure" }, h("dt", {}, name), h("dd", {}, value));
   return h(
     "dl",
     { class: "card figures" },
@@ -57,11 +78,19 @@ function summary(call) {
 }
 
 function section(title, ...children) {
-  return h("section", { class: "card" }, h("header", { class: "card-head" }, h("h2", {}, title)), children);
+  return h(
+    "section",
+    { class: "card" },
+    h("header", { class: "card-head" }, h("h2", {}, title)),
+    children,
+  );
 }
 
 function facts(call, context) {
-  const row = (name, value) => value !== null && value !== undefined && value !== "" && [h("dt", {}, name), h("dd", {}, value)];
+  const row = (name, value) =>
+    value !== null &&
+    value !== undefined &&
+    value !== "" && [h("dt", {}, name), h("dd", {}, value)];
   return section(
     "Who and what",
     h("dl", { class: "facts" }, [
@@ -76,7 +105,14 @@ function facts(call, context) {
       row("Model asked instead", call.modelRequested && call.model),
       row("Model answered", call.modelAnswered),
       row("Answered as a stream", call.streamed ? "yes" : "no"),
-      row("From the cache", call.cached ? "yes" : call.cacheMiss ? `no: ${call.cacheMiss.replaceAll("_", " ")}` : "not asked"),
+      row(
+        "From the cache",
+        call.cached
+          ? "yes"
+          : call.cacheMiss
+            ? `no: ${call.cacheMiss.replaceAll("_", " ")}`
+            : "not asked",
+      ),
       row("HTTP status", call.httpStatus),
       row("Error", call.error_type),
       row("Provider's request id", call.providerRequestId && h("code", {}, call.providerRequestId)),
@@ -98,7 +134,9 @@ function latency(call) {
   const bar = h(
     "div",
     { class: "split", "aria-hidden": "true" },
-    parts.map(([kind, , value]) => place(h("span", { class: `split-${kind}` }), { width: `${(value / whole) * 100}%` })),
+    parts.map(([kind, , value]) =>
+      place(h("span", { class: `split-${kind}` }), { width: `${(value / whole) * 100}%` }),
+    ),
   );
   return section(
     "Latency",
@@ -106,7 +144,10 @@ function latency(call) {
     h(
       "dl",
       { class: "facts split-facts" },
-      parts.map(([kind, name, value]) => [h("dt", {}, h("span", { class: `key split-${kind}` }), name), h("dd", {}, seconds(value))]),
+      parts.map(([kind, name, value]) => [
+        h("dt", {}, h("span", { class: `key split-${kind}` }), name),
+        h("dd", {}, seconds(value)),
+      ]),
       h("dt", {}, "Duration"),
       h("dd", {}, seconds(call.duration)),
     ),
@@ -116,9 +157,21 @@ function latency(call) {
 function price({ call, lines, source, corrections }, context) {
   const columns = [
     { title: "Tokens of kind", text: (line) => line.name },
-    { title: "Tokens", align: "end", text: (line) => (line.tokens === null ? "" : exact(line.tokens)) },
-    { title: "USD per million", align: "end", text: (line) => (line.rate === null ? "–" : moneyExact(line.rate)) },
-    { title: "Cost", align: "end", text: (line) => (line.cost === null ? "–" : moneyExact(line.cost)) },
+    {
+      title: "Tokens",
+      align: "end",
+      text: (line) => (line.tokens === null ? "" : exact(line.tokens)),
+    },
+    {
+      title: "USD per million",
+      align: "end",
+      text: (line) => (line.rate === null ? "–" : moneyExact(line.rate)),
+    },
+    {
+      title: "Cost",
+      align: "end",
+      text: (line) => (line.cost === null ? "–" : moneyExact(line.cost)),
+    },
   ];
   const foot = {
     name: call.cached ? "Saved" : "In all",
@@ -129,18 +182,35 @@ function price({ call, lines, source, corrections }, context) {
   return section(
     "Tokens and price",
     lines.length > 0
-      ? h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Price line by line" }, dataTable(columns, lines, { caption: "Price line by line", foot }))
+      ? h(
+          "div",
+          {
+            class: "table-scroll",
+            tabindex: "0",
+            role: "region",
+            "aria-label": "Price line by line",
+          },
+          dataTable(columns, lines, { caption: "Price line by line", foot }),
+        )
       : h("p", { class: "quiet" }, "No tokens were used."),
     h("p", { class: "price-source" }, source),
-    corrections.map((one) =>
-      h("p", { class: "price-source" }, `Priced again ${full(one.at, context.zone())}: ${moneyExact(one.before)} became ${moneyExact(one.after)}${one.reason ? ` (${one.reason})` : ""}.`),
-    ),
+    corrections.map((one) => h("p", { class: "price-source" }, correctionText(one, context))),
   );
+}
+
+function correctionText({ at, before, after, reason }, context) {
+  const change = `${moneyExact(before)} became ${moneyExact(after)}`;
+  const why = reason ? ` (${reason})` : "";
+  return `Priced again ${full(at, context.zone())}: ${change}${why}.`;
 }
 
 function attempts({ attempts: all, call }, context) {
   const columns = [
-    { title: "Attempt", text: (one) => `${one.attempt + 1}`, cell: (one) => attemptCell(one, call, context) },
+    {
+      title: "Attempt",
+      text: (one) => `${one.attempt + 1}`,
+      cell: (one) => attemptCell(one, call, context),
+    },
     { title: "Began", text: (one) => full(one.startedAt, context.zone()) },
     { title: "Provider", text: (one) => one.provider },
     { title: "Outcome", text: (one) => one.status, cell: statusTag },
@@ -149,7 +219,11 @@ function attempts({ attempts: all, call }, context) {
   ];
   return section(
     all.length === 1 ? "One attempt" : `${all.length} attempts of one request`,
-    h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Attempts" }, dataTable(columns, all, { caption: "Attempts" })),
+    h(
+      "div",
+      { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Attempts" },
+      dataTable(columns, all, { caption: "Attempts" }),
+    ),
   );
 }
 

@@ -17,19 +17,33 @@ export function callsView(context) {
     {
       class: "control",
       "aria-label": "Status",
-      on: { change: (event) => context.go({ status: event.target.value || null, error_type: null }) },
+      on: {
+        change: (event) => context.go({ status: event.target.value || null, error_type: null }),
+      },
     },
     h("option", { value: "" }, "All statuses"),
     STATUSES.map((status) => h("option", { value: status }, status)),
   );
   const reason = h("span", {});
   const host = h("div", { class: "card table-card", "aria-busy": "true" });
-  const scroller = h("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": "Calls" });
+  const scroller = h("div", {
+    class: "table-scroll",
+    tabindex: "0",
+    role: "region",
+    "aria-label": "Calls",
+  });
   const older = h("div", { class: "pager" });
   const element = h(
     "div",
     { class: "view" },
-    h("div", { class: "view-head" }, h("h1", {}, "Calls"), chooser, reason, exportButton(() => ({ name: "calls.csv", ...data() }))),
+    h(
+      "div",
+      { class: "view-head" },
+      h("h1", {}, "Calls"),
+      chooser,
+      reason,
+      exportButton(() => ({ name: "calls.csv", ...data() })),
+    ),
     host,
     older,
   );
@@ -45,8 +59,18 @@ export function callsView(context) {
     draw();
     replace(
       older,
-      state.before && h("a", { class: "control", href: context.href({ before: null }), "data-link": true }, "Newest"),
-      answer.next && h("a", { class: "control", href: context.href({ before: answer.next }), "data-link": true }, "Older"),
+      state.before &&
+        h(
+          "a",
+          { class: "control", href: context.href({ before: null }), "data-link": true },
+          "Newest",
+        ),
+      answer.next &&
+        h(
+          "a",
+          { class: "control", href: context.href({ before: answer.next }), "data-link": true },
+          "Older",
+        ),
     );
   }
 
@@ -56,7 +80,13 @@ export function callsView(context) {
       return;
     }
     if (!scroller.isConnected) replace(host, scroller);
-    replace(scroller, dataTable(callColumns(context), calls, { caption: "Calls, newest first", rowId: (call) => call.id }));
+    replace(
+      scroller,
+      dataTable(callColumns(context), calls, {
+        caption: "Calls, newest first",
+        rowId: (call) => call.id,
+      }),
+    );
   }
 
   function data() {
@@ -67,7 +97,10 @@ export function callsView(context) {
 
 /** How a call ended, in colour and in words. */
 export function statusTag(call) {
-  const text = call.error_type && call.error_type !== call.status ? `${call.status} · ${call.error_type}` : call.status;
+  const text =
+    call.error_type && call.error_type !== call.status
+      ? `${call.status} · ${call.error_type}`
+      : call.status;
   return h("span", { class: `status status-${call.status}` }, text);
 }
 
@@ -87,7 +120,7 @@ function reasonChip(context) {
 }
 
 /** The columns of a list of calls. */
-export function callColumns(context) {
+function callColumns(context) {
   const zone = context.zone();
   return [
     {
@@ -99,7 +132,13 @@ export function callColumns(context) {
       cell: (call) =>
         h(
           "a",
-          { href: context.callHref(call.id), "data-link": true, "data-key": call.id, class: "time-link", title: full(call.startedAt, zone) },
+          {
+            href: context.callHref(call.id),
+            "data-link": true,
+            "data-key": call.id,
+            class: "time-link",
+            title: full(call.startedAt, zone),
+          },
           h("span", { class: "quiet" }, day(call.startedAt, zone)),
           clockSeconds(call.startedAt, zone),
         ),
@@ -108,15 +147,51 @@ export function callColumns(context) {
       key: "agent",
       title: "Agent",
       text: (call) => call.agent,
-      cell: (call) => h("span", { class: "name-text" }, h("span", { class: `key ${colourClass(call.agent)}` }), call.agent),
+      cell: (call) =>
+        h(
+          "span",
+          { class: "name-text" },
+          h("span", { class: `key ${colourClass(call.agent)}` }),
+          call.agent,
+        ),
     },
     { key: "model", title: "Model", text: (call) => call.model, hide: "narrow" },
     { key: "provider", title: "Provider", text: (call) => call.provider, hide: "middle" },
     { key: "status", title: "Status", text: (call) => call.status, cell: statusTag },
-    { key: "tokens", title: "Tokens", align: "end", hide: "narrow", text: (call) => count(call.tokens), raw: (call) => call.tokens },
-    { key: "first", title: "First token", file: "time_to_first_token_seconds", align: "end", hide: "middle", text: (call) => (call.firstToken === null ? "–" : seconds(call.firstToken)), raw: (call) => call.firstToken },
-    { key: "duration", title: "Duration", file: "duration_seconds", align: "end", hide: "narrow", text: (call) => seconds(call.duration), raw: (call) => call.duration },
-    { key: "cost", title: "Cost", file: "cost_usd", align: "end", text: (call) => costText(call), raw: (call) => call.cost },
+    {
+      key: "tokens",
+      title: "Tokens",
+      align: "end",
+      hide: "narrow",
+      text: (call) => count(call.tokens),
+      raw: (call) => call.tokens,
+    },
+    {
+      key: "first",
+      title: "First token",
+      file: "time_to_first_token_seconds",
+      align: "end",
+      hide: "middle",
+      text: (call) => (call.firstToken === null ? "–" : seconds(call.firstToken)),
+      raw: (call) => call.firstToken,
+    },
+    {
+      key: "duration",
+      title: "Duration",
+      file: "duration_seconds",
+      align: "end",
+      hide: "narrow",
+      text: (call) => seconds(call.duration),
+      raw: (call) => call.duration,
+    },
+    {
+      key: "cost",
+      title: "Cost",
+      file: "cost_usd",
+      align: "end",
+      text: (call) => costText(call),
+      raw: (call) => call.cost,
+    },
   ];
 }
 

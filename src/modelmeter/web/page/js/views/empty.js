@@ -16,13 +16,26 @@ export function firstCall() {
     "section",
     { class: "card first-call" },
     h("h2", {}, "No calls yet"),
-    h("p", {}, "This page fills itself as soon as a program calls a model through this gateway. Two ways to send the first call:"),
+    h(
+      "p",
+      {},
+      "This page fills itself as soon as a program calls a model through this gateway.",
+      " Two ways to send the first call:",
+    ),
     h("h3", {}, "Point an SDK here"),
     snippet(program),
-    h("p", { class: "quiet" }, "Anthropic, Bedrock and Google SDKs work the same way at /anthropic, /bedrock and /genai."),
+    h(
+      "p",
+      { class: "quiet" },
+      "Anthropic, Bedrock and Google SDKs work the same way at /anthropic, /bedrock and /genai.",
+    ),
     h("h3", {}, "Or by hand"),
     snippet(curl),
-    h("p", { class: "quiet" }, "The header x-agent-id says who called; x-team and x-tenant-id may say more."),
+    h(
+      "p",
+      { class: "quiet" },
+      "The header x-agent-id says who called; x-team and x-tenant-id may say more.",
+    ),
   );
 }
 
@@ -38,10 +51,18 @@ export function emptyRange(context) {
       "div",
       { class: "empty-actions" },
       filtered &&
-        h("button", { type: "button", class: "control", on: { click: () => context.go({ filters: {} }) } }, "Clear the filters"),
+        h(
+          "button",
+          { type: "button", class: "control", on: { click: () => context.go({ filters: {} }) } },
+          "Clear the filters",
+        ),
       h(
         "button",
-        { type: "button", class: "control", on: { click: () => context.go({ range: "30d", span: null }) } },
+        {
+          type: "button",
+          class: "control",
+          on: { click: () => context.go({ range: "30d", span: null }) },
+        },
         "Show the last 30 days",
       ),
     ),
@@ -65,5 +86,11 @@ function snippet(text) {
     },
     "Copy",
   );
-  return h("div", { class: "snippet" }, h("pre", { tabindex: "0" }, h("code", {}, text)), button, copied);
+  return h(
+    "div",
+    { class: "snippet" },
+    h("pre", { tabindex: "0" }, h("code", {}, text)),
+    button,
+    copied,
+  );
 }

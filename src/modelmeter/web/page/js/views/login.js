@@ -5,14 +5,25 @@ import { h } from "../dom.js";
 
 /** context: see main.js */
 export function loginView(context) {
-  const key = h("input", { type: "password", name: "key", required: true, autocomplete: "current-password", spellcheck: "false" });
+  const key = h("input", {
+    type: "password",
+    name: "key",
+    required: true,
+    autocomplete: "current-password",
+    spellcheck: "false",
+  });
   const fault = h("p", { class: "fault", role: "alert" });
   const form = h(
     "form",
     { class: "card login", on: { submit } },
     h("p", { class: "login-brand" }, logo(), "modelmeter"),
     h("h1", {}, "Sign in"),
-    h("p", { class: "quiet" }, "This gateway asks for a key with the scope read. `modelmeter key new --scope read` makes one."),
+    h(
+      "p",
+      { class: "quiet" },
+      "This gateway asks for a key with the scope read. To make one: ",
+      h("code", {}, "modelmeter key new --scope read"),
+    ),
     h("label", {}, "Gateway key", key),
     fault,
     h("button", { type: "submit", class: "primary" }, "Sign in"),
@@ -26,5 +37,9 @@ export function loginView(context) {
     else fault.textContent = problem;
     key.value = "";
   }
-  return { element: h("div", { class: "login-page" }, form), refresh: async () => key.focus(), close() {} };
+  return {
+    element: h("div", { class: "login-page" }, form),
+    refresh: async () => key.focus(),
+    close() {},
+  };
 }

@@ -7,12 +7,22 @@ import { statPanel } from "../panels/stat_panel.js";
 import { timePanel } from "../panels/time_panel.js";
 import { emptyRange, firstCall } from "./empty.js";
 
-const MAKERS = { stat: statPanel, lines: timePanel, stacked: timePanel, pie: sharePanel, bars: sharePanel };
+const MAKERS = {
+  stat: statPanel,
+  lines: timePanel,
+  stacked: timePanel,
+  pie: sharePanel,
+  bars: sharePanel,
+};
 const HOUR = 3600;
 
 /** context: see main.js */
 export function overviewView(context) {
-  const host = h("div", { class: "view overview" }, h("h1", { class: "visually-hidden" }, "LLM Usage Dashboard"));
+  const host = h(
+    "div",
+    { class: "view overview" },
+    h("h1", { class: "visually-hidden" }, "LLM Usage Dashboard"),
+  );
   const notice = h("div", { class: "overview-notice" });
   const groups = new Map();
   const panels = new Map();
@@ -37,7 +47,12 @@ export function overviewView(context) {
 
   /** Only the figures, as the stream brings them. */
   function figures(summary) {
-    const stats = statsOf(summary, sparks, context.panels(), context.state.span ? null : context.state.range);
+    const stats = statsOf(
+      summary,
+      sparks,
+      context.panels(),
+      context.state.span ? null : context.state.range,
+    );
     for (const [key, stat] of Object.entries(stats)) panels.get(key)?.update(stat);
     panels.get("active_requests")?.now(underWay(summary));
     const first = summary.newest_seq === 0;
@@ -45,7 +60,11 @@ export function overviewView(context) {
     if (first) {
       if (!notice.querySelector(".first-call")) replace(notice, firstCall());
     } else {
-      replace(notice, summary.total.calls === 0 && h("div", { class: "card" }, emptyRange(context)), warningsOf(summary, context));
+      replace(
+        notice,
+        summary.total.calls === 0 && h("div", { class: "card" }, emptyRange(context)),
+        warningsOf(summary, context),
+      );
     }
   }
 
@@ -67,13 +86,19 @@ export function overviewView(context) {
     refresh,
     figures,
     close,
-    /** Long ranges change slowly. */
-    everySeconds: () => (lengthSeconds <= HOUR ? 1 : lengthSeconds <= 24 * HOUR ? 4 : 15),
+    /** The figures come by the stream; charts of long ranges change slowly. */
+    everySeconds: () => (lengthSeconds <= HOUR ? 2 : lengthSeconds <= 24 * HOUR ? 10 : 30),
   };
 }
 
 function warningsOf(summary, context) {
   return summary.warnings.map((warning) =>
-    h("p", { class: "notice notice-warning", "data-code": warning.code }, warning.message, " ", h("a", { href: context.href({ view: "advice" }), "data-link": true }, "See advice")),
+    h(
+      "p",
+      { class: "notice notice-warning", "data-code": warning.code },
+      warning.message,
+      " ",
+      h("a", { href: context.href({ view: "advice" }), "data-link": true }, "See advice"),
+    ),
   );
 }
