@@ -187,7 +187,9 @@ def _look_at(
 ) -> Repriced:
     changes, unknown = [], 0
     # Many entries of a page share a card.
-    cards = {entry["rate_card"]: card_terms(connection, entry["rate_card"]) for entry in entries}
+    cards = {
+        card: card_terms(connection, card) for card in {entry["rate_card"] for entry in entries}
+    }
     for entry in entries:
         tokens, tools = tokens_of(entry), tools_of(entry)
         if not tokens.total and tools == NO_TOOLS:
