@@ -17,7 +17,7 @@ from modelmeter.record import ErrorType
 
 __all__ = ["ListChannel", "Receiver", "TestClock", "add_event", "an_event", "receiver"]
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 120.0
 
 
 class Receiver:
@@ -56,6 +56,10 @@ class Receiver:
     def next(self) -> tuple[str, dict[str, str], dict[str, object]]:
         """The next notification: path, headers, body."""
         return self.received.get(timeout=SECONDS_MAX)
+
+    def next_refused(self) -> str:
+        """The path of the next notification that came while it was down."""
+        return self.refused.get(timeout=SECONDS_MAX)
 
     def close(self) -> None:
         """Stop."""

@@ -18,6 +18,7 @@ from modelmeter.errors import SettingsError, UpstreamError
 from modelmeter.ledger.database import connect_writer
 from modelmeter.record import SystemClock
 from modelmeter.settings.load import load_settings
+from modelmeter.settings.notifications import NotificationSettings
 
 SECRET = "s3cr3t-c4n4ry-t0ken"
 POLL_SECONDS = 0.02
@@ -60,9 +61,8 @@ def notify(ledger: Path, url: str, end: Event) -> None:
 
 
 def test_a_service_is_told_the_numbers_and_the_link(ledger: Path, service: Receiver) -> None:
-    channel = AppriseChannel(
-        "env:HOOK", url_of(service), deployment="production", link="https://grafana.example/d/llm"
-    )
+    settings = NotificationSettings(deployment="production", link="https://grafana.example/d/llm")
+    channel = AppriseChannel("env:HOOK", url_of(service), settings)
     notifier = Notifier(ledger, [channel], SystemClock(), poll_seconds=POLL_SECONDS)
     notifier.start()
 
@@ -87,16 +87,18 @@ def test_two_processes_tell_it_once(ledger: Path, service: Receiver) -> None:
         add_event(ledger, event)
     end = context.Event()
     processes = [
-        context.Process(target=notify, args=(ledger, url_of(service), end))
+        context.Process(target=notify, args=(ledger, url_of(service), end), daemon=True)
         for _ in range(PROCESSES)
     ]
     for process in processes:
         process.start()
 
-    titles = [str(service.next()[2]["title"]) for _ in events]
-    end.set()
-    for process in processes:
-        process.join()
+    try:
+        titles = [str(service.next()[2]["title"]) for _ in events]
+    finally:
+        end.set()
+        for process in processes:
+            process.join()
 
     assert service.received.empty()
     assert len(set(titles)) == len(events)
@@ -113,7 +115,7 @@ def test_a_receiver_that_was_down_is_told_once_it_is_up_also_after_a_restart(
     channel = AppriseChannel("env:HOOK", url_of(service))
     first = Notifier(ledger, [channel], clock, poll_seconds=POLL_SECONDS)
     first.start()
-    assert service.refused.get(timeout=20)
+    service.next_refused()
     first.close()
 
     service.up = True
@@ -149,7 +151,8 @@ def test_one_channel_that_is_down_keeps_no_other_from_being_told(
 
 
 def test_grafana_gets_a_mark_with_tags(ledger: Path, service: Receiver) -> None:
-    channel = GrafanaChannel(f"http://127.0.0.1:{service.port}", SECRET, deployment="production")
+    settings = NotificationSettings(deployment="production")
+    channel = GrafanaChannel(f"http://127.0.0.1:{service.port}", SECRET, settings)
     event = a_recent_event()
 
     channel.send(event)
@@ -225,6 +228,8 @@ def test_the_settings_show_no_secret(tmp_path: Path) -> None:
         ('urls = ["env:NOBODY"]', "NOBODY is not set"),
         ("uls = []", "did you mean 'urls'"),
         ('link = "javascript:alert(1)"', "give an http"),
+        ('title = "$budjet"', r"\$budjet is unknown; there are \$budget"),
+        ('body = "50 $"', r"write \$\$ for a dollar sign"),
         ('[notifications.grafana]\nurl = "https://g"\ntoken = "plain"', "stands elsewhere"),
     ],
 )

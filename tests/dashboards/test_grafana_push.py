@@ -70,6 +70,15 @@ def test_push_leaves_a_data_source_that_is_there(grafana: GrafanaStandIn) -> Non
     assert [source["name"] for source in grafana.data_sources] == ["Mimir"]
 
 
+def test_push_uses_a_folder_of_that_title_that_somebody_else_made(grafana: GrafanaStandIn) -> None:
+    grafana.folders["provisioned"] = "LLM"
+
+    push(grafana, "--prometheus", "http://prometheus:9090")
+
+    assert grafana.folders == {"provisioned": "LLM"}
+    assert grafana.dashboards[DASHBOARD_UID]["folderUid"] == "provisioned"
+
+
 def test_push_without_any_prometheus_says_what_to_give(grafana: GrafanaStandIn) -> None:
     with pytest.raises(SettingsError, match="--prometheus URL"):
         push(grafana)

@@ -124,13 +124,16 @@ BUGS = [
     ),
     Bug(
         "BerriAI/litellm issue 33772",
-        "the tier that was requested is billed, not the one that served",
+        "OpenAI's cache writes are billed as input",
         openai(
-            "gpt-5-2025-08-07", "2025-11-01", chat(10_000, 1000),
-            requested_tier="priority", raw_response={"service_tier": "default"},
+            "gpt-5.6-sol", "2026-09-01",
+            {
+                "prompt_tokens": 12_000, "completion_tokens": 100, "total_tokens": 12_100,
+                "prompt_tokens_details": {"cached_tokens": 2000, "cache_write_tokens": 8000},
+            },
         ),
-        "0.0225",
-        "0.045",
+        "0.0508",  # 2,000 * 4 + 2,000 * 0.4 + 8,000 * 5 + 100 * 20, a million
+        "0.0428",
     ),
     Bug(
         "BerriAI/litellm issue 31837",
@@ -237,6 +240,19 @@ BUGS = [
         ),
         "0.022956",
         "0.017016",
+    ),
+    Bug(
+        "openlit/openlit issue 1284",
+        "reads and writes of the cache have no price of their own and are billed as input",
+        anthropic(
+            "claude-3-5-sonnet-20241022", "2025-02-01",
+            {
+                "input_tokens": 100, "cache_creation_input_tokens": 4000,
+                "cache_read_input_tokens": 20_000, "output_tokens": 200,
+            },
+        ),
+        "0.0243",
+        "0.0753",
     ),
     Bug(
         "ccusage/ccusage issue 1636",

@@ -10,20 +10,23 @@ import pytest
 from dashboard_checks import (
     TARGETS,
     VERSION,
-    check_budget_alerts,
-    check_budgets,
     check_deployments,
     check_every_target_answers,
-    check_no_budgets_is_said,
     check_no_traffic_is_said,
     check_panels,
-    check_refusals,
     check_the_readmes_queries,
     check_variables,
     run,
 )
 from dashboard_truth import entries
 from prometheus_server import PrometheusServer, free_port
+from refusal_checks import (
+    check_budget_alerts,
+    check_budgets,
+    check_no_budgets_is_said,
+    check_refusals,
+    check_rules,
+)
 from running import GatewayProcess, SimulatorProcess, gateway_config
 
 from modelmeter.record import Operation
@@ -193,6 +196,7 @@ async def one_installation(tmp_path: Path, workers: int) -> None:
         if workers > 1:
             await asyncio.to_thread(check_budgets, prometheus, found, LIMITS)
             await asyncio.to_thread(check_refusals, prometheus, found)
+            await asyncio.to_thread(check_rules, prometheus, found)
             await asyncio.to_thread(check_budget_alerts, prometheus, "everything")
         else:
             await asyncio.to_thread(check_no_budgets_is_said, prometheus)

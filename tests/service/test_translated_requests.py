@@ -27,6 +27,7 @@ TOOLS = [
             "name": name,
             "description": f"What {name} does.",
             "parameters": {"type": "object", "properties": {"x": {"type": "string"}}},
+            "strict": name == "second",
         },
     }
     for name in ("first", "second")
@@ -70,7 +71,10 @@ WHOLE: dict[str, Any] = {
 CHOICES = ["auto", "required", {"type": "function", "function": {"name": "second"}}]
 FORMATS: list[dict[str, Any]] = [
     {"type": "json_object"},
-    {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}},
+    {
+        "type": "json_schema",
+        "json_schema": {"name": "a", "schema": {"type": "object"}, "strict": True},
+    },
 ]
 
 bedrock_model = get_session().get_service_model("bedrock-runtime")
@@ -144,6 +148,20 @@ def test_turns_alternate_and_results_go_with_the_user() -> None:
     ]
 
 
+def test_strict_schemas_stay_strict() -> None:
+    """In each provider's own word for it."""
+    fields = WHOLE | {"tool_choice": "auto"}
+
+    claude: Any = anthropic_request(read_chat(fields, "any"), "m")
+    bedrock: Any = converse_request(read_chat(fields, "any"))
+    gemini: Any = generate_request(read_chat(fields, "any"))
+
+    assert [tool.get("strict") for tool in claude["tools"]] == [None, True]
+    specs = [tool["toolSpec"] for tool in bedrock["toolConfig"]["tools"]]
+    assert [spec.get("strict") for spec in specs] == [None, True]
+    assert gemini["toolConfig"]["functionCallingConfig"] == {"mode": "VALIDATED"}
+
+
 def test_geminis_thought_signature_comes_back_with_its_call() -> None:
     """In the place where Google's own compatible API keeps it."""
     call = CALLS[0] | {"extra_content": {"google": {"thought_signature": "c2ln"}}}
@@ -177,6 +195,7 @@ def test_geminis_thought_signature_comes_back_with_its_call() -> None:
         {"max_tokens": 0, "max_completion_tokens": None},
         {"stop": 7},
         {"brand_new_field": 1},
+        {"messages": [{"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}]},
     ],
 )
 def test_what_cannot_be_translated_is_refused(change: dict[str, Any]) -> None:

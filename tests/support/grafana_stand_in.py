@@ -34,16 +34,15 @@ class GrafanaStandIn:
 
     def answer(self, method: str, path: str, body: Any) -> Answer:
         """What Grafana would answer."""
-        match (method, path.strip("/").split("/")):
-            case ("GET", ["api", "folders", uid]):
-                if uid not in self.folders:
-                    return 404, {"message": "folder not found", "status": "not-found"}
-                return 200, {"uid": uid, "title": self.folders[uid]}
+        match (method, path.partition("?")[0].strip("/").split("/")):
+            case ("GET", ["api", "folders"]):
+                return 200, [{"uid": u, "title": t} for u, t in self.folders.items()]
             case ("POST", ["api", "folders"]):
-                if body["uid"] in self.folders:
-                    return 412, {"message": "a folder with this uid already exists"}
-                self.folders[body["uid"]] = body["title"]
-                return 200, body
+                if body["title"] in self.folders.values():
+                    return 409, {"message": "a folder with the same name already exists"}
+                uid = f"folder{len(self.folders)}"
+                self.folders[uid] = body["title"]
+                return 200, {"uid": uid, "title": body["title"], "url": f"/dashboards/f/{uid}/"}
             case ("GET", ["api", "datasources"]):
                 if not self.shows_data_sources:
                     return 403, {"message": "You'll need additional permissions: datasources:read"}

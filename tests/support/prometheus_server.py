@@ -81,6 +81,11 @@ class PrometheusServer:
         values: list[str] = self._ask(f"label/{label}/values", {"match[]": selector})
         return values
 
+    def rules(self) -> list[dict[str, Any]]:
+        """All rules, recording and alerting, as they stand."""
+        groups: list[dict[str, Any]] = self._ask("rules", {})["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
     def _ask(self, path: str, parameters: dict[str, str]) -> Any:
         address = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:

@@ -293,6 +293,25 @@ def test_a_stream_that_fails_after_its_first_token_ends_with_an_error(
     ) == [(1, 1, 1)]
 
 
+def test_the_series_say_what_became_of_each_attempt(unified: UnifiedUnderTest) -> None:
+    """Failed attempts under the provider that failed, the answer under the one that gave it."""
+    client = unified.client(**{"x-agent-id": "failing.over"})
+
+    client.chat.completions.create(model="smart", messages=HELLO, user="fails", max_tokens=5)
+
+    series = query(
+        unified.ledger,
+        "SELECT kind, labels, whole FROM series WHERE kind IN ('requests', 'errors')"
+        " AND labels LIKE '%failing.over%' ORDER BY kind, labels",
+    )
+    claude = "us.anthropic.claude-3-haiku-20240307-v1:0"
+    assert series == [
+        ("errors", '["failing.over","gpt-4o","odd","server_error"]', 2),
+        ("requests", '["failing.over","gpt-4o","odd","error"]', 2),
+        ("requests", f'["failing.over","{claude}","bedrock","success"]', 1),
+    ]
+
+
 def test_a_callers_key_never_goes_to_another_provider(unified: UnifiedUnderTest) -> None:
     """It is for the provider that its model names; a route's providers have their own."""
     unified.client().chat.completions.create(model="odd/gpt-4o", messages=HELLO)
@@ -321,6 +340,10 @@ def test_a_provider_that_keeps_failing_is_left_alone_and_tried_again(
     with pytest.raises(openai.InternalServerError) as refused:
         client.chat.completions.create(model="odd/gpt-4o", messages=HELLO, user="usual")
     assert (refused.value.status_code, refused.value.code) == (503, "circuit_open")
+    call_id = refused.value.response.headers["x-modelmeter-call-id"]
+    assert query(
+        guarded.ledger, f"SELECT provider, status, error_type FROM entry WHERE id = '{call_id}'"
+    ) == [("odd", "blocked", "circuit_open")]
 
     # The circuit is half open at the earliest moment its time is over: asked for until then.
     for _ in range(1000):

@@ -4,7 +4,7 @@ import logging
 from typing import Protocol
 
 from modelmeter.alerts.annotations import Annotation, post_annotation
-from modelmeter.alerts.message import message_of
+from modelmeter.alerts.message import DEFAULTS, message_of
 from modelmeter.budgets.events import BudgetEvent
 from modelmeter.errors import SettingsError, UpstreamError
 from modelmeter.record import ErrorType
@@ -42,31 +42,18 @@ def channels_of(settings: NotificationSettings) -> list[Channel]:
         SettingsError: apprise is not installed, or knows no such address.
     """
     channels: list[Channel] = [
-        AppriseChannel(
-            url.name,
-            url.url.get_secret_value(),
-            deployment=settings.deployment,
-            link=settings.link,
-        )
-        for url in settings.urls
+        AppriseChannel(url.name, url.url.get_secret_value(), settings) for url in settings.urls
     ]
     if settings.grafana is not None:
-        channels.append(
-            GrafanaChannel(
-                settings.grafana.url,
-                settings.grafana.token.get_secret_value(),
-                deployment=settings.deployment,
-            )
-        )
+        token = settings.grafana.token.get_secret_value()
+        channels.append(GrafanaChannel(settings.grafana.url, token, settings))
     return channels
 
 
 class AppriseChannel:
     """A service that apprise speaks to: https://github.com/caronc/apprise/wiki."""
 
-    def __init__(
-        self, name: str, url: str, *, deployment: str = "", link: str | None = None
-    ) -> None:
+    def __init__(self, name: str, url: str, settings: NotificationSettings = DEFAULTS) -> None:
         """
         Raises:
             SettingsError: apprise is not installed, or knows no such address.
@@ -78,8 +65,7 @@ class AppriseChannel:
         for logger in _LOUD_LOGGERS:
             logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
         self.name = name
-        self._deployment = deployment
-        self._link = link
+        self._settings = settings
         self._service = Apprise()
         if not self._service.add(url):
             raise SettingsError(
@@ -91,7 +77,7 @@ class AppriseChannel:
         """See `Channel.send`."""
         from apprise import NotifyType
 
-        message = message_of(event, deployment=self._deployment, link=self._link, sample=sample)
+        message = message_of(event, self._settings, sample=sample)
 
         taken = self._service.notify(
             title=message.title, body=message.body, notify_type=NotifyType(message.severity)
@@ -107,15 +93,15 @@ class GrafanaChannel:
 
     name = "grafana"
 
-    def __init__(self, url: str, token: str, *, deployment: str = "") -> None:
+    def __init__(self, url: str, token: str, settings: NotificationSettings = DEFAULTS) -> None:
         self._url = url
         self._token = token
-        self._deployment = deployment
+        self._settings = settings
 
     def send(self, event: BudgetEvent, *, sample: bool = False) -> None:
         """See `Channel.send`."""
         tags = ["modelmeter", "budget", "alert", f"budget:{event.budget}"]
-        if self._deployment:
-            tags.append(f"deployment:{self._deployment}")
-        text = message_of(event, deployment=self._deployment, sample=sample).title
+        if self._settings.deployment:
+            tags.append(f"deployment:{self._settings.deployment}")
+        text = message_of(event, self._settings, sample=sample).title
         post_annotation(self._url, self._token, Annotation(text, tags, event.at_ns))

@@ -1,17 +1,21 @@
 """What people read of an event: the numbers, when the window ends, and a link."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from string import Template
 from typing import Literal
 
 import msgspec
 
 from modelmeter.budgets.events import BudgetEvent
+from modelmeter.settings.notifications import NotificationSettings
 
-__all__ = ["Message", "Severity", "message_of"]
+__all__ = ["DEFAULTS", "Message", "Severity", "message_of"]
 
 Severity = Literal["info", "warning", "failure"]
 
+DEFAULTS = NotificationSettings()
 _FULL_PERCENT = 100
 _NS_PER_MICROSECOND = 1_000
 _USD = "usd"
@@ -26,35 +30,69 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def message_of(
-    event: BudgetEvent, *, deployment: str = "", link: str | None = None, sample: bool = False
+    event: BudgetEvent, settings: NotificationSettings = DEFAULTS, *, sample: bool = False
 ) -> Message:
     """Say what happened to a budget; a ``sample`` says that nothing did."""
-    limit = _amount(event.limit, event.unit)
-    if event.threshold:
-        title = f"Budget {event.budget}: {event.threshold} % of {limit} spent"
+    words = _words(event, settings)
+    if settings.title is not None:
+        title = Template(settings.title).substitute(words)
     else:
-        title = f"Budget {event.budget}: a call was refused, {limit} are used up"
-    left = max(event.limit - event.settled - event.reserved, Decimal(0))
-    lines = [
-        f"Spent: {_amount(event.settled, event.unit)}",
-        f"Reserved by calls under way: {_amount(event.reserved, event.unit)}",
-        f"Limit: {limit}",
-        f"Left: {_amount(left, event.unit)}",
-        f"At: {_moment(event.at_ns)}",
-        f"Window began: {_moment(event.window_start_ns)}",
-    ]
-    if event.window_end_ns is not None:
-        lines.append(f"Window ends: {_moment(event.window_end_ns)}")
+        title = _title(event, words)
+        if settings.deployment:
+            title = f"[{settings.deployment}] {title}"
+    body = (
+        "\n".join(_lines(event, settings, words))
+        if settings.body is None
+        else Template(settings.body).substitute(words)
+    )
     if sample:
         title = f"Sample: {title}"
-        lines.insert(0, "This is a sample: nothing has happened.")
-    if deployment:
-        title = f"[{deployment}] {title}"
-        lines.append(f"Deployment: {deployment}")
-    if link is not None:
-        lines += ["", link]
+        body = f"This is a sample: nothing has happened.\n{body}"
     stops = not event.threshold or event.threshold >= _FULL_PERCENT
-    return Message(title, "\n".join(lines), "failure" if stops else "warning")
+    return Message(title, body, "failure" if stops else "warning")
+
+
+def _words(event: BudgetEvent, settings: NotificationSettings) -> dict[str, str]:
+    """What the templates of the configuration may name: `TEMPLATE_WORDS`."""
+    left = max(event.limit - event.settled - event.reserved, Decimal(0))
+    ends = event.window_end_ns
+    return {
+        "budget": event.budget,
+        "threshold": str(event.threshold),
+        "limit": _amount(event.limit, event.unit),
+        "spent": _amount(event.settled, event.unit),
+        "reserved": _amount(event.reserved, event.unit),
+        "left": _amount(left, event.unit),
+        "at": _moment(event.at_ns),
+        "window_start": _moment(event.window_start_ns),
+        "window_end": "" if ends is None else _moment(ends),
+        "deployment": settings.deployment,
+        "link": settings.link or "",
+    }
+
+
+def _title(event: BudgetEvent, words: dict[str, str]) -> str:
+    if event.threshold:
+        return f"Budget {event.budget}: {event.threshold} % of {words['limit']} spent"
+    return f"Budget {event.budget}: a call was refused, {words['limit']} are used up"
+
+
+def _lines(
+    event: BudgetEvent, settings: NotificationSettings, words: dict[str, str]
+) -> Iterator[str]:
+    yield f"Spent: {words['spent']}"
+    yield f"Reserved by calls under way: {words['reserved']}"
+    yield f"Limit: {words['limit']}"
+    yield f"Left: {words['left']}"
+    yield f"At: {words['at']}"
+    yield f"Window began: {words['window_start']}"
+    if event.window_end_ns is not None:
+        yield f"Window ends: {words['window_end']}"
+    if settings.deployment:
+        yield f"Deployment: {settings.deployment}"
+    if settings.link is not None:
+        yield ""
+        yield settings.link
 
 
 def _amount(value: Decimal, unit: str) -> str:

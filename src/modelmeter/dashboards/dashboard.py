@@ -9,7 +9,7 @@ import msgspec
 from modelmeter.dashboards.more_panels import MORE_PANELS
 from modelmeter.dashboards.more_queries import MORE_QUERIES
 from modelmeter.dashboards.panel_json import Json, panel_json
-from modelmeter.dashboards.queries import QUERIES
+from modelmeter.dashboards.queries import NOTES, QUERIES
 from modelmeter.dashboards.variables import annotations, links, variables
 from modelmeter.metrics.panels import DAILY_COST_USD, PANELS, Panel, cost_thresholds
 
@@ -96,7 +96,15 @@ def _panels(panels: Iterable[Panel]) -> list[Json]:
             if left + width > _GRID_COLUMNS:
                 top, left, line_height = top + line_height, 0, 0
             place = {"x": left, "y": top, "w": width, "h": height}
-            made.append(panel_json(panel, queries[panel.key], panel_id=len(made) + 1, place=place))
+            made.append(
+                panel_json(
+                    panel,
+                    queries[panel.key],
+                    panel_id=len(made) + 1,
+                    place=place,
+                    note=NOTES.get(panel.key, ""),
+                )
+            )
             left, line_height = left + width, max(line_height, height)
         top += line_height
     return made

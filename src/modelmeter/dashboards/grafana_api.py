@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from http.client import HTTPException
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -22,8 +22,20 @@ TIMEOUT_SECONDS: Final = 10.0
 ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
 """An answer of Grafana; a longer one is cut, and so is no JSON."""
 
+FOLDERS_MAX: Final = 1000
+"""Folders that are looked through for a title."""
+
+T = TypeVar("T")
+
 _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = (401, 403)
+
+
+class Folder(msgspec.Struct, frozen=True):
+    """A folder at the top of Grafana."""
+
+    uid: str
+    title: str
 
 
 class DataSource(msgspec.Struct, frozen=True):
@@ -53,17 +65,19 @@ class GrafanaApi:
         self._token = token
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), RefuseRedirects)
 
-    def ensure_folder(self, uid: str, title: str) -> bool:
+    def ensure_folder(self, title: str) -> tuple[str, bool]:
         """
-        Make the folder unless it is there; whether it was made.
+        The uid of the folder of this title, and whether it had to be made.
 
         Raises:
             UpstreamError: Grafana does not answer, or does not allow it.
         """
-        if self._ask("GET", f"/api/folders/{quote(uid, safe='')}", missing_is_none=True):
-            return False
-        self._ask("POST", "/api/folders", {"uid": uid, "title": title})
-        return True
+        folders = self._ask("GET", f"/api/folders?limit={FOLDERS_MAX}")
+        for folder in _converted(folders, list[Folder]):
+            if folder.title == title:
+                return folder.uid, False
+        made = self._ask("POST", "/api/folders", {"title": title})
+        return _converted(made, Folder).uid, True
 
     def data_sources(self) -> Sequence[DataSource]:
         """
@@ -72,11 +86,7 @@ class GrafanaApi:
         Raises:
             UpstreamError: Grafana does not answer, or does not show them to this token.
         """
-        answer = self._ask("GET", "/api/datasources")
-        try:
-            return msgspec.convert(answer, list[DataSource])
-        except msgspec.ValidationError as error:
-            raise _odd_answer(str(error)) from error
+        return _converted(self._ask("GET", "/api/datasources"), list[DataSource])
 
     def add_prometheus(self, url: str, *, scrape_interval_seconds: float) -> None:
         """
@@ -154,6 +164,13 @@ class GrafanaApi:
             ) from None
         except ValueError as error:
             raise _odd_answer(str(error)) from None
+
+
+def _converted(answer: object, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise _odd_answer(str(error)) from error
 
 
 def _refusal(method: str, path: str, error: urllib.error.HTTPError) -> UpstreamError:

@@ -44,15 +44,24 @@ _LAST_VALUE: Final[Json] = {"calcs": ["lastNotNull"], "fields": "", "values": Fa
 
 
 def panel_json(
-    panel: Panel, queries: Iterable[Query], *, panel_id: int, place: Mapping[str, int]
+    panel: Panel,
+    queries: Iterable[Query],
+    *,
+    panel_id: int,
+    place: Mapping[str, int],
+    note: str = "",
 ) -> Json:
-    """The panel at ``place`` (``x``, ``y``, ``w`` and ``h`` in Grafana's grid of 24 columns)."""
+    """
+    The panel at ``place`` (``x``, ``y``, ``w`` and ``h`` in Grafana's grid of 24 columns).
+
+    ``note`` is said after its description.
+    """
     targets = [_target(query, ref) for query, ref in zip(queries, ascii_uppercase, strict=False)]
     made: Json = {
         "id": panel_id,
         "type": _PLUGINS[panel.chart],
         "title": panel.title,
-        "description": _description(panel),
+        "description": _description(panel, note),
         "datasource": DATA_SOURCE,
         "gridPos": dict(place),
         "pluginVersion": PLUGIN_VERSION,
@@ -66,9 +75,10 @@ def panel_json(
     return made
 
 
-def _description(panel: Panel) -> str:
+def _description(panel: Panel, note: str) -> str:
     names = ", ".join(f"`{name}`" for name in panel.metrics)
-    return f"{panel.description}\n\nFrom {names}."
+    said = f"{panel.description} {note}" if note else panel.description
+    return f"{said}\n\nFrom {names}."
 
 
 def _target(query: Query, ref: str) -> Json:

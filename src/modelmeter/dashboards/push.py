@@ -12,7 +12,6 @@ from modelmeter.record import ErrorType
 __all__ = ["FOLDER_TITLE", "Pushed", "push_dashboard"]
 
 FOLDER_TITLE: Final = "LLM"
-_FOLDER_UID: Final = "modelmeter-llm"
 
 State = Literal["made", "there", "not seen"]
 """Not seen: the token may not look at it."""
@@ -43,9 +42,9 @@ def push_dashboard(
         SettingsError: there is no data source, and no address to make one for.
         UpstreamError: Grafana does not answer, or does not allow it.
     """
-    made = grafana.ensure_folder(_FOLDER_UID, folder_title)
+    folder_uid, made = grafana.ensure_folder(folder_title)
     source = _ensure_data_source(grafana, prometheus_url, scrape_interval_seconds)
-    url = grafana.save_dashboard(dashboard, _FOLDER_UID)
+    url = grafana.save_dashboard(dashboard, folder_uid)
     return Pushed(folder="made" if made else "there", data_source=source, dashboard_url=url)
 
 

@@ -14,7 +14,7 @@ from modelmeter.dashboards.promql import (
 )
 from modelmeter.metrics.panels import COUNTED_STATUSES, FAILED_STATUSES, LATENCY_QUANTILES
 
-__all__ = ["QUERIES", "quantiles"]
+__all__ = ["NOTES", "QUERIES", "quantiles"]
 
 _CACHE = ("agent_id", "model")
 _ACTIVE = ("agent_id", "provider")
@@ -41,7 +41,6 @@ _COST_PER_TEAM = (
     f" / on (agent_id) group_left () count by (agent_id) ({_TEAMS})"
     f" * on (agent_id) group_left () sum by (agent_id) ({_COST}))"
 )
-"""An agent that called for several teams: each gets an equal share of its cost."""
 
 
 def quantiles(metric: str, labels: tuple[str, ...] = CALLER) -> tuple[Query, ...]:
@@ -64,6 +63,12 @@ def quantiles(metric: str, labels: tuple[str, ...] = CALLER) -> tuple[Query, ...
 def _recent(expr: str) -> Query:
     return Query(expr, instant=True, min_step=FIVE_MINUTES_MIN_STEP)
 
+
+NOTES: Final = {
+    "cost_per_team": "An agent that called for several teams counts for each in equal parts; the "
+    "gateway's own page and reports know each call's team.",
+}
+"""What is true of a panel only where Prometheus answers it, by the panel's key."""
 
 QUERIES: Final[dict[str, tuple[Query, ...]]] = {
     "total_requests": (Query(f"sum({_REQUESTS}) or vector(0)", "calls"),),

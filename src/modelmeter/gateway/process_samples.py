@@ -9,8 +9,8 @@ from modelmeter.cache import ResponseCache
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import LedgerWriter
 from modelmeter.metrics import ProcessSample
-from modelmeter.metrics.names import CIRCUIT_OPEN
 from modelmeter.service.circuit import Circuits
+from modelmeter.service.circuit_samples import circuit_samples
 
 __all__ = ["ProcessCounts"]
 
@@ -33,7 +33,7 @@ class ProcessCounts(msgspec.Struct, frozen=True):
             msgspec.structs.replace(sample, labels=(*sample.labels, process))
             for sample in (*self._ledger(), *self._requests(), *self.fixed)
         ]
-        return [*own, *self._open_circuits()]
+        return [*own, *circuit_samples(self.circuits)]
 
     def _ledger(self) -> Iterator[ProcessSample]:
         writer = self.writer
@@ -73,16 +73,6 @@ class ProcessCounts(msgspec.Struct, frozen=True):
                 "cache_failures",
                 "Requests of this process that the response cache's store did not answer.",
                 self.cache.failures,
-            )
-
-    def _open_circuits(self) -> Iterator[ProcessSample]:
-        for provider, count in sorted(self.circuits.open_by_provider().items()):
-            yield ProcessSample(
-                CIRCUIT_OPEN.name,
-                CIRCUIT_OPEN.type,
-                CIRCUIT_OPEN.help,
-                count,
-                (("provider", provider),),
             )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from modelmeter.errors import RefusedRequestError
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.reservations import Opening
-from modelmeter.meter.ending import Ending, Pricer, Timing, cached_call, call_of
+from modelmeter.meter.ending import Ending, Pricer, Timing, cached_call, call_of, refused_call
 from modelmeter.providers import ResponseFacts
 from modelmeter.record import (
     CacheMiss,
@@ -16,6 +16,7 @@ from modelmeter.record import (
     CallBound,
     Caller,
     Clock,
+    ErrorType,
     Intent,
     Operation,
     Status,
@@ -110,6 +111,17 @@ class Meter:
             duration_ns=elapsed_ns, time_to_first_token_ns=elapsed_ns if opening.streamed else None
         )
         call = cached_call(intent, facts, timing, self._pricer, http_status)
+        await self._ledger.record(call)
+        return call
+
+    async def refused(self, opening: CallOpening, error_type: ErrorType, note: str) -> Call:
+        """
+        Commit a call that is not made.
+
+        Raises:
+            LedgerUnavailableError: the entry is not committed.
+        """
+        call = refused_call(_intent(opening, self._clock.time_ns()), error_type, note)
         await self._ledger.record(call)
         return call
 

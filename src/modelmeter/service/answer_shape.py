@@ -39,6 +39,8 @@ class AnswerShape(Protocol):
         """
         The next bytes of a stream: as they came, and as its observer lets them through.
 
+        ``facts`` are of interest only before the answer has begun.
+
         Raises:
             UpstreamError: they cannot be read, or the provider reports an error.
         """

@@ -24,6 +24,7 @@ _HTTP_ERROR = 400
 _GOOD = range(200, 300)
 _REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id")
 _REQUEST_ID_BYTES_MAX = 256
+_NO_FACTS = ResponseFacts()
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -189,7 +190,10 @@ class Attempt:
             chunk = await answer.read()
         if chunk:
             self._count(chunk)
-            out = self._shape.feed(chunk, self._watch(chunk), observer.facts())
+            shown = self._watch(chunk)
+            # Once the answer has begun nothing of its facts is asked before its end.
+            facts = _NO_FACTS if self._shape.has_begun else observer.facts()
+            out = self._shape.feed(chunk, shown, facts)
             if not observer.finished:
                 self._check_hold(observer)
                 return out

@@ -83,6 +83,8 @@ class ToolSpec(msgspec.Struct, frozen=True):
     description: str | None
     parameters: dict[str, object]
     """JSON schema of an object."""
+    strict: bool = False
+    """The arguments must fit the schema, not only be meant to."""
 
 
 class AnyTool(msgspec.Struct, frozen=True):
@@ -120,6 +122,8 @@ class Conversation(msgspec.Struct, frozen=True):
     parallel_tool_calls: bool = True
     json_schema: dict[str, object] | None = None
     """The answer is JSON of this schema; an empty one: any object."""
+    json_strict: bool = False
+    """The answer must fit the schema, not only be meant to."""
     sampling: Sampling = Sampling()
     streamed: bool = False
 

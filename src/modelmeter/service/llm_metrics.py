@@ -25,6 +25,8 @@ from modelmeter.record import (
     TokenCounts,
     pico_usd,
 )
+from modelmeter.service.circuit import Circuits
+from modelmeter.service.circuit_samples import circuit_samples
 from modelmeter.service.process_ledger import ProcessLedger
 from modelmeter.service.told_call import told_call
 
@@ -51,12 +53,18 @@ class LLMMetrics:
     """
 
     def __init__(
-        self, ledger: ProcessLedger, teams: Teams, clock: Clock, exposition: Exposition
+        self,
+        ledger: ProcessLedger,
+        teams: Teams,
+        clock: Clock,
+        exposition: Exposition,
+        circuits: Circuits | None = None,
     ) -> None:
         self._ledger = ledger
         self._teams = teams
         self._clock = clock
         self._exposition = exposition
+        self._circuits = circuits
         self._turn = threading.Lock()
         self._active: Counter[tuple[str, str]] = Counter()
         self._cache_sizes: dict[str, int] = {}
@@ -158,7 +166,11 @@ class LLMMetrics:
             agents=snapshot.agents.union(agent for agent, _, _ in active),
         )
         text, _ = self._exposition.render(
-            shown, self._clock.time_ns(), "text/plain", cache_sizes=cache_sizes
+            shown,
+            self._clock.time_ns(),
+            "text/plain",
+            process=[] if self._circuits is None else circuit_samples(self._circuits),
+            cache_sizes=cache_sizes,
         )
         return text
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from modelmeter.errors import (
@@ -27,6 +28,10 @@ _JSON = "json"
 _JSON_WANTED = {"role": "system", "content": "Answer with one JSON object and nothing else."}
 _WITHOUT_JSON_MODE = re.compile(r"gpt-4(-0314|-0613|-32k.*)?|gpt-3\.5-turbo-(0301|0613|16k.*)")
 """Models of before JSON mode: https://platform.openai.com/docs/guides/structured-outputs."""
+
+
+_REASONING = re.compile(r"(?:openai/)?(?:o[1-9](?:-|$)|gpt-[5-9])")
+"""Models that refuse a temperature: https://platform.openai.com/docs/guides/reasoning."""
 
 
 class PlatformService:
@@ -58,7 +63,8 @@ class PlatformService:
         An answer: its ``content``, ``model``, ``provider``, ``tokens`` (all together), ``cached``,
         ``cost`` (USD) and ``latency_ms``.
 
-        ``response_format`` is ``json`` or ``text``.
+        ``response_format`` is ``json`` or ``text``. OpenAI's reasoning models take no temperature,
+        so they are sent none.
 
         Raises:
             LLMServiceError: there is no answer; see its kinds.
@@ -76,9 +82,8 @@ class PlatformService:
                 messages,
                 agent_id=agent_id,
                 tenant_id=tenant_id,
-                temperature=temperature,
-                max_tokens=max_tokens,
                 response_format=json_mode,
+                **_sampling(model, temperature, max_tokens),
             )
         except _REFUSED as error:
             raise _service_error(error) from error
@@ -113,8 +118,7 @@ class PlatformService:
                 prompt,
                 agent_id=agent_id,
                 tenant_id=tenant_id,
-                temperature=temperature,
-                max_tokens=max_tokens,
+                **_sampling(model, temperature, max_tokens),
             ) as stream:
                 async for piece in stream:
                     yield piece
@@ -147,6 +151,18 @@ class PlatformService:
     async def close(self) -> None:
         """Close this event loop's connections to the providers."""
         await self._service.close()
+
+
+class _Sampling(TypedDict, total=False):
+    temperature: float
+    max_tokens: int
+    max_completion_tokens: int
+
+
+def _sampling(model: str, temperature: float, max_tokens: int) -> _Sampling:
+    if _REASONING.match(model):
+        return {"max_completion_tokens": max_tokens}
+    return {"temperature": temperature, "max_tokens": max_tokens}
 
 
 def _service_error(

@@ -55,6 +55,7 @@ class _Function(msgspec.Struct):
     name: str
     description: str | None = None
     parameters: dict[str, object] | None = None
+    strict: bool | None = None
 
 
 class _Tool(msgspec.Struct):
@@ -73,6 +74,7 @@ class _Choice(msgspec.Struct):
 
 class _JsonSchema(msgspec.Struct):
     schema: dict[str, object] | None = None
+    strict: bool | None = None
 
 
 class _Format(msgspec.Struct):
@@ -111,7 +113,8 @@ class _Message(msgspec.Struct):
     content: _Content = None
     tool_calls: list[_Called] | None = None
     tool_call_id: str = ""
-    name: str | None = None
+    function_call: object = None
+    audio: object = None
 
 
 class _Request(msgspec.Struct):
@@ -156,6 +159,7 @@ def read_chat(fields: Mapping[str, object], provider: str) -> Conversation:
         tool_choice=_choice(request.tool_choice, provider),
         parallel_tool_calls=request.parallel_tool_calls is not False,
         json_schema=_schema(request.response_format, provider),
+        json_strict=_strict(request.response_format),
         sampling=Sampling(
             temperature=request.temperature,
             top_p=request.top_p,
@@ -218,6 +222,8 @@ def _said(message: _Message, tool_names: Mapping[str, str], provider: str) -> It
         text = "".join(part.text for part in _parts(message.content))
         yield ToolResult(message.tool_call_id, tool_names[message.tool_call_id], text)
         return
+    if message.function_call is not None or message.audio is not None:
+        raise unsupported(provider, "`function_call` and `audio` of messages")
     for part in _parts(message.content):
         if part.type == "image_url" and part.image_url is not None:
             yield _image(part.image_url.url)
@@ -265,7 +271,9 @@ def _tool(tool: _Tool, provider: str) -> ToolSpec:
         raise unsupported(provider, f"tools of type {tool.type!r}", "give functions")
     function = tool.function
     empty: dict[str, object] = {"type": "object", "properties": {}}
-    return ToolSpec(function.name, function.description, function.parameters or empty)
+    return ToolSpec(
+        function.name, function.description, function.parameters or empty, bool(function.strict)
+    )
 
 
 def _choice(choice: str | _Choice | None, provider: str) -> ToolChoice:
@@ -291,3 +299,8 @@ def _schema(response_format: _Format | None, provider: str) -> dict[str, object]
     if response_format.type == "json_schema" and response_format.json_schema is not None:
         return response_format.json_schema.schema or {}
     raise unsupported(provider, f"a response_format of type {response_format.type!r}")
+
+
+def _strict(response_format: _Format | None) -> bool:
+    schema = None if response_format is None else response_format.json_schema
+    return schema is not None and bool(schema.strict)

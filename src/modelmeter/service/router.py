@@ -88,6 +88,7 @@ class Router:
             errand.request_id = new_call_id(self._clock.time_ns())
         refusal: RefusedRequestError | None = None
         failure: LLMServiceError | None = None
+        left_alone: tuple[Target, WireRequest] | None = None
         for target in targets:
             try:
                 wire = wire_request(asked, target)
@@ -100,9 +101,14 @@ class Router:
             except LLMServiceError as error:
                 if not is_transient(error.error_type):
                     raise
-                failure = error
+                if error.error_type == ErrorType.CIRCUIT_OPEN:
+                    left_alone = left_alone or (target, wire)
+                else:
+                    failure = error
         if failure is not None:
             raise failure
+        if left_alone is not None:
+            raise await self._refused(*left_alone, errand)
         raise refusal or RefusedRequestError(f"no model answers to {asked.model!r}")
 
     async def _ask(
@@ -121,13 +127,7 @@ class Router:
         ):
             with turn:
                 if not circuit.allow():
-                    raise service_error(
-                        f"{target.provider}: {target.model} kept failing and is left alone for "
-                        "a while",
-                        error_type=ErrorType.CIRCUIT_OPEN,
-                        provider=target.provider,
-                        call_id=None,
-                    )
+                    raise _left_alone(target, call_id=None)
                 try:
                     attempt = await self._attempt(asked, target, wire, errand)
                 except LLMServiceError as error:
@@ -185,6 +185,13 @@ class Router:
             http_status=429,
         )
 
+    async def _refused(self, target: Target, wire: WireRequest, errand: Errand) -> LLMServiceError:
+        """Enter a request of which no attempt is made, for every model of it is left alone."""
+        opening = self._opening(target, wire, errand)
+        note = "the model kept failing and is left alone for a while"
+        call = await errand.meter.refused(opening, ErrorType.CIRCUIT_OPEN, note)
+        return _left_alone(target, call_id=call.intent.id)
+
     def _opening(self, target: Target, wire: WireRequest, errand: Errand) -> CallOpening:
         facts = wire.facts
         return CallOpening(
@@ -210,3 +217,12 @@ class Router:
         if wanted is None:
             return True
         return wanted if wanted <= self._routing.retry_after_seconds_max else False
+
+
+def _left_alone(target: Target, *, call_id: str | None) -> LLMServiceError:
+    return service_error(
+        f"{target.provider}: {target.model} kept failing and is left alone for a while",
+        error_type=ErrorType.CIRCUIT_OPEN,
+        provider=target.provider,
+        call_id=call_id,
+    )

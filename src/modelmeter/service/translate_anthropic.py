@@ -99,7 +99,7 @@ def _tools(conversation: Conversation) -> Object:
         if conversation.tools:
             raise unsupported(_NAME, "JSON output and tools in one request")
         schema = conversation.json_schema or {"type": "object"}
-        answer = ToolSpec(JSON_TOOL, "Give the answer as JSON.", schema)
+        answer = ToolSpec(JSON_TOOL, "Give the answer as JSON.", schema, conversation.json_strict)
         return {
             "tools": [_tool(answer)],
             "tool_choice": {"type": "tool", "name": JSON_TOOL},
@@ -120,7 +120,11 @@ def _tools(conversation: Conversation) -> Object:
 
 def _tool(tool: ToolSpec) -> Object:
     spec: Object = {"name": tool.name, "input_schema": tool.parameters}
-    return spec if tool.description is None else spec | {"description": tool.description}
+    if tool.description:
+        spec["description"] = tool.description
+    if tool.strict:
+        spec["strict"] = True
+    return spec
 
 
 class _ContentBlock(msgspec.Struct):

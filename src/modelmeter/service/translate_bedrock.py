@@ -106,7 +106,7 @@ def _tool_config(conversation: Conversation) -> Object | None:
         if conversation.tools:
             raise unsupported(_NAME, "JSON output and tools in one request")
         schema = conversation.json_schema or {"type": "object"}
-        answer = ToolSpec(JSON_TOOL, "Give the answer as JSON.", schema)
+        answer = ToolSpec(JSON_TOOL, "Give the answer as JSON.", schema, conversation.json_strict)
         return {"tools": [_tool(answer)], "toolChoice": {"tool": {"name": JSON_TOOL}}}
     if not conversation.tools:
         return None
@@ -130,6 +130,8 @@ def _tool(tool: ToolSpec) -> Object:
     spec: Object = {"name": tool.name, "inputSchema": {"json": tool.parameters}}
     if tool.description:
         spec["description"] = tool.description
+    if tool.strict:
+        spec["strict"] = True
     return {"toolSpec": spec}
 
 

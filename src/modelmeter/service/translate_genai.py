@@ -118,7 +118,9 @@ def _tools(conversation: Conversation) -> Object:
         if tool.description:
             declared["description"] = tool.description
         declarations.append(declared)
-    calling: Object = {"mode": "AUTO"}
+    # Gemini always holds to the schemas of calls that it must make; of others when told so.
+    strict = any(tool.strict for tool in conversation.tools)
+    calling: Object = {"mode": "VALIDATED" if strict else "AUTO"}
     match conversation.tool_choice:
         case NamedTool(name):
             calling = {"mode": "ANY", "allowedFunctionNames": [name]}

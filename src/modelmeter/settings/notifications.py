@@ -1,12 +1,18 @@
 """The table ``[notifications]`` of the configuration: who is told, and where."""
 
+from string import Template
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-__all__ = ["GrafanaSettings", "NotificationSettings", "NotificationUrl"]
+__all__ = ["TEMPLATE_WORDS", "GrafanaSettings", "NotificationSettings", "NotificationUrl"]
 
+TEMPLATE_WORDS = (
+    "budget", "threshold", "limit", "spent", "reserved", "left", "at", "window_start",
+    "window_end", "deployment", "link",
+)  # fmt: skip
+"""What ``title`` and ``body`` may name, each with a dollar sign before it."""
 URLS_MAX = 32
 """Addresses that are told."""
 
@@ -47,6 +53,9 @@ class NotificationSettings(_Table):
     """What a notification links to, such as a dashboard."""
     deployment: Annotated[str, Field(max_length=128)] = ""
     """Where this gateway runs, such as production."""
+    title: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    """A template of one line, such as ``$budget: $threshold % of $limit``; without it our own."""
+    body: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None
     grafana: GrafanaSettings | None = None
 
     @property
@@ -63,6 +72,19 @@ class NotificationSettings(_Table):
             {"name": f"url {number}", "url": url} if isinstance(url, str) else url
             for number, url in enumerate(value, start=1)
         ]
+
+    @field_validator("title", "body")
+    @classmethod
+    def _known_words(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        template = Template(value)
+        if not template.is_valid():
+            raise ValueError("write $$ for a dollar sign")
+        unknown = [word for word in template.get_identifiers() if word not in TEMPLATE_WORDS]
+        if unknown:
+            raise ValueError(f"${unknown[0]} is unknown; there are ${', $'.join(TEMPLATE_WORDS)}")
+        return value
 
     @field_validator("link")
     @classmethod

@@ -1,6 +1,7 @@
 """Answers of SDKs, in the shape in which they come over the wire."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.settings.model import ProviderSettings
@@ -9,6 +10,7 @@ __all__ = [
     "Headers",
     "StreamedAnswer",
     "WholeAnswer",
+    "closed_by",
     "key_of",
     "lower_headers",
     "not_installed",
@@ -64,6 +66,18 @@ class StreamedAnswer:
     def close(self) -> None:
         """Give the connection back."""
         self._close()
+
+
+def closed_by(close: Callable[[], Awaitable[object]]) -> Callable[[], None]:
+    """``close``, for those who do not wait for it: SDKs close their answers by awaiting."""
+    closing: set[asyncio.Future[object]] = set()
+
+    def begin() -> None:
+        task = asyncio.ensure_future(close())
+        closing.add(task)
+        task.add_done_callback(closing.discard)
+
+    return begin
 
 
 def lower_headers(headers: Iterable[tuple[str, str]]) -> Headers:

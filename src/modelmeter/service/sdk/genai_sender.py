@@ -1,6 +1,6 @@
 """Sends with Google's GenAI SDK."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
 
@@ -11,6 +11,7 @@ from modelmeter.service.sdk.answers import (
     Headers,
     StreamedAnswer,
     WholeAnswer,
+    closed_by,
     key_of,
     not_installed,
 )
@@ -144,7 +145,11 @@ class GenAISender:
             except httpx2.HTTPError as error:
                 raise _told(error) from error
 
-        return StreamedAnswer(_OK, _EVENTS, pieces(), lambda: None)
+        async def close() -> None:
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()
+
+        return StreamedAnswer(_OK, _EVENTS, pieces(), closed_by(close))
 
     async def _embedded(self, target: Target, body: bytes) -> ProviderAnswer:
         from google.genai import types

@@ -34,7 +34,10 @@ class OpenAISender:
             api_key=key,
             base_url=settings.base_url,
             max_retries=0,
-            timeout=limits.upstream_total_timeout_seconds,
+            timeout=httpx2.Timeout(
+                limits.upstream_total_timeout_seconds,
+                connect=limits.upstream_connect_timeout_seconds,
+            ),
         )
 
         def failure_of(error: Exception) -> Failure:

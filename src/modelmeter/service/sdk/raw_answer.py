@@ -1,6 +1,5 @@
 """Raw answers of OpenAI's and Anthropic's SDKs, which are made by one generator and alike."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -9,7 +8,7 @@ import msgspec
 
 from modelmeter.errors import UpstreamError
 from modelmeter.record import ErrorType
-from modelmeter.service.sdk.answers import StreamedAnswer, WholeAnswer, lower_headers
+from modelmeter.service.sdk.answers import StreamedAnswer, WholeAnswer, closed_by, lower_headers
 from modelmeter.service.sender import ProviderAnswer
 
 __all__ = ["Failure", "Faults", "raw_answer"]
@@ -76,7 +75,6 @@ async def raw_answer(
             f"the provider could not be reached: {error.__cause__ or error}",
             error_type=ErrorType.CONNECTION,
         ) from error
-    closing: set[asyncio.Future[bool | None]] = set()
 
     async def pieces() -> AsyncIterator[bytes]:
         try:
@@ -87,12 +85,9 @@ async def raw_answer(
                 f"the connection broke off: {error}", error_type=ErrorType.CONNECTION
             ) from error
 
-    def close() -> None:
-        # The SDKs close by awaiting; nothing waits for it.
-        task = asyncio.ensure_future(opening.__aexit__(None, None, None))
-        closing.add(task)
-        task.add_done_callback(closing.discard)
+    async def close() -> None:
+        await opening.__aexit__(None, None, None)
 
     return StreamedAnswer(
-        response.status_code, lower_headers(response.headers.items()), pieces(), close
+        response.status_code, lower_headers(response.headers.items()), pieces(), closed_by(close)
     )
