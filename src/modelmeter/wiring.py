@@ -250,6 +250,7 @@ async def _app_around(
             upstream=upstream,
             meter=meter,
             answers=CachingRouter(router, cache),
+            models_of=pricer.models,
             limits=settings.limits,
             clock=clock,
             refusals=refusals,
