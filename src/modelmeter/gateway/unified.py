@@ -127,7 +127,11 @@ class Unified:
         asked = _asked(operation, body)
         named_itself = len(parts.answers.router.routes.targets(asked.model)) == 1
         sender = UnifiedSender(
-            client, parts.doors, parts.outbound, parts.upstream, passes_key=named_itself
+            client,
+            parts.doors,
+            parts.outbound,
+            parts.upstream,
+            passes_key=named_itself and parts.outbound.passes_keys,
         )
         request_id = header(client.headers, b"x-request-id")
         errand = Errand(
