@@ -127,7 +127,11 @@ class Unified:
         asked = _asked(operation, body)
         named_itself = len(parts.answers.router.routes.targets(asked.model)) == 1
         sender = UnifiedSender(
-            client, parts.doors, parts.outbound, parts.upstream, passes_key=named_itself
+            client,
+            parts.doors,
+            parts.outbound,
+            parts.upstream,
+            passes_key=named_itself and parts.outbound.passes_keys,
         )
         request_id = header(client.headers, b"x-request-id")
         errand = Errand(
@@ -155,8 +159,11 @@ class Unified:
                 reply = await self._parts.answers.answer(asked, errand)
                 headers = _headers(reply, errand)
                 if asked.streamed:
-                    async with aclosing(reply.chunks()) as chunks:
-                        await self._stream(client, reply, chunks, headers)
+                    try:
+                        async with aclosing(reply.chunks()) as chunks:
+                            await self._stream(client, reply, chunks, headers)
+                    finally:
+                        await reply.abandon()
                 elif not client.gone:
                     await client.answer(200, [_JSON, *headers], reply.body)
         except LLMServiceError:
