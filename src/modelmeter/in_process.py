@@ -19,7 +19,13 @@ from modelmeter.ledger.memory import memory_ledger
 from modelmeter.meter import Meter, Pricer
 from modelmeter.meter.bounding import Bounding
 from modelmeter.record import Caller, Clock, SystemClock, Teams
-from modelmeter.service import cost_tracker, llm_metrics, llm_service, platform_service
+from modelmeter.service import (
+    cost_calculator,
+    cost_tracker,
+    llm_metrics,
+    llm_service,
+    platform_service,
+)
 from modelmeter.service.by_loop import ByLoop
 from modelmeter.service.caching import CachingRouter
 from modelmeter.service.circuit import Circuits
@@ -35,6 +41,7 @@ from modelmeter.settings.surroundings import with_surroundings
 __all__ = [
     "CostTracker",
     "InProcess",
+    "LLMCostCalculator",
     "LLMMetrics",
     "LLMService",
     "PlatformService",
@@ -73,10 +80,8 @@ class InProcess:
         """
         from modelmeter.wiring import price_book
 
-        config = environment.get(_CONFIG_VARIABLE)
-        settings = load_settings(Path(config) if config else None, environment)
-        settings = with_surroundings(settings, environment)
-        if config is None and "ledger" not in settings.model_fields_set:
+        settings = with_surroundings(_configured(environment), environment)
+        if _CONFIG_VARIABLE not in environment and "ledger" not in settings.model_fields_set:
             settings = settings.model_copy(update={"ledger": memory_ledger()})
         self.settings: Settings = settings
         self.clock = SystemClock()
@@ -123,6 +128,11 @@ class InProcess:
         self.ledger.close()
 
 
+def _configured(environment: Mapping[str, str]) -> Settings:
+    config = environment.get(_CONFIG_VARIABLE)
+    return load_settings(Path(config) if config else None, environment)
+
+
 def _opened(settings: Settings, pricer: Pricer) -> Ledger:
     """The ledger, with the budgets of the configuration if it has any."""
     from modelmeter.wiring import open_ledger, put_budgets
@@ -162,6 +172,15 @@ class CostTracker(cost_tracker.CostTracker):
         super().__init__(
             here.ledger, here.teams, here.pricer, here.clock, here.time_zone, daily_budget
         )
+
+
+class LLMCostCalculator(cost_calculator.LLMCostCalculator):
+    """Estimates at the prices of this process' configuration."""
+
+    @classmethod
+    def prices(cls) -> Pricer:
+        """The operator's own prices come first; no ledger is opened for them."""
+        return _held.prices()
 
 
 class LLMService(llm_service.LLMService):
@@ -226,18 +245,31 @@ class _Held:
         self.base: InProcess | None = None
         self.metrics: LLMMetrics | None = None
         self.tracker: CostTracker | None = None
+        self.pricer: Pricer | None = None
+
+    def prices(self) -> Pricer:
+        """The prices of the configuration, also where no ledger is opened yet."""
+        from modelmeter.wiring import price_book
+
+        with self.turn:
+            if self.base is not None:
+                return self.base.pricer
+            if self.pricer is None:
+                self.pricer = price_book(_configured(os.environ))
+            return self.pricer
 
     def drop(self) -> None:
         """Let go of everything; what is asked for next is made anew."""
         with self.turn:
-            base, self.base, self.metrics, self.tracker = self.base, None, None, None
+            base, self.base = self.base, None
+            self.metrics = self.tracker = self.pricer = None
         if base is not None:
             base.close()
 
     def forget(self) -> None:
         """A child that was forked has none of its parent's threads."""
         self.turn = threading.RLock()
-        self.base = self.metrics = self.tracker = None
+        self.base = self.metrics = self.tracker = self.pricer = None
 
 
 _held = _Held()

@@ -44,6 +44,7 @@ from modelmeter.meter import Knows, Meter, Pricer, lost_call, refused_call
 from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
 from modelmeter.pricing.catalogue_file import load_catalogue
+from modelmeter.pricing.endpoint_region import region_of_endpoint
 from modelmeter.pricing.override_checks import unmatched_overrides
 from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import PROVIDER_KINDS, dialect_for
@@ -52,7 +53,7 @@ from modelmeter.record import Call, Clock, Intent, SystemClock
 from modelmeter.service.caching import CachingRouter
 from modelmeter.service.router import Router
 from modelmeter.settings.load import Fault
-from modelmeter.settings.model import Settings
+from modelmeter.settings.model import ProviderSettings, Settings
 from modelmeter.web.mount import WEB_PATH_STARTS, WEB_PATHS, WebMount, WebParts
 
 __all__ = [
@@ -76,10 +77,15 @@ def price_book(settings: Settings) -> PriceBook:
     providers = settings.providers
     return PriceBook(
         {name: provider.kind for name, provider in providers.items()},
-        {name: provider.region for name, provider in providers.items() if provider.region},
+        {name: region for name, one in providers.items() if (region := _region(one))},
         Overrides(settings.prices),
         load_catalogue(settings.prices.catalogue),
     )
+
+
+def _region(provider: ProviderSettings) -> str | None:
+    """The address is where calls really go, so what it says stands before the setting."""
+    return region_of_endpoint(provider.kind, provider.base_url) or provider.region
 
 
 def wrong_overrides(settings: Settings) -> Iterable[Fault]:
@@ -250,6 +256,7 @@ async def _app_around(
             upstream=upstream,
             meter=meter,
             answers=CachingRouter(router, cache),
+            models_of=pricer.models,
             limits=settings.limits,
             clock=clock,
             refusals=refusals,

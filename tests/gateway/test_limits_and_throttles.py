@@ -18,7 +18,7 @@ from simulator_client import Client, Reply
 MESSAGES = [{"role": "user", "content": "Say hello."}]
 CHAT = "/openai/v1/chat/completions"
 AT_ONCE = 12
-SECONDS_MAX = 20.0
+SECONDS_MAX = 60.0
 
 TABLES = """
 [budgeting]
@@ -277,7 +277,7 @@ def test_calls_that_come_too_fast_are_refused_in_the_providers_own_shape(place: 
 
 def test_of_calls_at_once_the_second_is_refused_until_the_first_ends(place: Place) -> None:
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(place.chat, "lone.agent", "first_token_ms=1500")
+        first = pool.submit(place.chat, "lone.agent", "first_token_ms=4000")
         wait_for_a_call(place, "lone.agent")
         assert place.chat("lone.agent").status == 429
         assert first.result().status == 200
@@ -296,7 +296,7 @@ def test_calls_that_wait_for_their_turn_are_all_made(place: Place) -> None:
 
 def test_a_call_whose_patience_ends_is_refused_and_entered_once(place: Place) -> None:
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(place.chat, "hasty.agent", "first_token_ms=2500")
+        first = pool.submit(place.chat, "hasty.agent", "first_token_ms=4000")
         wait_for_a_call(place, "hasty.agent")
         assert place.chat("hasty.agent").status == 429
         assert first.result().status == 200
@@ -307,7 +307,7 @@ def test_a_call_whose_patience_ends_is_refused_and_entered_once(place: Place) ->
 def test_a_caller_that_leaves_while_it_waits_has_no_call_made(place: Place) -> None:
     before = place.served()
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(place.chat, "patient.other", "first_token_ms=1500")
+        first = pool.submit(place.chat, "patient.other", "first_token_ms=4000")
         wait_for_a_call(place, "patient.other")
         with pytest.raises(TimeoutError):
             place.gateway.post(

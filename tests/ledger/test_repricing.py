@@ -27,8 +27,10 @@ from modelmeter.ledger.explanation import Bill, explain
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.reader import CallFilter, GroupBy, latest_calls, report
 from modelmeter.ledger.repricing import Wanted, plan, write
+from modelmeter.ledger.schema import _MIGRATIONS, APPLICATION_ID
 from modelmeter.ledger.series_reader import read_series
 from modelmeter.ledger.sums import Sums
+from modelmeter.ledger.tables.rate_cards import RATE_CARDS
 from modelmeter.metrics import Exposition
 from modelmeter.pricing import PriceBook
 from modelmeter.record import (
@@ -194,7 +196,7 @@ async def test_a_price_that_was_known_is_never_taken_back(path: Path) -> None:
 
 
 async def test_an_estimate_stays_one_and_a_cached_call_stays_free(path: Path) -> None:
-    guess = charged(7, usage_estimated=True, cost_state=CostState.ESTIMATED)
+    guess = charged(7, usage_estimated=True, cost_state=CostState.ESTIMATED, note="it broke off")
     old_guess = charged(7, cost_state=CostState.ESTIMATED)
     hit = charged(0, cached=True, cost_saved=PicoUsd(7))
     await enter(path, guess, old_guess, hit)
@@ -205,6 +207,7 @@ async def test_an_estimate_stays_one_and_a_cached_call_stays_free(path: Path) ->
         CostState.ESTIMATED,
         CostState.ESTIMATED,
     ]
+    assert bills(path, guess)[-1].note == "it broke off"
     held = bills(path, hit)[-1]
     assert (held.cost, held.cost_saved) == (0, TRUE_COST)
     assert shown(path, "llm_cache_savings_total") == 0.0035
@@ -327,6 +330,39 @@ async def test_a_dry_run_shows_the_difference_and_writes_nothing(path: Path) -> 
     ]
     assert (told["entries"], told["dry_run"]) == (3, True)
     assert b"2 would change" in text
+
+
+OLD_ENTRY = """
+INSERT INTO entry (id, request_id, attempt, started_at_ns, tenant_id, team, agent_id, key_id,
+  provider, operation, model, streamed, status, http_status, duration_ns, tokens_input,
+  tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h, tokens_output,
+  tokens_reasoning, tokens_audio_input, tokens_audio_output, tokens_image_input,
+  tokens_image_output, cost_pico_usd, cost_state, cached, cost_saved_pico_usd, price_source)
+VALUES ('old', 'old', 0, ?, '', 'a', 'a.b', '', 'openai', 'chat', 'gpt-4o', 0, 'success', 200, 1,
+  1000, 0, 0, 0, 100, 0, 0, 0, 0, 0, 7, 'priced', 0, 0, 'an older catalogue')
+"""
+
+
+async def test_an_entry_of_a_ledger_without_rate_cards_is_priced_again_all_the_same(
+    path: Path,
+) -> None:
+    older = _MIGRATIONS[: _MIGRATIONS.index(RATE_CARDS)]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in (one for step in older for one in step):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(older)}")
+        connection.execute(OLD_ENTRY, (NOW_NS,))
+
+    assert reprice(path) == 1
+
+    with closing(connect_reader(path)) as connection:
+        found = explain(connection, "old")
+    assert found is not None
+    entered, corrected = found.bills
+    assert (entered.cost, entered.lines, entered.price_source) == (7, [], "an older catalogue")
+    assert (corrected.cost, len(corrected.lines)) == (TRUE_COST, 2)
+    assert sums(path).cost == TRUE_COST
 
 
 COSTS = st.lists(

@@ -11,7 +11,7 @@ from pathlib import Path
 from page_in_browser import CHROMIUM_OPTIONS
 from playwright.async_api import Browser, Page, async_playwright
 
-__all__ = ["COLOURS", "PICTURES", "SIZES", "VIEWS", "picture_name"]
+__all__ = ["COLOURS", "PICTURES", "SIZES", "TWO_FRAMES", "VIEWS", "picture_name"]
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 VIEWS = {

@@ -5,10 +5,18 @@ from axe_playwright_python.async_playwright import Axe
 from page_fixtures import Opened
 from playwright.async_api import expect
 from seen_gateway import SeenGateway
+from take_pictures import TWO_FRAMES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-VIEWS = ("/?range=7d", "/breakdown?range=7d", "/calls?range=7d", "/budgets", "/advice")
+VIEWS = (
+    "/?range=7d",
+    "/breakdown?range=7d",
+    "/calls?range=6h&status=failed",
+    "/budgets",
+    "/advice",
+)
+MARKUP = "<img src=x onerror=alert(1)>"
 WIDTHS = (360, 768, 1280, 2560)
 WIDER = """() => [...document.querySelectorAll("body *")]
     .filter((element) => !element.closest(".table-scroll, .filters, nav, svg, .visually-hidden"))
@@ -35,13 +43,30 @@ async def test_axe_finds_nothing(
     assert found.response["violations"] == []
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-async def test_nothing_is_wider_than_the_window(look: Opened, width: int) -> None:
-    page = await look(VIEWS[0], width=width)
+@pytest.mark.parametrize("view", VIEWS)
+async def test_nothing_is_wider_than_the_window(look: Opened, view: str) -> None:
+    page = await look(view)
 
-    for view in VIEWS:
-        await page.go(view)
+    for width in WIDTHS:
+        await page.page.set_viewport_size({"width": width, "height": 900})
+        await page.page.evaluate(TWO_FRAMES)
         assert await page.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await page.page.evaluate(WIDER) == []
+
+
+@pytest.mark.parametrize("agent", [MARKUP, "a" * 120], ids=["markup", "long"])
+async def test_any_name_is_shown_as_text_and_finds_room(
+    look: Opened, gateway: SeenGateway, agent: str
+) -> None:
+    call = gateway.call(agent)
+    page = await look("/?range=15m", width=360)
+    legend = page.panel("requests_per_agent").locator(".legend-name")
+    await expect(legend.get_by_text(agent, exact=True)).to_be_visible()
+
+    for path in ("/?range=15m", "/breakdown?by=agent&range=15m", "/calls", f"/calls/{call}"):
+        await page.go(path)
+        assert await page.page.locator("img").count() == 0
+        assert await page.page.evaluate("document.documentElement.scrollWidth") <= 360
         assert await page.page.evaluate(WIDER) == []
 
 

@@ -235,3 +235,26 @@ for _ in range(100):
     assert summary.cost_by_agent == {"a": 12.0, "b": 3.0}
     close_in_process()
     assert query(ledger, "SELECT count(*), count(DISTINCT id) FROM entry") == [(500, 500)]
+
+
+def test_the_operators_own_prices_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For estimates and for what is entered alike."""
+    config = tmp_path / "modelmeter.toml"
+    config.write_text(
+        f"""
+ledger = "{tmp_path / "ledger.db"}"
+[[prices.models]]
+provider = "openai"
+models = ["gpt-4"]
+input = "1"
+output = "2"
+"""
+    )
+    monkeypatch.setenv("MODELMETER_CONFIG", str(config))
+
+    assert LLMCostCalculator.calculate_cost("gpt-4", 1_000_000, 1_000_000) == 3.0
+    assert not (tmp_path / "ledger.db").exists()
+    tracker = get_cost_tracker()
+    assert tracker.record_cost("a", "gpt-4", "openai", 1_000_000, 1_000_000) == 3.0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fresh_process import fresh_process
 from ledger_file import query
+from redis_server import RedisServer
 from simulated_providers import call_simulator, running_simulator
 
 from backend.core.llm import LLMService, get_cost_tracker
@@ -20,6 +21,7 @@ from backend.core.llm.llm_service import (
 from backend.core.llm.llm_service import (
     TimeoutError as LLMTimeoutError,
 )
+from modelmeter.in_process import close_in_process
 
 _FIXTURES = fresh_process
 
@@ -177,3 +179,28 @@ async def test_without_a_key_there_is_an_api_key_error(
 
     with pytest.raises(APIKeyError, match="openai"):
         await LLMService().generate_completion("Go.", "a", "acme")
+
+
+async def test_the_platforms_redis_keeps_answers_for_its_processes(
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process, with a ledger of its own, answers from it."""
+    server = RedisServer(tmp_path)
+    server.start()
+    monkeypatch.delenv("MODELMETER_CACHE__ENABLED")
+    monkeypatch.setenv("ELASTICACHE_CLUSTER", server.url.removeprefix("redis://"))
+    answers = []
+    try:
+        for name in ("first", "second"):
+            monkeypatch.setenv("MODELMETER_LEDGER", str(tmp_path / f"{name}.db"))
+            close_in_process()
+            service = LLMService()
+            ask = service.generate_completion
+            answers.append(await ask("Go.", "a", "acme", model="gpt-4-turbo"))
+            await service.close()
+        close_in_process()
+    finally:
+        server.stop()
+
+    assert [answer["cached"] for answer in answers] == [False, True]
+    assert answers[0]["content"] == answers[1]["content"]

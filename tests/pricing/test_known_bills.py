@@ -140,8 +140,12 @@ def test_a_price_names_its_catalogue_its_model_and_its_date(book: PriceBook) -> 
     own = book.price("openai", "o3-2025-04-16", tokens, _ns("2025-06-09"))
 
     assert before.priced_model == after.priced_model == "gpt-5.6-sol"
-    assert before.price_source == "genai-prices 0.2.3, openai gpt-5.6-sol"
-    assert after.price_source == "genai-prices 0.2.3, openai gpt-5.6-sol, from 2026-08-21"
+    assert before.price_source == (
+        "genai-prices 0.2.3, openai gpt-5.6-sol, long writes 2.5 times input"
+    )
+    assert after.price_source == (
+        "genai-prices 0.2.3, openai gpt-5.6-sol, from 2026-08-21, long writes 2.5 times input"
+    )
     assert 4 * before.cost == 5 * after.cost
     assert own.price_source == (
         "modelmeter, o3-2025-04-16, before 2025-06-10 "

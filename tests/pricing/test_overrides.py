@@ -182,7 +182,7 @@ def test_a_discount_is_taken_off_the_catalogue_s_price_from_its_day(book: PriceB
 def test_a_deployment_is_the_model_that_the_operator_says_not_the_one_azure_names(
     book: PriceBook,
 ) -> None:
-    """langchain-ai/langchain issue 14912: Azure answers ``gpt-4`` for a deployment of Turbo."""
+    """langchain-ai/langchain#14912: Azure answers ``gpt-4`` for a deployment of Turbo."""
     found = price(book, "azure", "prod-chat", "2026-05-01", answered="gpt-4")
 
     assert found.priced_model == "gpt-4-turbo"
@@ -199,7 +199,7 @@ def test_a_deployment_is_the_model_that_the_operator_says_not_the_one_azure_name
 def test_an_inference_profile_is_a_model_by_its_day_in_its_own_region(
     book: PriceBook, day: str, model: str
 ) -> None:
-    """langfuse/langfuse issue 13325: an ARN cost nothing."""
+    """langfuse/langfuse#13325: an ARN cost nothing."""
     found = price(book, "bedrock", ARN, day)
     at_ns = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 10**9
     itself = book.price("bedrock", model, TOKENS, at_ns, region="eu-central-1")

@@ -133,8 +133,9 @@ TIERS_KNOWN = datetime(2026, 10, 16, tzinfo=UTC)
 
 
 def _is_the_catalogue_s(source: str) -> bool:
-    """Neither an entry of ours nor a share of the catalogue's price."""
-    return source.startswith("genai-prices") and " of it (" not in source
+    """Neither an entry of ours nor a share or a multiple of the catalogue's price."""
+    ours = (" of it (", " times input")
+    return source.startswith("genai-prices") and not any(words in source for words in ours)
 
 
 DIFFERENTIAL_MODELS = [

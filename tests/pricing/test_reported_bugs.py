@@ -86,21 +86,21 @@ READ_STREAM = [
 
 BUGS = [
     Bug(
-        "BerriAI/litellm issue 9812",
+        "BerriAI/litellm#9812",
         "cache writes are billed as writes and once more as input",
         anthropic("claude-3-7-sonnet-20250219", "2025-04-08", WRITTEN),
         "0.054402",  # 4 * 3 + 12,304 * 3.75 + 550 * 15, a million
         "0.091314",
     ),
     Bug(
-        "BerriAI/litellm issue 6215",
+        "BerriAI/litellm#6215",
         "cached tokens are not taken out of the prompt's",
         openai("gpt-4o-2024-08-06", "2024-10-15", chat(2006, 300, cached=1920)),
         "0.005615",
         "0.010415",
     ),
     Bug(
-        "BerriAI/litellm issue 14849",
+        "BerriAI/litellm#14849",
         "Gemini's cached tokens are counted in the prompt and beside it",
         google(
             "gemini-2.5-flash",
@@ -116,24 +116,27 @@ BUGS = [
         "0.0187",
     ),
     Bug(
-        "BerriAI/litellm issue 11789",
+        "BerriAI/litellm#11789",
         "cache reads of a stream are charged as input",
         anthropic("claude-sonnet-4-20250514", "2025-07-01", READ_STREAM, "messages_stream"),
         "0.02103",
         "0.15603",
     ),
     Bug(
-        "BerriAI/litellm issue 33772",
-        "the tier that was requested is billed, not the one that served",
+        "BerriAI/litellm#33772",
+        "OpenAI's cache writes are billed as input",
         openai(
-            "gpt-5-2025-08-07", "2025-11-01", chat(10_000, 1000),
-            requested_tier="priority", raw_response={"service_tier": "default"},
+            "gpt-5.6-sol", "2026-09-01",
+            {
+                "prompt_tokens": 12_000, "completion_tokens": 100, "total_tokens": 12_100,
+                "prompt_tokens_details": {"cached_tokens": 2000, "cache_write_tokens": 8000},
+            },
         ),
-        "0.0225",
-        "0.045",
+        "0.0508",  # 2,000 * 4 + 2,000 * 0.4 + 8,000 * 5 + 100 * 20, a million
+        "0.0428",
     ),
     Bug(
-        "BerriAI/litellm issue 31837",
+        "BerriAI/litellm#31837",
         "the tier that was requested is billed, not the one that served",
         openai(
             "gpt-4.1-2025-04-14", "2025-11-01", chat(10_000, 1000),
@@ -143,7 +146,7 @@ BUGS = [
         "0.049",
     ),
     Bug(
-        "BerriAI/litellm issue 13810",
+        "BerriAI/litellm#13810",
         "flex is billed at the ordinary price",
         openai(
             "gpt-5-nano", "2025-08-20", chat(10_000, 1000), raw_response={"service_tier": "flex"}
@@ -152,7 +155,7 @@ BUGS = [
         "0.0009",
     ),
     Bug(
-        "BerriAI/litellm issue 37046",
+        "BerriAI/litellm#37046",
         "a dated model has no priority price where its alias has one",
         openai(
             "gpt-5-mini-2025-08-07", "2026-10-20", chat(10_000, 1000),
@@ -162,7 +165,7 @@ BUGS = [
         "0.0045",
     ),
     Bug(
-        "BerriAI/litellm issue 42679",
+        "BerriAI/litellm#42679",
         "in-Region inference of newer Claude models is billed at the global price",
         bedrock(
             "anthropic.claude-sonnet-4-5-20250929-v1:0", "2026-02-01",
@@ -172,7 +175,7 @@ BUGS = [
         "0.045",
     ),
     Bug(
-        "BerriAI/litellm issue 9306",
+        "BerriAI/litellm#9306",
         "a call without a region costs nothing",
         bedrock(
             "amazon.nova-lite-v1:0", "2025-05-01", {"inputTokens": 10_000, "outputTokens": 1000}
@@ -181,21 +184,21 @@ BUGS = [
         "0",
     ),
     Bug(
-        "BerriAI/litellm pull request 18607",
+        "BerriAI/litellm#18607",
         "of the output only the reasoning is priced",
         openai("o3-2025-04-16", "2025-09-01", chat(2000, 1000, reasoning=600)),
         "0.012",
         "0.0088",
     ),
     Bug(
-        "BerriAI/litellm pull request 36561",
+        "BerriAI/litellm#36561",
         "an unmapped model costs nothing, so budgets never fire",
         openai("gpt-99-ultra", "2026-10-01", chat(1000, 1000)),
         None,
         "0",
     ),
     Bug(
-        "BerriAI/litellm pull request 20795",
+        "BerriAI/litellm#20795",
         "retired models are deleted from the prices",
         anthropic(
             "claude-3-sonnet-20240229", "2024-05-01", {"input_tokens": 1000, "output_tokens": 500}
@@ -204,7 +207,7 @@ BUGS = [
         "0",
     ),
     Bug(
-        "langfuse/langfuse issue 12306",
+        "langfuse/langfuse#12306",
         "OpenTelemetry's input_tokens holds the cached ones, which are added to it",
         openai(
             "gpt-4o-2024-08-06", "2025-06-01",
@@ -218,14 +221,14 @@ BUGS = [
         "0.03725",
     ),
     Bug(
-        "langfuse/langfuse issue 10592",
+        "langfuse/langfuse#10592",
         "input 17,903 of which 17,817 are cached is shown as 35,720",
         openai("gpt-4o-2024-08-06", "2025-11-20", chat(17_903, 100, cached=17_817)),
         "0.02348625",
         "0.06802875",
     ),
     Bug(
-        "langfuse/langfuse issue 12531",
+        "langfuse/langfuse#12531",
         "Gemini's thoughts are left out",
         google(
             "gemini-3-pro-preview",
@@ -239,14 +242,27 @@ BUGS = [
         "0.017016",
     ),
     Bug(
-        "ccusage/ccusage issue 1636",
+        "openlit/openlit#1284",
+        "reads and writes of the cache have no price of their own and are billed as input",
+        anthropic(
+            "claude-3-5-sonnet-20241022", "2025-02-01",
+            {
+                "input_tokens": 100, "cache_creation_input_tokens": 4000,
+                "cache_read_input_tokens": 20_000, "output_tokens": 200,
+            },
+        ),
+        "0.0243",
+        "0.0753",
+    ),
+    Bug(
+        "ccusage/ccusage#1636",
         "history is priced at today's rate",
         openai("o3-2025-04-16", "2025-05-20", chat(1000, 2000)),
         "0.09",
         "0.018",
     ),
     Bug(
-        "langfuse/langfuse issue 12184",
+        "langfuse/langfuse#12184",
         "a price holds for calls before the day from which it is valid",
         openai("gpt-5.6-sol", "2026-08-20", chat(12_000, 900)),
         "0.087",
@@ -267,7 +283,7 @@ def test_a_reported_mistake_is_not_made(bug: Bug) -> None:
 
 
 def test_an_inference_profile_s_arn_is_unknown_until_it_is_mapped_never_free() -> None:
-    """langfuse/langfuse issue 13325: cost 0. `tests/pricing/test_overrides.py` maps one."""
+    """langfuse/langfuse#13325: cost 0. `tests/pricing/test_overrides.py` maps one."""
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3"
     at_ns = int(datetime(2026, 2, 1, tzinfo=UTC).timestamp()) * 10**9
 
@@ -279,7 +295,7 @@ def test_an_inference_profile_s_arn_is_unknown_until_it_is_mapped_never_free() -
 
 def test_azure_s_word_for_turbo_is_not_believed_where_the_deployment_is_known() -> None:
     """
-    langchain-ai/langchain issue 14912: Azure answers ``gpt-4`` for a deployment of Turbo.
+    langchain-ai/langchain#14912: Azure answers ``gpt-4`` for a deployment of Turbo.
 
     Without an override the answer's word counts, at 30 and 60 USD a million; the override that
     says better is tested in `tests/pricing/test_overrides.py`.

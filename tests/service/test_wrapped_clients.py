@@ -310,6 +310,15 @@ def test_what_is_no_metered_operation_passes(simulator: str, ledger: Path) -> No
     assert query(ledger, "SELECT count(*) FROM entry") == [(0,)]
 
 
+@pytest.mark.parametrize("make", [openai_client, genai_client, bedrock_client])
+def test_a_client_is_metered_once(simulator: str, ledger: Path, make: Make) -> None:
+    """A second time would enter each of its calls twice."""
+    client = wrap(make(simulator), agent_id="a")
+
+    with pytest.raises(SettingsError, match="already"):
+        wrap(client, agent_id="b")
+
+
 def test_what_is_no_client_is_refused(ledger: Path) -> None:
     """With what would be one."""
     with pytest.raises(SettingsError, match="AsyncOpenAI"):

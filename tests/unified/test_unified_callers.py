@@ -1,5 +1,6 @@
 """Who calls ``/v1``, what they may, what the cache and budgets do, and what if they leave."""
 
+import hashlib
 import http.client
 import json
 import time
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 from ledger_file import query
+from odd_upstream import usual
 from openai.types.chat import ChatCompletionMessageParam
 from unified_under_test import ROUTING, UnifiedUnderTest, running_unified
 
@@ -203,3 +205,51 @@ def test_a_gateway_key_never_goes_to_a_provider(unified: UnifiedUnderTest) -> No
 
     with pytest.raises(openai.InternalServerError, match=r"providers\.anthropic\.api_key"):
         client.chat.completions.create(model="claude-haiku-4-5", messages=HELLO)
+
+
+SECRET = "mm-Acme1-0123456789abcdef0123456789abcdef"
+KEYS = f"""
+[[keys]]
+id = "Acme1"
+sha256 = "{hashlib.sha256(SECRET.encode()).hexdigest()}"
+tenant_id = "acme"
+agents = ["meetmind.*"]
+"""
+
+
+@pytest.fixture(scope="module", name="guarded")
+def unified_with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UnifiedUnderTest]:
+    """Callers need a gateway key; the odd provider has the operator's."""
+    yield from running_unified(tmp_path_factory, {"usual": usual}, ROUTING + KEYS)
+
+
+def test_a_gateway_key_says_who_calls_and_what_it_may(guarded: UnifiedUnderTest) -> None:
+    """Without one nothing is answered, and nobody calls for another's agent."""
+    bare = guarded.client()
+    with pytest.raises(openai.AuthenticationError):
+        bare.models.list()
+    with pytest.raises(openai.AuthenticationError):
+        _ask(bare)
+    with pytest.raises(openai.PermissionDeniedError, match="svea"):
+        _ask(bare.with_options(api_key=SECRET, default_headers={"x-agent-id": "svea.pm"}))
+
+    _ask(bare.with_options(api_key=SECRET))
+
+    assert query(guarded.ledger, "SELECT tenant_id, agent_id, key_id, provider FROM entry") == [
+        ("acme", "meetmind.coordinator", "Acme1", "odd")
+    ]
+    assert b"Bearer sk-odd" in guarded.odd.heads["usual"]
+
+
+def test_behind_gateway_keys_a_callers_provider_key_goes_nowhere(
+    guarded: UnifiedUnderTest,
+) -> None:
+    """Also beside a valid key, where the operator has none for the provider."""
+    client = guarded.client(**{"x-modelmeter-key": SECRET})
+
+    with pytest.raises(openai.InternalServerError, match=r"providers\.anthropic\.api_key"):
+        client.chat.completions.create(model="claude-haiku-4-5", messages=HELLO)
+
+
+def _ask(client: openai.OpenAI) -> object:
+    return client.chat.completions.create(model="odd/gpt-4o", messages=HELLO)

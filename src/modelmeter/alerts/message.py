@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from modelmeter.budgets.events import BudgetEvent
+from modelmeter.budgets.events import OVERRUN, BudgetEvent
 from modelmeter.settings.notifications import NotificationSettings
 
 __all__ = ["DEFAULTS", "Message", "Severity", "message_of"]
@@ -72,6 +72,8 @@ def _words(event: BudgetEvent, settings: NotificationSettings) -> dict[str, str]
 
 
 def _title(event: BudgetEvent, words: dict[str, str]) -> str:
+    if event.threshold == OVERRUN:
+        return f"Budget {event.budget}: a call used more than was held for it"
     if event.threshold:
         return f"Budget {event.budget}: {event.threshold} % of {words['limit']} spent"
     return f"Budget {event.budget}: a call was refused, {words['limit']} are used up"

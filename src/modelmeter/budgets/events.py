@@ -6,7 +6,19 @@ from decimal import Decimal
 
 import msgspec
 
-__all__ = ["BudgetEvent", "events_after", "insert_events", "newest_event"]
+__all__ = [
+    "FIRST_REFUSAL",
+    "OVERRUN",
+    "BudgetEvent",
+    "events_after",
+    "insert_events",
+    "newest_event",
+]
+
+FIRST_REFUSAL = 0
+"""Stands for a window's first refusal of a call among the thresholds."""
+OVERRUN = 1001
+"""Stands for a window's first call that used more than was held; no percentage is as high."""
 
 _COLUMNS = (
     "budget_id, budget, threshold, window_start_ns, window_end_ns, at_ns, unit, limit_amount, "
@@ -26,7 +38,7 @@ class BudgetEvent(msgspec.Struct, frozen=True):
     budget_id: int
     budget: str
     threshold: int
-    """Percent of the limit that is spent; 0: the window's first refusal of a call."""
+    """Percent of the limit that is spent; or `FIRST_REFUSAL`, or `OVERRUN`."""
     window_start_ns: int
     window_end_ns: int | None
     """None: the window rolls."""

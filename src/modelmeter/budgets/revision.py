@@ -2,13 +2,21 @@
 
 import mmap
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from modelmeter.errors import LedgerUnavailableError
+from modelmeter.ledger.memory import is_in_memory
 
 __all__ = ["RevisionFile"]
 
 _BYTES = 8
+
+
+@lru_cache(maxsize=1)
+def _of_this_process() -> mmap.mmap:
+    """For ledgers in memory, which no other process has: one for all, so it may grow in vain."""
+    return mmap.mmap(-1, _BYTES)
 
 
 class RevisionFile:
@@ -25,6 +33,9 @@ class RevisionFile:
         Raises:
             LedgerUnavailableError: the file beside the ledger cannot be written.
         """
+        if is_in_memory(ledger_path):
+            self._memory = _of_this_process()
+            return
         whole = ledger_path.resolve()
         path = whole.with_name(f"{whole.name}-budgets")
         try:

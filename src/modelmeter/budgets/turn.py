@@ -9,7 +9,7 @@ import msgspec
 from modelmeter.budgets.budget import Who, amount_of_bound, amount_of_call, who_calls
 from modelmeter.budgets.decision import Claim, decide, in_units
 from modelmeter.budgets.definitions import StoredBudget, forget_slices, recount
-from modelmeter.budgets.events import BudgetEvent, insert_events
+from modelmeter.budgets.events import FIRST_REFUSAL, OVERRUN, BudgetEvent, insert_events
 from modelmeter.budgets.refusal import exceeded
 from modelmeter.budgets.rule import Rule, Told
 from modelmeter.budgets.standings import Standings
@@ -42,9 +42,6 @@ _MARK_OF = {
     BUDGET_OVERRUN: "overrun",
     BUDGET_SHADOW: "shadow",
 }
-_REFUSAL = 0
-"""Stands for a window's first refusal among the thresholds."""
-
 _encode = msgspec.json.Encoder().encode
 
 Hold = tuple[int, int]
@@ -170,6 +167,7 @@ class BudgetTurn:
             self._moments[rule.id] = max(self._moments.get(rule.id, 0), started_at_ns)
             if hold is not None and amount > hold[1]:
                 self._marks.append((rule, BUDGET_OVERRUN, call.intent.id))
+                self._tell(rule, OVERRUN, started_at_ns)
 
     def _reserve(self, opening: Opening) -> Refused | None:
         intent = opening.intent
@@ -215,7 +213,7 @@ class BudgetTurn:
         if downgrade_to is not None or opening.asks_again:
             return Refused(intent, error, None)
         self._marks.append((rule, BUDGET_BLOCKED, intent.id))
-        self._tell(rule, _REFUSAL, intent.started_at_ns)
+        self._tell(rule, FIRST_REFUSAL, intent.started_at_ns)
         entry = self._refused_call(intent, ErrorType.BUDGET_EXCEEDED, error.message)
         return Refused(intent, error, entry)
 

@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
-from modelmeter.budgets.events import BudgetEvent, events_after, newest_event
+from modelmeter.budgets.events import (
+    FIRST_REFUSAL,
+    OVERRUN,
+    BudgetEvent,
+    events_after,
+    newest_event,
+)
 from modelmeter.budgets.state import BudgetState, budget_states
 from modelmeter.cli.budget_tables import amount_text, style_of
 
@@ -16,6 +22,8 @@ __all__ = ["live_budgets"]
 _NS = 1_000_000_000
 _BUDGETS_SHOWN = 4
 _EVENTS_SHOWN = 3
+_HAPPENED = {FIRST_REFUSAL: "refused a call", OVERRUN: "met a call above what it held"}
+_FULL = 100
 
 
 def live_budgets(connection: sqlite3.Connection, now_ns: int) -> Iterator[Table | Text]:
@@ -34,7 +42,7 @@ def live_budgets(connection: sqlite3.Connection, now_ns: int) -> Iterator[Table 
     newest = newest_event(connection)
     events = events_after(connection, max(newest - _EVENTS_SHOWN, 0), limit=_EVENTS_SHOWN)
     for event in events:
-        yield Text(_told(event), style="red" if event.threshold in (0, 100) else "yellow")
+        yield Text(_told(event), style=_style(event.threshold))
 
 
 def _cells(state: BudgetState) -> list[Text]:
@@ -49,7 +57,11 @@ def _cells(state: BudgetState) -> list[Text]:
     ]
 
 
+def _style(threshold: int) -> str:
+    return "red" if threshold == FIRST_REFUSAL or threshold >= _FULL else "yellow"
+
+
 def _told(event: BudgetEvent) -> str:
     at = datetime.fromtimestamp(event.at_ns // _NS, UTC)
-    what = f"reached {event.threshold} % of its limit" if event.threshold else "refused a call"
+    what = _HAPPENED.get(event.threshold, f"reached {event.threshold} % of its limit")
     return f"{at:%H:%M:%S} budget {event.budget} {what}"

@@ -43,6 +43,11 @@ class Outbound:
         lines += (part for part in client.scope["query_string"].split(b"&") if _is_key(part))
         return b"\n".join(lines)
 
+    @property
+    def passes_keys(self) -> bool:
+        """A caller's own provider key may go on: there are no gateway keys in its place."""
+        return not self._identity.has_keys
+
     async def request(
         self, client: ClientSide, door: Door, path: str, body: bytes
     ) -> UpstreamRequest:

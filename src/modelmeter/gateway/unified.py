@@ -69,6 +69,8 @@ class UnifiedParts(msgspec.Struct, frozen=True):
     upstream: Upstream
     meter: Meter
     answers: CachingRouter
+    models_of: Callable[[str], list[str]]
+    """The models of a provider that have a known price."""
     limits: Limits
     clock: Clock
     refusals: RefusalCounts
@@ -125,7 +127,11 @@ class Unified:
         asked = _asked(operation, body)
         named_itself = len(parts.answers.router.routes.targets(asked.model)) == 1
         sender = UnifiedSender(
-            client, parts.doors, parts.outbound, parts.upstream, passes_key=named_itself
+            client,
+            parts.doors,
+            parts.outbound,
+            parts.upstream,
+            passes_key=named_itself and parts.outbound.passes_keys,
         )
         request_id = header(client.headers, b"x-request-id")
         errand = Errand(
@@ -153,8 +159,11 @@ class Unified:
                 reply = await self._parts.answers.answer(asked, errand)
                 headers = _headers(reply, errand)
                 if asked.streamed:
-                    async with aclosing(reply.chunks()) as chunks:
-                        await self._stream(client, reply, chunks, headers)
+                    try:
+                        async with aclosing(reply.chunks()) as chunks:
+                            await self._stream(client, reply, chunks, headers)
+                    finally:
+                        await reply.abandon()
                 elif not client.gone:
                     await client.answer(200, [_JSON, *headers], reply.body)
         except LLMServiceError:
@@ -195,7 +204,7 @@ class Unified:
             raise RefusedRequestError("only GET", code="method_not_allowed", http_status=405)
         routes = self._parts.answers.router.routes
         if path == _MODELS:
-            found: object = model_list(routes, self._parts.doors)
+            found: object = model_list(routes, self._parts.doors, self._parts.models_of)
         else:
             name = unquote(path.removeprefix(_MODELS + b"/").decode("ascii", "replace"))
             found = model_named(routes, name)

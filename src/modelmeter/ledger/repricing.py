@@ -186,11 +186,15 @@ def _look_at(
     connection: sqlite3.Connection, book: PriceBook, entries: list[dict[str, object]]
 ) -> Repriced:
     changes, unknown = [], 0
+    # Many entries of a page share a card.
+    cards = {
+        card: card_terms(connection, card) for card in {entry["rate_card"] for entry in entries}
+    }
     for entry in entries:
         tokens, tools = tokens_of(entry), tools_of(entry)
         if not tokens.total and tools == NO_TOOLS:
             continue
-        terms = card_terms(connection, entry["rate_card"])
+        terms = cards[entry["rate_card"]]
         answered = entry["model_answered"]
         price = book.price(
             str(entry["provider"]),

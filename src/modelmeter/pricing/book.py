@@ -7,8 +7,9 @@ from types import MappingProxyType
 import msgspec
 
 from modelmeter.pricing.card import card_of
-from modelmeter.pricing.catalogue import Catalogue, Listing
+from modelmeter.pricing.catalogue import Catalogue
 from modelmeter.pricing.catalogue_file import CatalogueData
+from modelmeter.pricing.listing import Listing
 from modelmeter.pricing.overrides import NO_OVERRIDES, Overrides
 from modelmeter.pricing.quote import DayQuotes, Price, Quote
 from modelmeter.pricing.rates import FREE, compile_rates

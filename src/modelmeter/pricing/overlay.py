@@ -13,7 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
 
-__all__ = ["Overlay", "OverlayPrice", "TierShare", "Uplift", "called_names"]
+__all__ = ["LongWrite", "Overlay", "OverlayPrice", "TierShare", "Uplift", "called_names"]
 
 _FILE = "overlay.toml"
 _GEOGRAPHIES = ("us-gov.", "apac.", "us.", "eu.", "jp.", "au.", "ca.", "global.")
@@ -122,10 +122,20 @@ class Uplift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: date | None = None
 
 
+class LongWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a cache write that is kept for long costs of the input's price, in every tier."""
+
+    provider: str
+    models: Globs
+    times_input: Decimal
+    source: str
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     price: list[OverlayPrice]
     share: list[TierShare]
     uplift: list[Uplift]
+    long_write: list[LongWrite]
 
 
 class Overlay:
@@ -137,6 +147,7 @@ class Overlay:
         self.prices = tuple(read.price)
         self.shares = tuple(read.share)
         self.uplifts = tuple(read.uplift)
+        self.long_writes = tuple(read.long_write)
 
     def prices_of(self, provider_id: str, model: str) -> tuple[OverlayPrice, ...]:
         """The entries for a model as it is called, whatever the day."""
@@ -158,6 +169,18 @@ class Overlay:
             ):
                 return entry
         return None
+
+    def long_write(self, provider_id: str, model: str) -> LongWrite | None:
+        """How cache writes that are kept for long are priced, where the catalogue does not say."""
+        names = called_names(model)
+        return next(
+            (
+                entry
+                for entry in self.long_writes
+                if entry.provider == provider_id and _matches(entry.models, names)
+            ),
+            None,
+        )
 
     def uplift(
         self, provider_id: str, model: str, region: str | None, moment: datetime

@@ -7,6 +7,7 @@ from functools import lru_cache
 import msgspec
 
 from modelmeter.errors import UnknownModelError
+from modelmeter.meter import Pricer
 from modelmeter.pricing import PriceBook
 from modelmeter.record import PICO_PER_USD, CostState, PicoUsd, SystemClock, TokenCounts
 from modelmeter.service.model_provider import provider_of_model
@@ -40,6 +41,11 @@ class LLMCostCalculator:
     """
 
     @classmethod
+    def prices(cls) -> Pricer:
+        """Where prices come from."""
+        return _catalogue()
+
+    @classmethod
     def calculate_cost(cls, model: str, prompt_tokens: int, completion_tokens: int) -> float:
         """
         What one call costs.
@@ -48,7 +54,7 @@ class LLMCostCalculator:
             UnknownModelError: no price is known for the model.
             ValueError: a count is negative.
         """
-        return usd_float(_cost(model, prompt_tokens, completion_tokens))
+        return usd_float(cls._cost(model, prompt_tokens, completion_tokens))
 
     @classmethod
     def calculate_cost_from_total_tokens(
@@ -71,12 +77,12 @@ class LLMCostCalculator:
     def get_model_pricing(cls, model: str) -> ModelPricing | None:
         """The price of a model, or None if none is known."""
         try:
-            provider, _ = _priced(model, TokenCounts(input=1))
+            provider, _ = cls._priced(model, TokenCounts(input=1))
             return ModelPricing(
                 model_name=model,
                 provider=provider,
-                input_cost_per_1k=usd_float(_cost(model, _THOUSAND, 0)),
-                output_cost_per_1k=usd_float(_cost(model, 0, _THOUSAND)),
+                input_cost_per_1k=usd_float(cls._cost(model, _THOUSAND, 0)),
+                output_cost_per_1k=usd_float(cls._cost(model, 0, _THOUSAND)),
             )
         except UnknownModelError:
             return None
@@ -98,7 +104,7 @@ class LLMCostCalculator:
         """
         if requests_per_day < 0:
             raise ValueError(f"requests_per_day must not be negative: {requests_per_day}")
-        each = _cost(model, avg_prompt_tokens, avg_completion_tokens)
+        each = cls._cost(model, avg_prompt_tokens, avg_completion_tokens)
         daily = each * requests_per_day
         return {
             "model": model,
@@ -135,38 +141,38 @@ class LLMCostCalculator:
             UnknownModelError: no price is known for one of them.
             ValueError: there are no models, or a count is negative.
         """
-        costs = {model: _cost(model, prompt_tokens, completion_tokens) for model in models}
+        costs = {model: cls._cost(model, prompt_tokens, completion_tokens) for model in models}
         if not costs:
             raise ValueError("name at least one model")
         cheapest = min(costs, key=costs.__getitem__)
         return cheapest, usd_float(costs[cheapest])
 
+    @classmethod
+    def _cost(cls, model: str, prompt_tokens: int, completion_tokens: int) -> PicoUsd:
+        if prompt_tokens < 0 or completion_tokens < 0:
+            raise ValueError("counts of tokens must not be negative")
+        _, cost = cls._priced(model, TokenCounts(input=prompt_tokens, output=completion_tokens))
+        return cost
+
+    @classmethod
+    def _priced(cls, model: str, tokens: TokenCounts) -> tuple[str, PicoUsd]:
+        meant = provider_of_model(model)
+        now_ns = SystemClock().time_ns()
+        for provider in _PROVIDERS if meant is None else (meant,):
+            price = cls.prices().price(provider, model, tokens, now_ns)
+            if price.state is not CostState.UNPRICED:
+                return provider, price.cost
+        raise UnknownModelError(
+            f"no price is known for model {model!r}; look it up with `modelmeter price`, or check "
+            "its spelling"
+        )
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> PriceBook:
+    return PriceBook()
+
 
 def usd_float(amount: int) -> float:
     """Pico-dollars as USD: the float closest to the exact amount."""
     return amount / PICO_PER_USD
-
-
-@lru_cache(maxsize=1)
-def _book() -> PriceBook:
-    return PriceBook()
-
-
-def _cost(model: str, prompt_tokens: int, completion_tokens: int) -> PicoUsd:
-    if prompt_tokens < 0 or completion_tokens < 0:
-        raise ValueError("counts of tokens must not be negative")
-    _, cost = _priced(model, TokenCounts(input=prompt_tokens, output=completion_tokens))
-    return cost
-
-
-def _priced(model: str, tokens: TokenCounts) -> tuple[str, PicoUsd]:
-    meant = provider_of_model(model)
-    now_ns = SystemClock().time_ns()
-    for provider in _PROVIDERS if meant is None else (meant,):
-        price = _book().price(provider, model, tokens, now_ns)
-        if price.state is not CostState.UNPRICED:
-            return provider, price.cost
-    raise UnknownModelError(
-        f"no price is known for model {model!r}; look it up with `modelmeter price`, or check "
-        "its spelling"
-    )

@@ -1,9 +1,8 @@
 """The list of models in OpenAI's shape: https://platform.openai.com/docs/api-reference/models."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from modelmeter.errors import RefusedRequestError
-from modelmeter.pricing import PriceBook
 from modelmeter.service.routes import Routes
 
 __all__ = ["model_list", "model_named"]
@@ -13,12 +12,13 @@ Object = dict[str, object]
 _OWNER_OF_ROUTES = "modelmeter"
 
 
-def model_list(routes: Routes, providers: Iterable[str]) -> Object:
+def model_list(
+    routes: Routes, providers: Iterable[str], models_of: Callable[[str], Iterable[str]]
+) -> Object:
     """The configuration's routes, and of each provider the models that have a known price."""
     models = [_model(name, _OWNER_OF_ROUTES) for name in routes.names]
-    book = PriceBook()
     for provider in providers:
-        models += [_model(f"{provider}/{name}", provider) for name in book.models(provider)]
+        models += [_model(f"{provider}/{name}", provider) for name in models_of(provider)]
     return {"object": "list", "data": models}
 
 

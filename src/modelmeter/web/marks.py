@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from modelmeter.budgets.definitions import read_budgets
+from modelmeter.budgets.events import FIRST_REFUSAL, OVERRUN
 from modelmeter.ledger.series import DEPLOYMENT
 from modelmeter.web.answers import Answer
 from modelmeter.web.asking import Asked, iso
@@ -19,7 +20,6 @@ _BUDGET_EVENTS = """
 SELECT budget_id, budget, threshold, at_ns FROM budget_event
 WHERE at_ns >= ? AND at_ns < ? ORDER BY at_ns
 """
-_FIRST_REFUSAL = 0
 
 
 class Mark(Answer):
@@ -65,7 +65,9 @@ def _budgets_of(connection: sqlite3.Connection, tenant_id: str) -> set[int]:
 
 
 def _budget_text(name: str, threshold: int) -> str:
-    if threshold == _FIRST_REFUSAL:
+    if threshold == OVERRUN:
+        return f"Budget {name}: a call used more than was held for it"
+    if threshold == FIRST_REFUSAL:
         return f"Budget {name} refuses calls"
     return f"Budget {name}: {threshold} % spent"
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import msgspec
 
@@ -28,6 +29,10 @@ _ACCEPTED = (
 )
 
 
+_metered_clients: WeakSet[object] = WeakSet()
+"""A client that is metered twice would be entered twice."""
+
+
 class WrapParts(msgspec.Struct, frozen=True):
     """Where wrapped clients are metered."""
 
@@ -44,8 +49,10 @@ def wrap_client(client: _T, caller: Caller, provider: str | None, parts: WrapPar
     ``provider`` is the name in the ledger; None: that of the SDK.
 
     Raises:
-        SettingsError: it is no client that can be metered.
+        SettingsError: it is no client that can be metered, or it is metered already.
     """
+    if client in _metered_clients:
+        raise SettingsError(f"this {type(client).__name__} is metered already")
     for package, put in (
         ("openai", _openai),
         ("anthropic", _anthropic),
@@ -56,6 +63,7 @@ def wrap_client(client: _T, caller: Caller, provider: str | None, parts: WrapPar
         if package in sys.modules:
             wrapped = put(client, caller, provider, parts)
             if wrapped is not None:
+                _metered_clients.add(wrapped)
                 return cast(_T, wrapped)
     raise SettingsError(f"cannot meter a {type(client).__name__}; give {_ACCEPTED}")
 
