@@ -58,7 +58,7 @@ WITH RECURSIVE
     )
 SELECT format('%08x-%04x-7%03x-8%03x-%012x', at_ns / 65536000000, at_ns / 1000000 % 65536,
         h % 4096, h / 4096 % 4096, n),
-    format('%08x', n), 0, at_ns, 'tenant-' || agent % 2, 'team-' || agent % 8,
+    format('%08x', n), 0, at_ns, format('tenant-%d', agent % 2), format('team-%d', agent % 8),
     format('team-%d.agent-%d', agent % 8, agent), '', provider, 'chat', model, h % 3 = 0,
     CASE WHEN chance < 12 THEN 'error' WHEN chance < 16 THEN 'timeout'
         WHEN chance < 22 THEN 'cancelled' ELSE 'success' END,
