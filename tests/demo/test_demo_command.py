@@ -131,6 +131,36 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path, options: tuple[str, ...], sign: 
     check_ledger(ledger)
 
 
+@pytest.mark.parametrize(("options", "page"), [((), "/?range=15m"), (("--no-open",), None)])
+def test_it_opens_the_page_on_a_desktop(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    page: str | None,
+) -> None:
+    opened = tmp_path / "opened"
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{opener.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("DISPLAY", ":0")
+
+    terminal = Terminal(command(tmp_path / "demo.db", *options))
+    try:
+        terminal.read_until(r"[1-9]\d* calls, \$0")
+        terminal.press(CTRL_C)
+        assert terminal.read_to_end() == 0
+    finally:
+        terminal.close()
+
+    if page is None:
+        assert not opened.exists()
+    else:
+        (url,) = re.findall(r"Page +(http://127\.0\.0\.1:\d+)", CONTROL.sub("", terminal.text))
+        assert opened.read_text() == url + page
+
+
 def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
     first = Terminal(command(tmp_path / "first.db"))
     try:

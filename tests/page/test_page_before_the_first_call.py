@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_an_empty_ledger_says_how_to_send_the_first_call(
-    look: Opened, empty_gateway: SeenGateway
+    empty_gateway: SeenGateway, look: Opened
 ) -> None:
     page = await look("/", at=empty_gateway)
 
@@ -61,7 +61,7 @@ def locked_gateway(tmp_path: Path, simulator: SimulatorProcess) -> Iterator[Seen
 
 
 async def test_a_key_opens_the_page_and_its_owner_leaves_again(
-    look: Opened, locked_gateway: SeenGateway
+    locked_gateway: SeenGateway, look: Opened
 ) -> None:
     page = await look("/breakdown", at=locked_gateway, waits_for="form.login", may_be_refused=True)
     await expect(page.page).to_have_url(re.compile(r"/login\?next=/breakdown"))

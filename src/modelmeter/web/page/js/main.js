@@ -29,6 +29,7 @@ const VIEWS = {
 
 const NAMES_EVERY_SECONDS = 10;
 const IDLE_EVERY_SECONDS = 15;
+const LOST_EVERY_SECONDS = 5;
 
 let names = {};
 let definition = { panels: [], timeZone: "UTC" };
@@ -63,7 +64,7 @@ applyTheme();
 
 const updates = refreshing(once);
 const naming = refreshing(() => learn().catch(() => {}));
-const live = liveStream({ onSummary: told, onState: (state) => frame.connection(state) });
+const live = liveStream({ onSummary: told, onState: connected });
 const controls = { filters: filterBar(context), range: rangePicker(context) };
 const frame = pageFrame(context, controls);
 
@@ -115,6 +116,12 @@ function told(summary) {
   } else {
     updates.soon(IDLE_EVERY_SECONDS);
   }
+}
+
+/** A stream says nothing of why it ended; asking anew shows whether the session has. */
+function connected(state) {
+  frame.connection(state);
+  if (state === "lost") updates.soon(LOST_EVERY_SECONDS);
 }
 
 function toLogin() {

@@ -77,6 +77,7 @@ function chip(context, dimension, name) {
       {
         type: "button",
         class: "chip",
+        "data-key": `${dimension} ${name}`,
         "aria-label": `Remove the filter ${LABELS[dimension]} ${name}`,
         on: {
           click: () => context.go({ filters: without(context.state.filters, dimension, name) }),
