@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from pathlib import Path
 
 import aiohttp
@@ -197,6 +198,18 @@ async def test_two_workers_share_a_ledger_and_end_together(tmp_path: Path) -> No
     assert not any(process_lives(pid) for pid in workers)
 
 
+async def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path) -> None:
+    setting = Setting(tmp_path, drain_seconds=1, extra="workers = 2")
+    try:
+        workers = await asyncio.to_thread(worker_processes, setting)
+        setting.gateway.kill()
+        await asyncio.to_thread(wait_until_ended, workers)
+    finally:
+        setting.close()
+
+    assert len(workers) == 2
+
+
 async def shown_by_new_connections(url: str, calls: int) -> set[float]:
     """What many scrapes show, each over a connection of its own, once the first shows all."""
     async with asyncio.timeout(WAIT_SECONDS_MAX):
@@ -231,3 +244,19 @@ def worker_processes(setting: Setting) -> set[int]:
 def process_lives(pid: int) -> bool:
     """Whether a process with this id exists."""
     return Path(f"/proc/{pid}").exists()
+
+
+def wait_until_ended(pids: set[int]) -> None:
+    """Poll until none of the processes does anything, within a bound."""
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while any(process_runs(pid) for pid in pids):
+        assert time.monotonic() < deadline, "a process goes on"
+        time.sleep(0.05)
+
+
+def process_runs(pid: int) -> bool:
+    """Whether a process does something yet, and is not only unburied."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -362,6 +362,25 @@ def test_a_ledger_is_rolled_up_to_its_end_and_no_entry_twice() -> None:
         assert sorted(kept) == [(900, 10), (3600, 10), (21_600, 10), (86_400, 10)]
 
 
+def test_a_correction_waits_for_its_entry_and_counts_once() -> None:
+    entry = Entry(START * NS, "", "a", "a.1", "openai", "m", "success", None, 1, 5, 7, "priced", 0)
+    span = Span(START * NS - 1, (START + 900) * NS)
+    costs = []
+    later = replace(entry, agent="b.1")
+    correction = Correction(after=1, of=1, cost=100, state="priced")
+    with ledger([entry, later], [], [correction]) as opened:
+        for _ in range(4):
+            ((_, _, (usd, pico)),) = facts(
+                opened, span, UsageFilter(), ("cost_usd", "cost_pico"), by=Dimension.PROVIDER
+            )
+            costs.append(usd * PICO + pico)
+            roll_up(opened, entries_max=1)
+        lag = rollup_lag(opened)
+
+    assert costs == [107] * 4
+    assert lag == 0
+
+
 def test_the_kept_columns_are_the_facts() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate(connection)

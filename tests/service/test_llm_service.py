@@ -136,6 +136,17 @@ async def test_a_stream_that_is_left_half_way_is_metered(
     assert query(ledger, "SELECT count(*) FROM open_call") == [(0,)]
 
 
+async def test_a_stream_that_is_never_read_is_metered_when_it_is_closed(
+    service: LLMService, ledger: Path
+) -> None:
+    """As cancelled, like one that is left half-way."""
+    async with await service.stream("claude-haiku-4-5", "[[simulate output=400]]") as stream:
+        pass
+
+    assert stream.completion.text == ""
+    assert query(ledger, "SELECT status FROM entry") == [("cancelled",)]
+
+
 async def collected(ledger: Path) -> None:
     """The event loop closes what nobody reads any more; when, is its own affair."""
     for _ in range(2000):

@@ -159,8 +159,11 @@ class Unified:
                 reply = await self._parts.answers.answer(asked, errand)
                 headers = _headers(reply, errand)
                 if asked.streamed:
-                    async with aclosing(reply.chunks()) as chunks:
-                        await self._stream(client, reply, chunks, headers)
+                    try:
+                        async with aclosing(reply.chunks()) as chunks:
+                            await self._stream(client, reply, chunks, headers)
+                    finally:
+                        await reply.abandon()
                 elif not client.gone:
                     await client.answer(200, [_JSON, *headers], reply.body)
         except LLMServiceError:

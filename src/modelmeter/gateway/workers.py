@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -22,9 +23,11 @@ def run_workers(count: int, serve: Callable[[], None]) -> None:
     """
     Run ``serve`` in ``count`` processes until SIGTERM or SIGINT; then stop them all.
 
-    To be called before any thread or event loop is started: the workers are forks.
+    To be called before any thread or event loop is started: the workers are forks. They also
+    stop when this process ends in any other way, for a pipe from it ends then.
     """
-    workers = {_start(serve) for _ in range(count)}
+    lifeline = os.pipe()
+    workers = {_start(serve, lifeline) for _ in range(count)}
     stopping = False
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -41,10 +44,10 @@ def run_workers(count: int, serve: Callable[[], None]) -> None:
         if not stopping:
             logger.error("worker %d ended with status %d; another one starts", ended, status)
             time.sleep(_RESTART_PAUSE_SECONDS)
-            workers.add(_start(serve))
+            workers.add(_start(serve, lifeline))
 
 
-def _start(serve: Callable[[], None]) -> int:
+def _start(serve: Callable[[], None], lifeline: tuple[int, int]) -> int:
     worker = os.fork()
     if worker:
         return worker
@@ -52,6 +55,9 @@ def _start(serve: Callable[[], None]) -> int:
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
+        parents_end, held_by_parent = lifeline
+        os.close(held_by_parent)
+        threading.Thread(target=_stop_with_parent, args=(parents_end,), daemon=True).start()
         serve()
         status = 0
     except BaseException:  # noqa: BLE001 - a fork must never return into its parent's code
@@ -59,3 +65,8 @@ def _start(serve: Callable[[], None]) -> int:
     finally:
         sys.stdout.flush()
         os._exit(status)
+
+
+def _stop_with_parent(parents_end: int) -> None:
+    os.read(parents_end, 1)
+    os.kill(os.getpid(), signal.SIGTERM)

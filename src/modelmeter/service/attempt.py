@@ -83,6 +83,7 @@ class Attempt:
         self._held = b""
         self._size = 0
         self._over = False
+        self._closed = False
         self._cancelled = False
 
     @property
@@ -250,6 +251,16 @@ class Attempt:
         if self._held:
             yield self._held
 
+    async def abandon(self) -> None:
+        """
+        Settle a call whose answer was not read to its end, or not begun to be read.
+
+        Raises:
+            LedgerError: the outcome is not on the disk.
+        """
+        self._close()
+        await self._settle(ErrorType.CANCELLED)
+
     async def _next_in_time(self) -> bytes | None:
         loop = asyncio.get_running_loop()
         try:
@@ -314,7 +325,8 @@ class Attempt:
         )
 
     def _close(self) -> None:
-        if self._answer is not None:
+        if self._answer is not None and not self._closed:
+            self._closed = True
             self._answer.close()
 
 

@@ -48,6 +48,10 @@ class Reply(Protocol):
         """Whoever asked is gone."""
         ...
 
+    async def abandon(self) -> None:
+        """The answer is read no further; a call that has ended stays as it is."""
+        ...
+
 
 class DoorTurn(Protocol):
     """A call's turn with the cache; see `modelmeter.cache.CacheTurn`."""
@@ -193,6 +197,9 @@ class _Hit:
     def caller_left(self) -> None:
         """The call has ended."""
 
+    async def abandon(self) -> None:
+        """The call has ended."""
+
 
 class _KeptStream:
     """A streamed answer that is collected on its way, and kept if it is whole and good."""
@@ -231,3 +238,7 @@ class _KeptStream:
 
     def caller_left(self) -> None:
         self._attempt.caller_left()
+
+    async def abandon(self) -> None:
+        await self._attempt.abandon()
+        await self._turn.end()

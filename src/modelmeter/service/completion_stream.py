@@ -124,6 +124,8 @@ class CompletionStream:
     async def close(self) -> None:
         """Settle the call, if it is not yet, and give the connection back."""
         await self._chunks.aclose()
+        # An answer that was never begun to be read has not noticed that.
+        await self._reply.abandon()
 
     async def __aenter__(self) -> Self:
         return self
