@@ -2,8 +2,9 @@
 
 import atexit
 import os
+import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,7 @@ from modelmeter.cache.opening import open_store
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.memory import memory_ledger
+from modelmeter.ledger.writer import Work
 from modelmeter.meter import Meter, Pricer
 from modelmeter.meter.bounding import Bounding
 from modelmeter.record import Caller, Clock, SystemClock, Teams
@@ -56,6 +58,7 @@ _NS = 1_000_000_000
 _HELD_INTERVALS = 2
 _HELD_EXTRA_SECONDS = 1.0
 _CONFIG_VARIABLE = "MODELMETER_CONFIG"
+_T = TypeVar("_T")
 
 
 class _LoopParts(msgspec.Struct, frozen=True):
@@ -151,6 +154,27 @@ def _cache(settings: Settings, ledger: ProcessLedger, clock: Clock) -> ProcessCa
     return ProcessCache(ResponseCache(settings.cache, store, clock), ledger)
 
 
+class _LedgerOfNow:
+    """
+    The ledger of the process that asks; see `LedgerAccess`.
+
+    What was made before a fork goes on in the child, whose ledger is another: none of its
+    parent's threads is there.
+    """
+
+    def run(self, work: Coroutine[None, None, _T]) -> _T:
+        return in_process().ledger.run(work)
+
+    def tell(self, work: Work) -> None:
+        in_process().ledger.tell(work)
+
+    def commit(self, work: Work) -> None:
+        in_process().ledger.commit(work)
+
+    def read(self, query: Callable[[sqlite3.Connection], _T]) -> _T:
+        return in_process().ledger.read(query)
+
+
 class LLMMetrics(llm_metrics.LLMMetrics):
     """The metrics of this process' ledger."""
 
@@ -161,7 +185,9 @@ class LLMMetrics(llm_metrics.LLMMetrics):
         here = in_process()
         hold_seconds = _HELD_INTERVALS * here.settings.scrape_interval_seconds + _HELD_EXTRA_SECONDS
         exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
-        super().__init__(here.ledger, here.teams, here.clock, exposition, here.circuits)
+        super().__init__(
+            _LedgerOfNow(), here.teams, here.clock, exposition, lambda: in_process().circuits
+        )
 
 
 class CostTracker(cost_tracker.CostTracker):
@@ -170,7 +196,7 @@ class CostTracker(cost_tracker.CostTracker):
     def __init__(self, daily_budget: float | None = None) -> None:
         here = in_process()
         super().__init__(
-            here.ledger, here.teams, here.pricer, here.clock, here.time_zone, daily_budget
+            _LedgerOfNow(), here.teams, here.pricer, here.clock, here.time_zone, daily_budget
         )
 
 
@@ -190,9 +216,9 @@ class LLMService(llm_service.LLMService):
         here = in_process()
         super().__init__(
             ServiceParts(
-                meter=here.meter,
-                sender=here.sender,
-                answers=here.answers,
+                meter=lambda: in_process().meter(),
+                sender=lambda: in_process().sender(),
+                answers=lambda: in_process().answers(),
                 teams=here.teams,
                 clock=here.clock,
             )
@@ -204,20 +230,17 @@ class PlatformService(platform_service.PlatformService):
 
     def __init__(self) -> None:
         here = in_process()
-        super().__init__(LLMService(), here.ledger, here.clock, here.time_zone)
-
-
-_ClientT = TypeVar("_ClientT")
+        super().__init__(LLMService(), _LedgerOfNow(), here.clock, here.time_zone)
 
 
 def wrap(
-    client: _ClientT,
+    client: _T,
     *,
     agent_id: str,
     tenant_id: str = "",
     team: str | None = None,
     provider: str | None = None,
-) -> _ClientT:
+) -> _T:
     """
     Meter a client that a program has: OpenAI, Anthropic, google-genai, or boto3's of Bedrock.
 
@@ -233,7 +256,12 @@ def wrap(
 
     here = in_process()
     caller = Caller(agent_id=agent_id, team=team or here.teams.of(agent_id), tenant_id=tenant_id)
-    parts = WrapParts(here.ledger, here.meter, here.bounding, here.clock)
+    parts = WrapParts(
+        _LedgerOfNow(),
+        meter=lambda: in_process().meter(),
+        bounding=lambda: in_process().bounding(),
+        clock=here.clock,
+    )
     return wrap_client(client, caller, provider, parts)
 
 
@@ -246,6 +274,7 @@ class _Held:
         self.metrics: LLMMetrics | None = None
         self.tracker: CostTracker | None = None
         self.pricer: Pricer | None = None
+        self.of_parents: list[InProcess | None] = []
 
     def prices(self) -> Pricer:
         """The prices of the configuration, also where no ledger is opened yet."""
@@ -268,6 +297,9 @@ class _Held:
 
     def forget(self) -> None:
         """A child that was forked has none of its parent's threads."""
+        # Never collected: SQLite must not close in a child what its parent has opened
+        # (https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_across_a_fork_).
+        self.of_parents.append(self.base)
         self.turn = threading.RLock()
         self.base = self.metrics = self.tracker = self.pricer = None
 

@@ -10,7 +10,7 @@ from fresh_process import fresh_process  # noqa: F401 - a fixture
 from ledger_file import query
 from prometheus_client.parser import text_string_to_metric_families
 
-from backend.core.llm import get_llm_metrics
+from backend.core.llm import get_cost_tracker, get_llm_metrics
 from modelmeter import __version__
 from modelmeter.in_process import in_process
 from modelmeter.metrics import Exposition
@@ -20,7 +20,7 @@ from modelmeter.service.llm_metrics import LLMMetrics
 pytestmark = pytest.mark.usefixtures("fresh_process")
 
 MISSION_LINES = """
-from backend.core.llm import get_llm_metrics
+from backend.core.llm import get_cost_tracker, get_llm_metrics
 metrics = get_llm_metrics()
 # Metrics should be initialized
 """
@@ -224,3 +224,26 @@ def test_a_forked_child_begins_anew() -> None:
         os._exit(3 if shown else 0)
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_what_was_made_before_a_fork_goes_on_in_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As servers do that load the program once and fork their workers."""
+    ledger = tmp_path / "ledger.db"
+    monkeypatch.setenv("MODELMETER_LEDGER", str(ledger))
+    metrics, tracker = get_llm_metrics(), get_cost_tracker()
+    tracker.record_cost("parent", "gpt-4", "openai", 1000, 0)
+    child = os.fork()
+    if not child:
+        metrics.record_error("child", "gpt-4", "openai", "timeout")
+        cost = tracker.record_cost("child", "gpt-4", "openai", 1000, 0)
+        metrics.get_metrics()
+        os._exit(0 if cost == 0.03 else 3)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    tracker.record_cost("parent", "gpt-4", "openai", 1000, 0)
+    assert tracker.get_daily_summary().cost_by_agent == {"parent": 0.06, "child": 0.03}
+    assert query(ledger, "SELECT labels, whole FROM series WHERE kind = 'errors'") == [
+        ('["child","gpt-4","openai","timeout"]', 1)
+    ]

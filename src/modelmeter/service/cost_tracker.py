@@ -11,7 +11,7 @@ from modelmeter.ledger.reader import GroupBy, Report, report
 from modelmeter.meter import Pricer
 from modelmeter.record import Caller, Clock, Teams, TokenCounts
 from modelmeter.service.cost_calculator import usd_float
-from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.service.process_ledger import LedgerAccess
 from modelmeter.service.told_call import told_call
 
 __all__ = ["DAYS_MAX", "CostEntry", "CostTracker", "DailyCostSummary"]
@@ -64,7 +64,7 @@ class CostTracker:
 
     def __init__(
         self,
-        ledger: ProcessLedger,
+        ledger: LedgerAccess,
         teams: Teams,
         pricer: Pricer,
         clock: Clock,

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 
@@ -27,7 +27,7 @@ from modelmeter.record import (
 )
 from modelmeter.service.circuit import Circuits
 from modelmeter.service.circuit_samples import circuit_samples
-from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.service.process_ledger import LedgerAccess
 from modelmeter.service.told_call import told_call
 
 __all__ = ["ACTIVE_MAX", "TENANTS_MAX", "LLMMetrics"]
@@ -54,11 +54,11 @@ class LLMMetrics:
 
     def __init__(
         self,
-        ledger: ProcessLedger,
+        ledger: LedgerAccess,
         teams: Teams,
         clock: Clock,
         exposition: Exposition,
-        circuits: Circuits | None = None,
+        circuits: Callable[[], Circuits] | None = None,
     ) -> None:
         self._ledger = ledger
         self._teams = teams
@@ -169,7 +169,7 @@ class LLMMetrics:
             shown,
             self._clock.time_ns(),
             "text/plain",
-            process=[] if self._circuits is None else circuit_samples(self._circuits),
+            process=[] if self._circuits is None else circuit_samples(self._circuits()),
             cache_sizes=cache_sizes,
         )
         return text

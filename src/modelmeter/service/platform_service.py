@@ -17,7 +17,7 @@ from modelmeter.errors import (
 from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.record import Clock, ErrorType
 from modelmeter.service.llm_service import LLMService
-from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.service.process_ledger import LedgerAccess
 from modelmeter.service.usage_stats import usage_stats
 
 __all__ = ["PlatformService"]
@@ -42,7 +42,7 @@ class PlatformService:
     """
 
     def __init__(
-        self, service: LLMService, ledger: ProcessLedger, clock: Clock, time_zone: ZoneInfo
+        self, service: LLMService, ledger: LedgerAccess, clock: Clock, time_zone: ZoneInfo
     ) -> None:
         self._service = service
         self._ledger = ledger

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.ledger import Ledger, LedgerWriter
@@ -13,10 +13,30 @@ from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.writer import Work
 from modelmeter.service.by_loop import ByLoop
 
-__all__ = ["ProcessLedger"]
+__all__ = ["LedgerAccess", "ProcessLedger"]
 
 _T = TypeVar("_T")
 _STOP_SECONDS = 5.0
+
+
+class LedgerAccess(Protocol):
+    """What programs do with their process' ledger; see `ProcessLedger`."""
+
+    def run(self, work: Coroutine[None, None, _T]) -> _T:
+        """Run ``work`` in the process' own event loop and wait for its result."""
+        ...
+
+    def tell(self, work: Work) -> None:
+        """Hand in work that nobody waits for."""
+        ...
+
+    def commit(self, work: Work) -> None:
+        """Hand in work and wait until it is on the disk."""
+        ...
+
+    def read(self, query: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Read the ledger."""
+        ...
 
 
 class ProcessLedger:

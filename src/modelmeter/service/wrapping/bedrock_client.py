@@ -15,7 +15,7 @@ from botocore.exceptions import (
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.record import ErrorType
-from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.service.process_ledger import LedgerAccess
 from modelmeter.service.wrapping.watched_call import REFUSED, MeterDoor, WatchedCall, refusal
 
 __all__ = ["BedrockMeter"]
@@ -39,7 +39,7 @@ class _Raw(Protocol):
 class BedrockMeter:
     """Stands between a client and its HTTP session."""
 
-    def __init__(self, door: MeterDoor, ledger: ProcessLedger, session: _Session) -> None:
+    def __init__(self, door: MeterDoor, ledger: LedgerAccess, session: _Session) -> None:
         self._door = door
         self._ledger = ledger
         self._session = session
@@ -94,7 +94,7 @@ class BedrockMeter:
 class _WatchedRaw:
     """An answer's bytes on their way to botocore; its call is settled before the last of them."""
 
-    def __init__(self, raw: _Raw, call: WatchedCall, ledger: ProcessLedger) -> None:
+    def __init__(self, raw: _Raw, call: WatchedCall, ledger: LedgerAccess) -> None:
         self._raw = raw
         self._call = call
         self._ledger = ledger

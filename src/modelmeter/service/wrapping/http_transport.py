@@ -6,7 +6,7 @@ import httpx2
 
 from modelmeter.providers import RequestFacts
 from modelmeter.record import ErrorType
-from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.service.process_ledger import LedgerAccess
 from modelmeter.service.wrapping.watched_call import (
     REFUSED,
     MeterDoor,
@@ -23,7 +23,7 @@ _FRAMING = frozenset({"content-length", "transfer-encoding"})
 class MeteredTransport(httpx2.BaseTransport):
     """Sends through ``inner``, which keeps its connections, proxies and hooks."""
 
-    def __init__(self, inner: httpx2.Client, door: MeterDoor, ledger: ProcessLedger) -> None:
+    def __init__(self, inner: httpx2.Client, door: MeterDoor, ledger: LedgerAccess) -> None:
         self._inner = inner
         self._door = door
         self._ledger = ledger
@@ -89,7 +89,7 @@ class AsyncMeteredTransport(httpx2.AsyncBaseTransport):
 class _Body(httpx2.SyncByteStream):
     """An answer's bytes; its call is settled before the last of them."""
 
-    def __init__(self, response: httpx2.Response, call: WatchedCall, ledger: ProcessLedger) -> None:
+    def __init__(self, response: httpx2.Response, call: WatchedCall, ledger: LedgerAccess) -> None:
         self._response = response
         self._call = call
         self._ledger = ledger

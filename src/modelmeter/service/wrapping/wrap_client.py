@@ -13,7 +13,7 @@ from modelmeter.meter import Meter
 from modelmeter.meter.bounding import Bounding
 from modelmeter.providers import dialect_for
 from modelmeter.record import Caller, Clock
-from modelmeter.service.process_ledger import ProcessLedger
+from modelmeter.service.process_ledger import LedgerAccess
 from modelmeter.service.wrapping.watched_call import MeterDoor
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _metered_clients: WeakSet[object] = WeakSet()
 class WrapParts(msgspec.Struct, frozen=True):
     """Where wrapped clients are metered."""
 
-    ledger: ProcessLedger
+    ledger: LedgerAccess
     meter: Callable[[], Meter]
     bounding: Callable[[], Bounding]
     clock: Clock

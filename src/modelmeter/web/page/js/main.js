@@ -27,7 +27,7 @@ const VIEWS = {
   advice: adviceView,
 };
 
-const NAMES_EVERY_SECONDS = 10;
+const NAMES_EVERY_SECONDS = 30;
 const IDLE_EVERY_SECONDS = 15;
 const LOST_EVERY_SECONDS = 5;
 
