@@ -51,6 +51,13 @@ async def test_viewers_who_ask_the_same_share_one_question(monkeypatch: pytest.M
     assert channels.viewers == 0
 
 
+@pytest.mark.parametrize(
+    ("took", "pause"), [(0.0, 1.0), (0.01, 1.0), (0.06, 1.5), (0.3, 1.8), (1.0, 4.0)]
+)
+def test_what_takes_longer_is_asked_less_often(took: float, pause: float) -> None:
+    assert live._pause_seconds(took) == pytest.approx(pause)
+
+
 async def test_too_many_viewers_are_refused_until_one_leaves() -> None:
     async def ask() -> bytes:
         return b"x"

@@ -9,8 +9,12 @@ from modelmeter.errors import RefusedRequestError
 __all__ = ["Live"]
 
 _TICK_SECONDS = 1.0
-_PAUSE_TIMES = 4.0
-"""A question that takes long is asked less often: its viewers take a fifth of a core at most."""
+_TICK_SECONDS_MAX = 1.8
+"""So long may a busy ledger's figures stand still for the sake of its calls."""
+_BUSY_TIMES = 25.0
+"""How much longer than an answer took is waited for the next one, up to that."""
+_SLOW_TIMES = 4.0
+"""A question that takes very long is asked seldom: it takes a fifth of a core at most."""
 _STREAM_SECONDS = 900.0
 """Then a viewer's stream ends, and its next one is looked at for a key or session that holds."""
 
@@ -37,7 +41,7 @@ class _Channel:
                 with contextlib.suppress(RefusedRequestError):
                     await self._publish(await self._ask())
                 took = loop.time() - began
-                await asyncio.sleep(max(_TICK_SECONDS, took * _PAUSE_TIMES))
+                await asyncio.sleep(_pause_seconds(took))
         finally:
             # Whatever ends it, no viewer waits for an answer that never comes.
             self.ended = True
@@ -55,6 +59,11 @@ class _Channel:
         self.version += 1
         async with self._changed:
             self._changed.notify_all()
+
+
+def _pause_seconds(took: float) -> float:
+    busy = min(took * _BUSY_TIMES, _TICK_SECONDS_MAX)
+    return max(_TICK_SECONDS, busy, took * _SLOW_TIMES)
 
 
 class Live:
