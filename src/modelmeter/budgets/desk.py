@@ -43,11 +43,6 @@ class BudgetDesk:
         """There are budgets."""
         return bool(self._rules)
 
-    @property
-    def changing(self) -> bool:
-        """Budgets have been changed, and the next transaction will see how."""
-        return self._revision_file.read() != self._seen
-
     def applying(self, who: Who) -> tuple[Budget, ...]:
         """The budgets that count a call of ``who``."""
         return tuple(rule.budget for rule in self._match(who))

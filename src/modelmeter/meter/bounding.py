@@ -73,13 +73,11 @@ class Bounding:
                 what no provider takes.
         """
         gates = self._gates
-        # Amid a change the transaction knows best what applies, and may need the bound.
-        changing = gates.changing
-        if not gates.active and not changing:
+        if not gates.active:
             return Bounded(opening, facts)
         who = _who(opening)
         budgets, throttles = gates.budgets.applying(who), gates.throttles.applying(who)
-        if not budgets and not throttles and not changing:
+        if not budgets and not throttles:
             return Bounded(opening, facts)
         stopping = any(budget.stops for budget in budgets)
         enforced = stopping or any(one.tokens_per_minute is not None for one in throttles)
