@@ -25,6 +25,7 @@ from modelmeter.ledger.transaction import (
     Entered,
     Noted,
     Relayed,
+    SeriesShown,
     Settlement,
     Told,
     Withdrawal,
@@ -51,7 +52,18 @@ class Probe(msgspec.Struct, frozen=True):
     """A write that changes nothing: it shows that the ledger can be written."""
 
 
-Work = Intent | Opening | Settlement | Withdrawal | Call | Relayed | Told | CacheStatus | Probe
+Work = (
+    Intent
+    | Opening
+    | Settlement
+    | Withdrawal
+    | Call
+    | Relayed
+    | Told
+    | CacheStatus
+    | SeriesShown
+    | Probe
+)
 
 
 class LedgerBounds(msgspec.Struct, frozen=True):
@@ -317,6 +329,8 @@ def _put(batch: Batch, work: Work) -> None:
         batch.relayed.append(work)
     elif isinstance(work, CacheStatus):
         batch.cache.append(work)
+    elif isinstance(work, SeriesShown):
+        batch.shown.append(work)
     elif isinstance(work, Counted | Entered | Noted):
         batch.told.append(work)
     else:
