@@ -270,6 +270,7 @@ async def _app_around(
         )
     )
     scrape = Scrape(
+        ledger,
         settings.ledger,
         ProcessCounts(
             ledger.writer,

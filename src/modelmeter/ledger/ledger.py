@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from modelmeter.errors import LedgerLateError, LedgerUnavailableError
 from modelmeter.ledger.cache_table import CacheStatus
 from modelmeter.ledger.reservations import Opening
-from modelmeter.ledger.transaction import Relayed, Settlement, Withdrawal
+from modelmeter.ledger.transaction import Relayed, SeriesShown, Settlement, Withdrawal
 from modelmeter.ledger.writer import LedgerWriter, Probe, Refresh, Work
 from modelmeter.record import Call, Intent
 
@@ -90,6 +90,15 @@ class Ledger:
             LedgerUnavailableError: not committed; say it again later.
         """
         await self._write(status)
+
+    async def show_series(self, born_until_ns: int) -> None:
+        """
+        Commit that series born until then are shown with their values from now on.
+
+        Raises:
+            LedgerUnavailableError: not committed; they must stay at 0.
+        """
+        await self._write(SeriesShown(born_until_ns))
 
     async def probe(self) -> None:
         """

@@ -25,6 +25,7 @@ from modelmeter.ledger.transaction import (
     Entered,
     Noted,
     Relayed,
+    SeriesShown,
     Settlement,
     Told,
     Withdrawal,
@@ -64,6 +65,7 @@ Work = (
     | Relayed
     | Told
     | CacheStatus
+    | SeriesShown
     | Probe
     | Refresh
 )
@@ -333,6 +335,8 @@ def _put(batch: Batch, work: Work) -> None:
         batch.relayed.append(work)
     elif isinstance(work, CacheStatus):
         batch.cache.append(work)
+    elif isinstance(work, SeriesShown):
+        batch.shown.append(work)
     elif isinstance(work, Counted | Entered | Noted):
         batch.told.append(work)
     elif isinstance(work, Probe):
