@@ -36,7 +36,7 @@ from modelmeter.ledger.transaction import (
 from modelmeter.ledger.waiters import Waiter, resolve
 from modelmeter.record import Call, Clock, Intent
 
-__all__ = ["LedgerBounds", "LedgerWriter", "Probe", "Work"]
+__all__ = ["LedgerBounds", "LedgerWriter", "Probe", "Refresh", "Work"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,10 @@ class Probe(msgspec.Struct, frozen=True):
     """A write that changes nothing: it shows that the ledger can be written."""
 
 
+class Refresh(msgspec.Struct, frozen=True):
+    """Nothing to write: a transaction of any kind takes up what others changed before it."""
+
+
 Work = (
     Intent
     | Opening
@@ -63,6 +67,7 @@ Work = (
     | CacheStatus
     | SeriesShown
     | Probe
+    | Refresh
 )
 
 
@@ -126,7 +131,8 @@ class LedgerWriter:
             self._rollups = RollupPace(self._connection)
             if version is not None:
                 add_deployment(self._connection, version, clock.time_ns())
-            self._refresh()
+            # So that the first call finds the budgets taken up.
+            self._write(Batch())
             self._recover()
         except sqlite3.Error as error:
             self._connection.close()
@@ -333,7 +339,7 @@ def _put(batch: Batch, work: Work) -> None:
         batch.shown.append(work)
     elif isinstance(work, Counted | Entered | Noted):
         batch.told.append(work)
-    else:
+    elif isinstance(work, Probe):
         batch.probe = True
 
 

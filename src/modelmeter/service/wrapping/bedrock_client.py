@@ -13,7 +13,6 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from modelmeter.errors import RefusedRequestError
 from modelmeter.record import ErrorType
 from modelmeter.service.process_ledger import LedgerAccess
 from modelmeter.service.wrapping.watched_call import REFUSED, MeterDoor, WatchedCall, refusal
@@ -54,7 +53,7 @@ class BedrockMeter:
             facts = self._door.read(str(request.method), path, body)
             if facts is not None:
                 request.data = self._ledger.run(self._door.limited(facts)).upstream_body
-        except RefusedRequestError:
+        except REFUSED:
             # `before_send` meets the same again, and answers it.
             return
 
