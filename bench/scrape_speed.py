@@ -45,10 +45,10 @@ def main() -> None:
         path = Path(folder) / "ledger.db"
         asyncio.run(_fill(path))
         connection = connect_reader(path)
-        exposition = Exposition(hold_ns=0, version="bench")
+        exposition = Exposition(version="bench")
 
         def scrape() -> bytes:
-            return exposition.render(read_series(connection), time.time_ns(), "")[0]
+            return exposition.render(read_series(connection), "")[0]
 
         started = time.thread_time()
         text = scrape()

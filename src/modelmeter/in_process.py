@@ -54,9 +54,6 @@ __all__ = [
     "wrap",
 ]
 
-_NS = 1_000_000_000
-_HELD_INTERVALS = 2
-_HELD_EXTRA_SECONDS = 1.0
 _CONFIG_VARIABLE = "MODELMETER_CONFIG"
 _T = TypeVar("_T")
 
@@ -180,13 +177,20 @@ class LLMMetrics(llm_metrics.LLMMetrics):
 
     def __init__(self) -> None:
         from modelmeter import __version__
-        from modelmeter.metrics import Exposition
+        from modelmeter.metrics import BirthHold, Exposition
 
         here = in_process()
-        hold_seconds = _HELD_INTERVALS * here.settings.scrape_interval_seconds + _HELD_EXTRA_SECONDS
-        exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
+        hold = BirthHold(
+            scrape_interval_seconds=here.settings.scrape_interval_seconds,
+            since_ns=here.clock.time_ns(),
+        )
         super().__init__(
-            _LedgerOfNow(), here.teams, here.clock, exposition, lambda: in_process().circuits
+            _LedgerOfNow(),
+            here.teams,
+            here.clock,
+            Exposition(version=__version__),
+            hold,
+            lambda: in_process().circuits,
         )
 
 

@@ -173,7 +173,14 @@ def bounding_of(settings: Settings, ledger: Ledger, pricer: PriceBook, clock: Cl
     if settings.budgets or settings.throttles:
         load_tokenizers()
     bound = DemandBound(pricer, dialects.__getitem__)
-    return Bounding(gates_of(ledger), bound, dialects.__getitem__, clock, settings.budgeting)
+    return Bounding(
+        gates_of(ledger),
+        bound,
+        dialects.__getitem__,
+        clock,
+        settings.budgeting,
+        refresh=ledger.refresh,
+    )
 
 
 @asynccontextmanager
@@ -263,6 +270,7 @@ async def _app_around(
         )
     )
     scrape = Scrape(
+        ledger,
         settings.ledger,
         ProcessCounts(
             ledger.writer,

@@ -311,25 +311,45 @@ async def test_the_gauges_and_counters_are_those_of_the_ledger(gateways: Gateway
 async def test_a_budget_set_by_command_holds_from_a_gateways_next_call_on(
     gateways: Gateways,
 ) -> None:
-    """A gateway takes it up with its next transaction, so one call may be ahead of that."""
     async with aiohttp.ClientSession() as session:
         assert await call(session, gateways.urls[0], "late.agent", "late-1") == 200
-        words = ["budget", "set", "late", "--team", "late", "--limit-calls", "2"]
-        done = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "modelmeter", *words, "--ledger", str(gateways.ledger),
-            stdout=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        assert await done.wait() == 0
+        await _command(gateways, "set", "late", "--team", "late", "--limit-calls", "2")
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             statuses = [
                 await call(session, url, "late.agent", f"late-{number}")
                 for number, url in enumerate(gateways.urls * 2)
             ]
 
-    assert statuses[0] == 200
-    assert statuses[1] in (200, 429)
-    assert statuses[2:] == [429, 429]
+    assert statuses == [200, 429, 429, 429]
     assert json.loads(_list(gateways))[0]["name"] == "cheaper"
+
+
+async def test_each_change_by_command_is_seen_by_the_very_next_call_of_both_gateways(
+    gateways: Gateways,
+) -> None:
+    """Set, raised, lowered, removed: neither gateway lets a call by, nor refuses one, in vain."""
+
+    async def next_calls() -> list[int]:
+        return [await call(session, url, "often.agent", "often") for url in gateways.urls]
+
+    async with aiohttp.ClientSession() as session, asyncio.timeout(WAIT_SECONDS_MAX):
+        await _command(gateways, "set", "often", "--team", "often", "--limit", "0.000000001")
+        assert await next_calls() == [429, 429]
+        await _command(gateways, "set", "often", "--team", "often", "--limit", "1")
+        assert await next_calls() == [200, 200]
+        await _command(gateways, "set", "often", "--team", "often", "--limit-calls", "2")
+        assert await next_calls() == [429, 429]
+        await _command(gateways, "remove", "often")
+        assert await next_calls() == [200, 200]
+
+
+async def _command(gateways: Gateways, *words: str) -> None:
+    """`modelmeter budget …`, in a process of its own."""
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "modelmeter", "budget", *words, "--ledger", str(gateways.ledger),
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await done.wait() == 0
 
 
 def _list(gateways: Gateways) -> str:

@@ -93,9 +93,9 @@ def sums(path: Path, by: GroupBy = GroupBy.MODEL) -> Sums:
 
 def shown(path: Path, name: str) -> float:
     """The sum of a metric over its labels, as it is scraped."""
-    exposition = Exposition(hold_ns=0, version="test")
     with closing(connect_reader(path)) as connection:
-        text = exposition.render(read_series(connection), 2 * NOW_NS, "")[0].decode()
+        snapshot = msgspec.structs.replace(read_series(connection), shown_until_ns=2 * NOW_NS)
+        text = Exposition(version="test").render(snapshot, "")[0].decode()
     samples = [line for line in text.splitlines() if line.startswith(f"{name}{{")]
     return sum(float(line.rpartition(" ")[2]) for line in samples)
 

@@ -10,9 +10,7 @@ from modelmeter.ledger.series_reader import SeriesRow, SeriesSnapshot
 from modelmeter.metrics import Exposition, ProcessSample
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
-HOLD_NS = 31_000_000_000
 BORN_NS = 1_000_000_000_000
-LATER_NS = BORN_NS + HOLD_NS
 
 TOP_TABLE = {
     "llm_requests": "counter",
@@ -32,7 +30,7 @@ SERIES: list[SeriesRow] = [
     ("cost", '["a.b","m","openai"]', 17, 990_000_000_000, BORN_NS),
     ("cost", '["a.b","n","openai"]', 0, 1, BORN_NS),
     ("duration_bucket", '["a.b","m","openai","11"]', 2, 0, BORN_NS),
-    ("duration_bucket", '["a.b","m","openai","22"]', 1, 0, BORN_NS + 5 * HOLD_NS),
+    ("duration_bucket", '["a.b","m","openai","22"]', 1, 0, BORN_NS + 1),
     ("duration_sum", '["a.b","m","openai"]', 718, 500_000_000_000, BORN_NS),
     ("overhead_bucket", '["0"]', 3, 0, BORN_NS),
     ("overhead_sum", "[]", 0, 900_000_000, BORN_NS),
@@ -45,16 +43,19 @@ SERIES: list[SeriesRow] = [
 
 def render(
     series: list[SeriesRow] = SERIES,
-    now_ns: int = LATER_NS,
+    shown_until_ns: int = BORN_NS,
     accept: str = "",
     open_calls: list[tuple[str, str, int]] | None = None,
 ) -> str:
     """The exposition of some series."""
-    snapshot = SeriesSnapshot(series=series, open_calls=open_calls or [], agents=frozenset({"a.b"}))
-    process = [ProcessSample("modelmeter_test_total", "counter", "A test.", 4)]
-    body, _ = Exposition(hold_ns=HOLD_NS, version="1").render(
-        snapshot, now_ns, accept, process=process
+    snapshot = SeriesSnapshot(
+        series=series,
+        open_calls=open_calls or [],
+        agents=frozenset({"a.b"}),
+        shown_until_ns=shown_until_ns,
     )
+    process = [ProcessSample("modelmeter_test_total", "counter", "A test.", 4)]
+    body, _ = Exposition(version="1").render(snapshot, accept, process=process)
     return body.decode()
 
 
@@ -97,19 +98,21 @@ def test_money_is_written_exactly() -> None:
 def test_a_young_counter_is_shown_at_zero() -> None:
     labels = (("agent_id", "a.b"), ("model", "m"), ("provider", "openai"))
 
-    assert samples(render(now_ns=LATER_NS - 1))["llm_cost_total", labels] == 0
-    assert samples(render(now_ns=LATER_NS))["llm_cost_total", labels] == 17.99
+    assert samples(render(shown_until_ns=BORN_NS - 1))["llm_cost_total", labels] == 0
+    assert samples(render(shown_until_ns=BORN_NS))["llm_cost_total", labels] == 17.99
 
 
 def test_a_histogram_is_held_by_its_oldest_bucket_and_sums_up() -> None:
     labels = {"agent_id": "a.b", "model": "m", "provider": "openai"}
 
-    def bucket(now_ns: int, edge: str) -> float:
+    def bucket(shown_until_ns: int, edge: str) -> float:
         key = tuple(sorted({**labels, "le": edge}.items()))
-        return samples(render(now_ns=now_ns))["llm_request_duration_seconds_bucket", key]
+        return samples(render(shown_until_ns=shown_until_ns))[
+            "llm_request_duration_seconds_bucket", key
+        ]
 
-    assert [bucket(LATER_NS - 1, edge) for edge in ("7.5", "10.0", "600.0", "+Inf")] == [0] * 4
-    assert [bucket(LATER_NS, edge) for edge in ("7.5", "10.0", "600.0", "+Inf")] == [0, 2, 2, 3]
+    assert [bucket(BORN_NS - 1, edge) for edge in ("7.5", "10.0", "600.0", "+Inf")] == [0] * 4
+    assert [bucket(BORN_NS, edge) for edge in ("7.5", "10.0", "600.0", "+Inf")] == [0, 2, 2, 3]
     read = samples(render())
     key = tuple(sorted(labels.items()))
     assert read["llm_request_duration_seconds_sum", key] == 718.5

@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from backend.core.llm import get_cost_tracker, get_llm_metrics
 from modelmeter import __version__
 from modelmeter.in_process import in_process
-from modelmeter.metrics import Exposition
+from modelmeter.ledger.series_reader import SeriesSnapshot
+from modelmeter.metrics import BirthHold, Exposition
 from modelmeter.record import SystemClock, Teams
 from modelmeter.service.llm_metrics import LLMMetrics
 
@@ -28,11 +29,22 @@ metrics = get_llm_metrics()
 Labels = dict[str, str]
 
 
+class NoHold(BirthHold):
+    """Shows each series with its value from its birth on."""
+
+    def __init__(self) -> None:
+        super().__init__(scrape_interval_seconds=15, since_ns=0)
+
+    def newly_shown_until_ns(self, snapshot: SeriesSnapshot, now_ns: int) -> int:
+        return now_ns
+
+
 @pytest.fixture(name="metrics")
 def metrics_shown_at_once() -> LLMMetrics:
     """The metrics of this process, with values that are shown at once."""
-    exposition = Exposition(hold_ns=0, version=__version__)
-    return LLMMetrics(in_process().ledger, Teams({}), SystemClock(), exposition)
+    return LLMMetrics(
+        in_process().ledger, Teams({}), SystemClock(), Exposition(version=__version__), NoHold()
+    )
 
 
 def value(metrics: LLMMetrics, name: str, **labels: str) -> float:

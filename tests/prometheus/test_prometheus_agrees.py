@@ -16,6 +16,8 @@ from running import GatewayProcess, SimulatorProcess, gateway_config
 
 INTERVAL_SECONDS = 0.5
 AGENTS = 50
+DOWN_SECONDS = 2.5
+"""Longer than a new series stands at 0: what was born just before the crash was seen by nobody."""
 SETTLED_SECONDS = 25
 """Sampled time after the last call: Prometheus extrapolates by up to one interval of it."""
 WINDOW = "10m"
@@ -133,6 +135,7 @@ async def test_prometheus_says_what_the_ledger_says(tmp_path: Path, naive: Naive
         await sparse_calls(gateway.url, range(AGENTS // 2), naive, ledger)
         await crash_with_open_calls(gateway, ledger)
         naive.restart()
+        await asyncio.sleep(DOWN_SECONDS)
         gateway.start()
         await sparse_calls(gateway.url, range(AGENTS // 2, AGENTS), naive, ledger)
         await compare(prometheus, ledger)

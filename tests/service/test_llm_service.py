@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from budget_cases import budget, define
 from fresh_process import fresh_process
 from ledger_file import query
 from simulated_providers import call_simulator, running_simulator
@@ -336,6 +338,19 @@ async def test_an_equal_call_is_answered_from_the_cache(
         "SELECT tenant_id, provider, cached, cost_saved_pico_usd > 0 FROM entry ORDER BY seq",
     ) == [("acme", "bedrock", 0, 0), ("acme", "bedrock", 1, 1), ("globex", "bedrock", 0, 0)]
     await service.close()
+
+
+async def test_a_budget_set_by_another_process_holds_from_the_next_call_on(ledger: Path) -> None:
+    """A call from Python looks for changed budgets as a gateway's does."""
+    service = LLMService()
+
+    await service.complete("gpt-4o-mini", "Hello.", agent_id="meetmind.a", max_tokens=4)
+    define(ledger, budget("spent", limit="0.000000001"), now_ns=time.time_ns())
+    with pytest.raises(BudgetExceededError, match="spent"):
+        await service.complete("gpt-4o-mini", "Hello.", agent_id="meetmind.a", max_tokens=4)
+    await service.close()
+
+    assert query(ledger, "SELECT status FROM entry ORDER BY seq") == [("success",), ("blocked",)]
 
 
 async def test_equal_calls_at_once_are_made_once(

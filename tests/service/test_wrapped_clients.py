@@ -1,6 +1,7 @@
 """`modelmeter.wrap`: a client that a program has, metered without a gateway."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import botocore.exceptions
 import openai
 import pytest
 from botocore.config import Config
+from budget_cases import budget, define
 from fresh_process import fresh_process
 from google import genai
 from google.genai import errors, types
@@ -299,6 +301,29 @@ at_limit = "block"
         ask_bedrock(wrap(bedrock_client(simulator), agent_id="a"), "Hello.")
 
     assert query(ledger, "SELECT status, count(*) FROM entry GROUP BY 1") == [("blocked", 4)]
+
+
+@pytest.mark.parametrize(
+    ("make", "ask", "error"),
+    [
+        (openai_client, ask_openai, openai.RateLimitError),
+        (anthropic_client, ask_anthropic, anthropic.RateLimitError),
+        (genai_client, ask_genai, errors.ClientError),
+        (bedrock_client, ask_bedrock, botocore.exceptions.ClientError),
+    ],
+)
+def test_a_budget_set_by_another_process_holds_from_the_next_call_on(
+    simulator: str, ledger: Path, make: Make, ask: Ask, error: type[Exception]
+) -> None:
+    """What was wrapped before is held to it."""
+    client = wrap(make(simulator), agent_id="a")
+
+    assert ask(client, "Hello.") > 0
+    define(ledger, budget("spent", limit="0.000000001"), now_ns=time.time_ns())
+    with pytest.raises(error, match="spent"):
+        ask(client, "Hello.")
+
+    assert query(ledger, "SELECT status FROM entry ORDER BY seq") == [("success",), ("blocked",)]
 
 
 def test_what_is_no_metered_operation_passes(simulator: str, ledger: Path) -> None:

@@ -43,6 +43,11 @@ class BudgetDesk:
         """There are budgets."""
         return bool(self._rules)
 
+    @property
+    def changing(self) -> bool:
+        """The budgets have been changed since a transaction last took them up."""
+        return self._revision_file.read() != self._seen
+
     def applying(self, who: Who) -> tuple[Budget, ...]:
         """The budgets that count a call of ``who``."""
         return tuple(rule.budget for rule in self._match(who))

@@ -25,6 +25,11 @@ class Gates:
         """There is something to hold for."""
         return self.budgets.active or self.throttles.active
 
+    @property
+    def changing(self) -> bool:
+        """What there is to hold for has been changed; a transaction has yet to take it up."""
+        return self.budgets.changing
+
     def wakes(self, connection: sqlite3.Connection) -> bool:
         """Inside a transaction: there is something to hold for."""
         return self.budgets.wakes(connection) or self.throttles.active

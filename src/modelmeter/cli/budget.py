@@ -58,7 +58,7 @@ def set_(
     config: ConfigOption = None,
 ) -> None:
     """
-    Set a budget; a running gateway takes it up within a second or so.
+    Set a budget; it holds from the next call of every process on the ledger.
 
     What was spent in its window before counts at once.
     """

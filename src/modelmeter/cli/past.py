@@ -43,6 +43,8 @@ async def write_past(
         while not stop.is_set() and (chunk := list(islice(calls, _CALLS_AT_ONCE))):
             await ledger.record_all(chunk)
             progress.advance(task, len(chunk))
+    # Counters begin with the past in them: it is no increase of today.
+    await ledger.show_series(time.time_ns())
 
 
 def _entry(past: PastCall, pricer: Pricer, random: Random) -> Call:

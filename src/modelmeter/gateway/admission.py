@@ -69,7 +69,7 @@ class Admission:
         headers: Headers = []
         final = False
         for _ in range(CHANGES_MAX):
-            bounded = self._bounding.bounded(
+            bounded = await self._bounding.bounded(
                 asked.opening, asked.door.kind, asked.facts, final=final
             )
             request = await send(asked.path, bounded.facts.upstream_body)

@@ -1,23 +1,25 @@
 """What ``/metrics`` shows: the ledger's series, and a few numbers of this process."""
 
 import asyncio
+import logging
 import sqlite3
 from pathlib import Path
+
+import msgspec
 
 from modelmeter import __version__
 from modelmeter.errors import LedgerUnavailableError
 from modelmeter.gateway.budget_samples import BudgetWatch, budget_samples
 from modelmeter.gateway.process_samples import ProcessCounts
+from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
-from modelmeter.ledger.series_reader import read_series
-from modelmeter.metrics import Exposition
+from modelmeter.ledger.series_reader import SeriesSnapshot, read_series
+from modelmeter.metrics import BirthHold, Exposition
 from modelmeter.record import Clock
 
 __all__ = ["Scrape"]
 
-_NS = 1_000_000_000
-_HELD_INTERVALS = 2
-_HELD_EXTRA_SECONDS = 1.0
+logger = logging.getLogger(__name__)
 
 
 class Scrape:
@@ -25,6 +27,7 @@ class Scrape:
 
     def __init__(
         self,
+        ledger: Ledger,
         ledger_path: Path,
         counts: ProcessCounts,
         budgets: BudgetWatch,
@@ -36,12 +39,15 @@ class Scrape:
         Raises:
             LedgerError: the ledger cannot be read.
         """
+        self._ledger = ledger
         self._connection = connect_reader(ledger_path)
         self._counts = counts
         self._budgets = budgets
         self._clock = clock
-        hold_seconds = _HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS
-        self._exposition = Exposition(hold_ns=int(hold_seconds * _NS), version=__version__)
+        self._hold = BirthHold(
+            scrape_interval_seconds=scrape_interval_seconds, since_ns=clock.time_ns()
+        )
+        self._exposition = Exposition(version=__version__)
         self._turn = asyncio.Lock()
 
     async def render(self, accept: str) -> tuple[bytes, str]:
@@ -52,8 +58,11 @@ class Scrape:
             LedgerUnavailableError: the ledger cannot be read now.
         """
         async with self._turn:
+            now_ns = self._clock.time_ns()
             try:
-                return await asyncio.to_thread(self._render, accept)
+                snapshot = await asyncio.to_thread(read_series, self._connection)
+                snapshot = await self._shown(snapshot, now_ns)
+                return await asyncio.to_thread(self._render, snapshot, now_ns, accept)
             except sqlite3.Error as error:
                 raise LedgerUnavailableError(f"cannot read the ledger: {error}") from error
 
@@ -61,9 +70,19 @@ class Scrape:
         """Release the ledger."""
         self._connection.close()
 
-    def _render(self, accept: str) -> tuple[bytes, str]:
-        now_ns = self._clock.time_ns()
-        snapshot = read_series(self._connection)
+    async def _shown(self, snapshot: SeriesSnapshot, now_ns: int) -> SeriesSnapshot:
+        """With what is to be shown from now on; for no other process may show it at 0 again."""
+        until_ns = self._hold.newly_shown_until_ns(snapshot, now_ns)
+        if until_ns is None:
+            return snapshot
+        try:
+            await self._ledger.show_series(until_ns)
+        except LedgerUnavailableError as error:
+            logger.warning("new series stay at 0: %s", error)
+            return snapshot
+        return msgspec.structs.replace(snapshot, shown_until_ns=until_ns)
+
+    def _render(self, snapshot: SeriesSnapshot, now_ns: int, accept: str) -> tuple[bytes, str]:
         samples = self._counts.samples()
         samples += budget_samples(self._connection, now_ns, self._budgets.drifts)
-        return self._exposition.render(snapshot, now_ns, accept, process=samples)
+        return self._exposition.render(snapshot, accept, process=samples)

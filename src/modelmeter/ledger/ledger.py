@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from modelmeter.errors import LedgerLateError, LedgerUnavailableError
 from modelmeter.ledger.cache_table import CacheStatus
 from modelmeter.ledger.reservations import Opening
-from modelmeter.ledger.transaction import Relayed, Settlement, Withdrawal
-from modelmeter.ledger.writer import LedgerWriter, Probe, Work
+from modelmeter.ledger.transaction import Relayed, SeriesShown, Settlement, Withdrawal
+from modelmeter.ledger.writer import LedgerWriter, Probe, Refresh, Work
 from modelmeter.record import Call, Intent
 
 __all__ = ["Ledger"]
@@ -91,6 +91,15 @@ class Ledger:
         """
         await self._write(status)
 
+    async def show_series(self, born_until_ns: int) -> None:
+        """
+        Commit that series born until then are shown with their values from now on.
+
+        Raises:
+            LedgerUnavailableError: not committed; they must stay at 0.
+        """
+        await self._write(SeriesShown(born_until_ns))
+
     async def probe(self) -> None:
         """
         Write to the file, changing nothing.
@@ -99,6 +108,15 @@ class Ledger:
             LedgerUnavailableError: the ledger cannot be written now.
         """
         await self._write(Probe())
+
+    async def refresh(self) -> None:
+        """
+        Take up what others have changed of budgets until now; nothing is written for it.
+
+        Raises:
+            LedgerUnavailableError: the ledger cannot be asked now.
+        """
+        await self._write(Refresh())
 
     def _withdraw(self, call_id: str) -> None:
         with contextlib.suppress(LedgerUnavailableError):

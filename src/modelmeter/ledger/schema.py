@@ -11,6 +11,7 @@ from modelmeter.ledger.tables.notifications import NOTIFICATIONS
 from modelmeter.ledger.tables.paid_failures import PAID_FAILURES
 from modelmeter.ledger.tables.rate_cards import RATE_CARDS
 from modelmeter.ledger.tables.rollups import ROLLUPS
+from modelmeter.ledger.tables.series_shown import SERIES_SHOWN
 from modelmeter.ledger.tables.sessions import SESSIONS
 from modelmeter.ledger.tables.throttles import THROTTLES
 
@@ -30,6 +31,7 @@ _MIGRATIONS = (
     SESSIONS,
     THROTTLES,
     PAID_FAILURES,
+    SERIES_SHOWN,
 )
 """Step n brings a file from version n to n + 1; a published step is never changed."""
 

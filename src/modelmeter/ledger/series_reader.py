@@ -15,6 +15,7 @@ OpenCalls = tuple[str, str, int]
 
 _SERIES = "SELECT kind, labels, whole, pico, born_at_ns FROM series ORDER BY kind, labels"
 _OPEN = "SELECT agent_id, provider, count(*) FROM open_call GROUP BY 1, 2 ORDER BY 1, 2"
+_SHOWN = "SELECT born_until_ns FROM series_shown"
 _AGENTS = "SELECT value FROM label_value WHERE label = 'agent_id'"
 
 
@@ -26,6 +27,8 @@ class SeriesSnapshot(msgspec.Struct, frozen=True):
     open_calls: list[OpenCalls]
     agents: frozenset[str]
     """The agents that have a label of their own."""
+    shown_until_ns: int
+    """Series born later stand at 0 for now."""
     cache_usage: dict[str, tuple[int, int]] = {}
     """Answers and bytes in the response cache, by tenant."""
 
@@ -43,6 +46,7 @@ def read_series(connection: sqlite3.Connection) -> SeriesSnapshot:
             series=connection.execute(_SERIES).fetchall(),
             open_calls=connection.execute(_OPEN).fetchall(),
             agents=frozenset(value for (value,) in connection.execute(_AGENTS)),
+            shown_until_ns=connection.execute(_SHOWN).fetchone()[0],
             cache_usage=cache_usage(connection),
         )
     finally:

@@ -18,6 +18,7 @@ __all__ = [
     "Entered",
     "Noted",
     "Relayed",
+    "SeriesShown",
     "Settlement",
     "Told",
     "Withdrawal",
@@ -57,6 +58,7 @@ ON CONFLICT (kind, labels) DO UPDATE SET
     pico = (pico + excluded.pico) % 1000000000000
 WHERE excluded.whole OR excluded.pico
 """
+_SHOW_SERIES = "UPDATE series_shown SET born_until_ns = ? WHERE born_until_ns < ?"
 _ADD_DEPLOYMENT = """
 INSERT INTO series (kind, labels, whole, pico, born_at_ns) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (kind, labels) DO NOTHING
@@ -89,6 +91,12 @@ class Relayed(msgspec.Struct, frozen=True):
 
     provider: str
     status_class: str
+
+
+class SeriesShown(msgspec.Struct, frozen=True):
+    """Series born until then are shown with their values from now on."""
+
+    born_until_ns: int
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -131,6 +139,7 @@ class Batch(msgspec.Struct):
     relayed: list[Relayed] = []
     cache: list[CacheStatus] = []
     told: list[Told] = []
+    shown: list[SeriesShown] = []
     probe: bool = False
 
 
@@ -170,10 +179,7 @@ def commit(
             turn.write(tally)
         if series := tally.take_rows():
             connection.execute(_ADD_SERIES, (now_ns, _text(series)))
-        if batch.cache:
-            put_usage(connection, batch.cache[-1], owner)
-        if batch.probe:
-            connection.execute(_PROBE)
+        _keep_notes(connection, batch, owner)
         connection.execute("COMMIT")
         tally.cards.committed()
     except BaseException:
@@ -262,6 +268,15 @@ def _add_entries(
     if rows:
         connection.executemany(_INSERT_CARD, tally.cards.rows())
         connection.executemany(_INSERT_ENTRY, rows)
+
+
+def _keep_notes(connection: sqlite3.Connection, batch: Batch, owner: str) -> None:
+    if batch.cache:
+        put_usage(connection, batch.cache[-1], owner)
+    for shown in batch.shown:
+        connection.execute(_SHOW_SERIES, (shown.born_until_ns, shown.born_until_ns))
+    if batch.probe:
+        connection.execute(_PROBE)
 
 
 def _entry_row(call: Call) -> tuple[object, ...]:

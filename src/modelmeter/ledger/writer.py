@@ -25,6 +25,7 @@ from modelmeter.ledger.transaction import (
     Entered,
     Noted,
     Relayed,
+    SeriesShown,
     Settlement,
     Told,
     Withdrawal,
@@ -35,7 +36,7 @@ from modelmeter.ledger.transaction import (
 from modelmeter.ledger.waiters import Waiter, resolve
 from modelmeter.record import Call, Clock, Intent
 
-__all__ = ["LedgerBounds", "LedgerWriter", "Probe", "Work"]
+__all__ = ["LedgerBounds", "LedgerWriter", "Probe", "Refresh", "Work"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,23 @@ class Probe(msgspec.Struct, frozen=True):
     """A write that changes nothing: it shows that the ledger can be written."""
 
 
-Work = Intent | Opening | Settlement | Withdrawal | Call | Relayed | Told | CacheStatus | Probe
+class Refresh(msgspec.Struct, frozen=True):
+    """Nothing to write: a transaction of any kind takes up what others changed before it."""
+
+
+Work = (
+    Intent
+    | Opening
+    | Settlement
+    | Withdrawal
+    | Call
+    | Relayed
+    | Told
+    | CacheStatus
+    | SeriesShown
+    | Probe
+    | Refresh
+)
 
 
 class LedgerBounds(msgspec.Struct, frozen=True):
@@ -114,7 +131,8 @@ class LedgerWriter:
             self._rollups = RollupPace(self._connection)
             if version is not None:
                 add_deployment(self._connection, version, clock.time_ns())
-            self._refresh()
+            # So that the first call finds the budgets taken up.
+            self._write(Batch())
             self._recover()
         except sqlite3.Error as error:
             self._connection.close()
@@ -317,9 +335,11 @@ def _put(batch: Batch, work: Work) -> None:
         batch.relayed.append(work)
     elif isinstance(work, CacheStatus):
         batch.cache.append(work)
+    elif isinstance(work, SeriesShown):
+        batch.shown.append(work)
     elif isinstance(work, Counted | Entered | Noted):
         batch.told.append(work)
-    else:
+    elif isinstance(work, Probe):
         batch.probe = True
 
 

@@ -1,6 +1,6 @@
 """What a call must carry so that budgets can hold for it and throttles count it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -44,22 +44,31 @@ class Bounding:
         dialect_of: Callable[[str], Dialect],
         clock: Clock,
         policy: BudgetingSettings,
+        refresh: Callable[[], Awaitable[None]],
     ) -> None:
+        """``refresh`` has a transaction take changed budgets up."""
         self._gates = gates
         self._bound = bound
         self._dialect_of = dialect_of
         self._clock = clock
         self._policy = policy
+        self._refresh = refresh
         self._turns = Turns()
 
     def may_stop(self, opening: CallOpening) -> bool:
-        """Whether some budget or throttle can refuse a call; asks no ledger."""
+        """
+        Whether some budget or throttle can refuse a call; asks no ledger.
+
+        While changed budgets cannot be taken up, each call may be one that they would refuse.
+        """
         gates, who = self._gates, _who(opening)
-        return bool(gates.throttles.applying(who)) or any(
-            budget.stops for budget in gates.budgets.applying(who)
+        return (
+            gates.changing
+            or bool(gates.throttles.applying(who))
+            or any(budget.stops for budget in gates.budgets.applying(who))
         )
 
-    def bounded(
+    async def bounded(
         self, opening: CallOpening, kind: str, facts: RequestFacts, *, final: bool = False
     ) -> Bounded:
         """
@@ -68,11 +77,16 @@ class Bounding:
         Unless it is ``final``, a refusal may not be the last word: the call waits for its turn,
         or is asked for again with a lower limit.
 
+        A budget that was changed before this is asked counts as changed.
+
         Raises:
+            LedgerUnavailableError: changed budgets cannot be taken up now.
             RefusedRequestError: nothing bounds its cost and a budget needs that, or it asks for
                 what no provider takes.
         """
         gates = self._gates
+        if gates.changing:
+            await self._refresh()
         if not gates.active:
             return Bounded(opening, facts)
         who = _who(opening)

@@ -40,19 +40,16 @@ class Exposition:
     """
     Renders what a ledger holds.
 
-    A counter or histogram is shown at 0 until it is ``hold_ns`` old, because Prometheus'
-    ``increase()`` knows nothing of what a series had at its first sample.
+    A counter or histogram born after the snapshot's ``shown_until_ns`` stands at 0.
     """
 
-    def __init__(self, *, hold_ns: int, version: str) -> None:
-        self._hold_ns = hold_ns
+    def __init__(self, *, version: str) -> None:
         self._version = version
         self._texts: dict[tuple[tuple[str, ...], str], str] = {}
 
     def render(
         self,
         snapshot: SeriesSnapshot,
-        now_ns: int,
         accept: str,
         *,
         process: Sequence[ProcessSample] = (),
@@ -63,6 +60,7 @@ class Exposition:
         open_metrics = content_type.startswith("application/openmetrics-text")
         if not open_metrics:
             content_type = CONTENT_TYPE_LATEST
+        until_ns = snapshot.shown_until_ns
         by_kind: defaultdict[str, list[SeriesRow]] = defaultdict(list)
         for row in snapshot.series:
             by_kind[row[0]].append(row)
@@ -71,11 +69,11 @@ class Exposition:
             lines += _head(metric, open_metrics)
             rows = by_kind[metric.kind]
             if metric.type == "histogram":
-                lines += self._histograms(metric, rows, by_kind[metric.sum_kind], now_ns)
+                lines += self._histograms(metric, rows, by_kind[metric.sum_kind], until_ns)
             else:
                 if metric.corrected and (down := by_kind[metric.kind + DOWN]):
                     rows = _shown(rows, down, by_kind[metric.kind + FLOOR])
-                lines += self._plain(metric, rows, now_ns)
+                lines += self._plain(metric, rows, until_ns)
         lines += _head(COST_OVERSTATED, open_metrics)
         lines += self._overstated(by_kind)
         lines += _head(ACTIVE_REQUESTS, open_metrics)
@@ -92,12 +90,12 @@ class Exposition:
         lines.append("")
         return "\n".join(lines).encode(), content_type
 
-    def _plain(self, metric: Metric, rows: Iterable[SeriesRow], now_ns: int) -> Iterator[str]:
+    def _plain(self, metric: Metric, rows: Iterable[SeriesRow], until_ns: int) -> Iterator[str]:
         held = metric.type == "counter"
         for _, labels, whole, pico, born_at_ns in rows:
             if metric.is_info:
                 value = "1"
-            elif held and now_ns < born_at_ns + self._hold_ns:
+            elif held and born_at_ns > until_ns:
                 value = "0"
             else:
                 value = _number(whole, pico)
@@ -116,7 +114,7 @@ class Exposition:
             yield _sample(COST_OVERSTATED.name, text, _number(*divmod(above, PICO_PER_USD)))
 
     def _histograms(
-        self, metric: Metric, buckets: Iterable[SeriesRow], sums: Iterable[SeriesRow], now_ns: int
+        self, metric: Metric, buckets: Iterable[SeriesRow], sums: Iterable[SeriesRow], until_ns: int
     ) -> Iterator[str]:
         """The rows of one histogram hold the count in each bucket; here they are summed up."""
         counts: dict[str, list[int]] = {}
@@ -134,7 +132,7 @@ class Exposition:
         nothing = [0] * (len(metric.edges) + 1)
         for key, in_bucket in counts.items():
             shown, total = in_bucket, totals.get(key, (0, 0))
-            if now_ns < born[key] + self._hold_ns:
+            if born[key] > until_ns:
                 shown, total = nothing, (0, 0)
             cumulative = list(accumulate(shown))
             lines = template % (*cumulative, _number(*total), cumulative[-1])

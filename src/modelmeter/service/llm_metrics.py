@@ -13,8 +13,9 @@ from modelmeter.errors import LedgerUnavailableError
 from modelmeter.ledger import Counted, Noted
 from modelmeter.ledger.series import CACHE_HITS, CACHE_MISSES, ERRORS
 from modelmeter.ledger.series_reader import read_series
+from modelmeter.ledger.transaction import SeriesShown
 from modelmeter.ledger.writer import Probe
-from modelmeter.metrics import Exposition
+from modelmeter.metrics import BirthHold, Exposition
 from modelmeter.record import (
     CacheMiss,
     Caller,
@@ -58,12 +59,14 @@ class LLMMetrics:
         teams: Teams,
         clock: Clock,
         exposition: Exposition,
+        hold: BirthHold,
         circuits: Callable[[], Circuits] | None = None,
     ) -> None:
         self._ledger = ledger
         self._teams = teams
         self._clock = clock
         self._exposition = exposition
+        self._hold = hold
         self._circuits = circuits
         self._turn = threading.Lock()
         self._active: Counter[tuple[str, str]] = Counter()
@@ -157,6 +160,10 @@ class LLMMetrics:
         """
         self._ledger.commit(Probe())
         snapshot = self._ledger.read(read_series)
+        until_ns = self._hold.newly_shown_until_ns(snapshot, self._clock.time_ns())
+        if until_ns is not None:
+            self._ledger.commit(SeriesShown(until_ns))
+            snapshot = msgspec.structs.replace(snapshot, shown_until_ns=until_ns)
         with self._turn:
             active = [(agent, provider, n) for (agent, provider), n in self._active.items()]
             cache_sizes = dict(self._cache_sizes)
@@ -167,7 +174,6 @@ class LLMMetrics:
         )
         text, _ = self._exposition.render(
             shown,
-            self._clock.time_ns(),
             "text/plain",
             process=[] if self._circuits is None else circuit_samples(self._circuits()),
             cache_sizes=cache_sizes,

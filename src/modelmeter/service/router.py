@@ -151,7 +151,7 @@ class Router:
                 opening = msgspec.structs.replace(
                     opening, model_requested=requested, downgraded_by=budget
                 )
-            bounded = self._bounding.bounded(opening, target.kind, wire.facts, final=final)
+            bounded = await self._bounding.bounded(opening, target.kind, wire.facts, final=final)
             try:
                 call = await self._bounding.open(
                     errand.meter,

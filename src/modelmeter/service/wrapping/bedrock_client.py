@@ -8,7 +8,6 @@ from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError
 
-from modelmeter.errors import RefusedRequestError
 from modelmeter.record import ErrorType
 from modelmeter.service.aws_faults import error_type_of, may_be_sent
 from modelmeter.service.process_ledger import LedgerAccess
@@ -50,7 +49,7 @@ class BedrockMeter:
             facts = self._door.read(str(request.method), path, body)
             if facts is not None:
                 request.data = self._ledger.run(self._door.limited(facts)).upstream_body
-        except RefusedRequestError:
+        except REFUSED:
             # `before_send` meets the same again, and answers it.
             return
 

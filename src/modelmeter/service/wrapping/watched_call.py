@@ -83,8 +83,10 @@ class MeterDoor(msgspec.Struct, frozen=True):
 
         Raises:
             RefusedRequestError: nothing bounds its cost, and a budget needs that.
+            LedgerUnavailableError: changed budgets cannot be taken up now.
         """
-        return self.bounding().bounded(self._opening(facts, 0), self.kind, facts, final=True).facts
+        opening = self._opening(facts, 0)
+        return (await self.bounding().bounded(opening, self.kind, facts, final=True)).facts
 
     async def open(self, facts: RequestFacts, retries: str | None) -> "WatchedCall":
         """
@@ -99,7 +101,7 @@ class MeterDoor(msgspec.Struct, frozen=True):
         began_ns = self.clock.monotonic_ns()
         opening = self._opening(facts, _attempt(retries))
         bounding = self.bounding()
-        bounded = bounding.bounded(opening, self.kind, facts, final=True)
+        bounded = await bounding.bounded(opening, self.kind, facts, final=True)
         call = await bounding.open(
             self.meter(), bounded.opening, began_ns=began_ns, still_wanted=_wanted
         )
