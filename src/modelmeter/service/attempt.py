@@ -218,8 +218,8 @@ class Attempt:
         return None
 
     def _check_hold(self, observer: ResponseObserver) -> None:
-        bound = self._call.intent.bound
-        if bound is not None and is_used_up(bound, observer.facts()):
+        hold = self._call.hold
+        if hold is not None and is_used_up(hold, observer.facts()):
             raise UpstreamError(
                 "the model wrote more than was held for this call",
                 error_type=ErrorType.BUDGET_EXCEEDED,
