@@ -1,5 +1,7 @@
 """Anthropic's dialect: https://docs.anthropic.com/en/api/messages."""
 
+from functools import partial
+
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
@@ -72,8 +74,9 @@ class AnthropicDialect:
     def observe(self, request: RequestFacts, head: AnswerHead) -> ResponseObserver:
         """See `Dialect.observe`."""
         if head.http_status == _OK and head.content_type.startswith("text/event-stream"):
-            return MessageStreamObserver()
-        return PlainObserver(head.http_status, message_facts, error_type_of_body)
+            return MessageStreamObserver(request.upstream_body)
+        read = partial(message_facts, request_body=request.upstream_body)
+        return PlainObserver(head.http_status, read, error_type_of_body)
 
     def framing(self, head: AnswerHead) -> Framing | None:
         """See `Dialect.framing`."""
