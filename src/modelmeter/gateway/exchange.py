@@ -196,17 +196,32 @@ class Exchange:
             ready, self._held = self._held, out
         if ready and not self._client.gone:
             self._writing = True
-            if not self._client.started:
-                await self._start(answer)
-            await self._client.write(ready)
+            if self._client.started:
+                await self._client.write(ready)
+            else:
+                await self._begin(answer, ready)
             self._writing = False
+
+    async def _begin(self, answer: UpstreamAnswer, ready: bytes) -> None:
+        if self._length(answer) is None and self._client.begin_at_once(
+            answer.status, self._headers(answer), ready
+        ):
+            return
+        await self._start(answer)
+        await self._client.write(ready)
 
     async def _start(self, answer: UpstreamAnswer) -> None:
         headers = self._headers(answer)
-        length = header(answer.headers, b"content-length")
-        if length is not None and not self._facts.hides_usage_chunk and self._watch is None:
+        length = self._length(answer)
+        if length is not None:
             headers.append((b"content-length", length))
         await self._client.start(answer.status, headers)
+
+    def _length(self, answer: UpstreamAnswer) -> bytes | None:
+        """How long the answer will be; None if nobody knows, or it may be shortened."""
+        if self._facts.hides_usage_chunk or self._watch is not None:
+            return None
+        return header(answer.headers, b"content-length")
 
     def _headers(self, answer: UpstreamAnswer) -> Headers:
         headers = forwardable_response_headers(answer.headers)
