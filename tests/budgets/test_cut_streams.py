@@ -23,6 +23,7 @@ SERVER_SENT = "text/event-stream; charset=utf-8"
 AWS = "application/vnd.amazon.eventstream"
 BOUND = CallBound(cost=PicoUsd(10**12), tokens=1010, output_tokens=10)
 EVENTS = 40_000
+TOO_MANY_EVENTS = 4_000
 PIECE_BYTES = 7_000
 MESSAGE = encode_event_stream_message({":event-type": "contentBlockDelta"}, b"{}")
 STREAMS = {
@@ -110,29 +111,54 @@ def test_the_final_event_is_read_as_a_proper_end(
     assert b"max" in final.lower() or b"length" in final
 
 
+HELD = {"x-team": "held"}
+EVENT = (
+    b'data: {"id":"chatcmpl-odd","object":"chat.completion.chunk","created":1,"model":'
+    b'"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}'
+    b"\n\n"
+)
+
+
 def endless(connection: socket.socket) -> bool:
     """A stream that heeds no limit, whose events come in pieces."""
     connection.sendall(
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     )
-    event = (
-        b'data: {"id":"chatcmpl-odd","object":"chat.completion.chunk","created":1,"model":'
-        b'"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}'
-        b"\n\n"
-    )
-    stream = event * EVENTS
+    stream = EVENT * EVENTS
     for start in range(0, len(stream), PIECE_BYTES):
         piece = stream[start : start + PIECE_BYTES]
         connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
     return False
 
 
+def talkative(connection: socket.socket) -> bool:
+    """A stream that heeds no limit, but comes to its end."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+    connection.sendall(EVENT * TOO_MANY_EVENTS + b"data: [DONE]\n\n")
+    return False
+
+
+BUDGETS = """
+[[budgets]]
+name = "all"
+team = "held"
+window = "day"
+limit_usd = "5"
+
+[[budgets]]
+name = "watched"
+team = "watched"
+window = "day"
+limit_usd = "5"
+at_limit = "alert"
+"""
+
+
 @pytest.fixture(name="url")
 def gateway_before_an_endless_model(tmp_path: Path) -> Iterator[str]:
-    upstream = OddUpstream({"endless": endless})
+    upstream = OddUpstream({"endless": endless, "talkative": talkative})
     config = gateway_config(tmp_path, upstream.url)
-    table = '[[budgets]]\nname = "all"\nwindow = "day"\nlimit_usd = "5"\n'
-    config.write_text(config.read_text() + table)
+    config.write_text(config.read_text() + BUDGETS)
     gateway = GatewayProcess(config)
     try:
         gateway.start()
@@ -147,7 +173,9 @@ def gateway_before_an_endless_model(tmp_path: Path) -> Iterator[str]:
 
 def test_the_one_api_for_all_ends_such_a_stream_with_an_error(url: str, tmp_path: Path) -> None:
     with (
-        openai.OpenAI(base_url=f"{url}/v1", api_key="sk-test", max_retries=0) as client,
+        openai.OpenAI(
+            base_url=f"{url}/v1", api_key="sk-test", max_retries=0, default_headers=HELD
+        ) as client,
         pytest.raises(openai.APIError, match="more than was held"),
     ):
         list(
@@ -168,7 +196,9 @@ def test_the_one_api_for_all_ends_such_a_stream_with_an_error(url: str, tmp_path
 def test_a_model_that_heeds_no_limit_is_cut_with_a_proper_end_and_recorded(
     url: str, tmp_path: Path
 ) -> None:
-    with openai.OpenAI(base_url=f"{url}/openai/v1", api_key="sk-test") as client:
+    with openai.OpenAI(
+        base_url=f"{url}/openai/v1", api_key="sk-test", default_headers=HELD
+    ) as client:
         chunks = list(
             client.chat.completions.create(
                 model="gpt-4o-mini",
@@ -188,4 +218,32 @@ def test_a_model_that_heeds_no_limit_is_cut_with_a_proper_end_and_recorded(
     )
     assert entries == [
         ("error", "budget_exceeded", 1, "cut where it had used up what was held for it")
+    ]
+
+
+@pytest.mark.parametrize("answers", [1, -1])
+@pytest.mark.parametrize("base", ["v1", "openai/v1"])
+def test_a_budget_that_only_alerts_cuts_no_stream(
+    url: str, tmp_path: Path, base: str, answers: int
+) -> None:
+    """However much is written, and whatever is asked for."""
+    model = "openai/gpt-4o-mini" if base == "v1" else "gpt-4o-mini"
+    with openai.OpenAI(
+        base_url=f"{url}/{base}", api_key="sk-test", default_headers={"x-team": "watched"}
+    ) as client:
+        chunks = list(
+            client.chat.completions.create(
+                model=model,
+                max_tokens=10,
+                n=answers,
+                user="talkative",
+                stream=True,
+                messages=[{"role": "user", "content": "hi"}],
+            )
+        )
+
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == "word " * TOO_MANY_EVENTS
+    assert query(tmp_path / "ledger.db", "SELECT status, error_type FROM entry") == [
+        ("success", None)
     ]

@@ -1,7 +1,8 @@
 """
 Bugs that users of other meters reported, each with what a naive meter says and what is right.
 
-The first figure is the bill; the second is what comes out of the mistake that was reported.
+Both are sums of tokens times USD a million: the right one is the bill, the naive one is what comes
+out of the mistake that was reported, so that code which makes it fails the test.
 """
 
 import json
@@ -25,8 +26,13 @@ class Bug(NamedTuple):
     report: str
     mistake: str
     line: dict[str, object]
-    right: str | None
-    naive: str
+    right: Decimal | None
+    naive: Decimal
+
+
+def bill(*charges: tuple[int, str]) -> Decimal:
+    """The sum of tokens times their USD a million; of nothing it is 0."""
+    return sum((tokens * Decimal(usd) for tokens, usd in charges), Decimal(0)) / 10**6
 
 
 def chat(prompt: int, completion: int, **details: int) -> dict[str, object]:
@@ -66,6 +72,17 @@ def google(model: str, when: str, usage: object) -> dict[str, object]:
     }  # fmt: skip
 
 
+def vertex(model: str, when: str, usage: object) -> dict[str, object]:
+    return {**google(model, when, usage), "provider": "vertex"}
+
+
+VERTEX_USAGE = {
+    "promptTokenCount": 1200,
+    "candidatesTokenCount": 300,
+    "thoughtsTokenCount": 500,
+    "totalTokenCount": 2000,
+    "trafficType": "ON_DEMAND",
+}
 WRITTEN = {
     "input_tokens": 4,
     "cache_creation_input_tokens": 12_304,
@@ -89,15 +106,15 @@ BUGS = [
         "BerriAI/litellm#9812",
         "cache writes are billed as writes and once more as input",
         anthropic("claude-3-7-sonnet-20250219", "2025-04-08", WRITTEN),
-        "0.054402",  # 4 * 3 + 12,304 * 3.75 + 550 * 15, a million
-        "0.091314",
+        right=bill((4, "3"), (12_304, "3.75"), (550, "15")),
+        naive=bill((4 + 12_304, "3"), (12_304, "3.75"), (550, "15")),
     ),
     Bug(
         "BerriAI/litellm#6215",
         "cached tokens are not taken out of the prompt's",
         openai("gpt-4o-2024-08-06", "2024-10-15", chat(2006, 300, cached=1920)),
-        "0.005615",
-        "0.010415",
+        right=bill((86, "2.5"), (1920, "1.25"), (300, "10")),
+        naive=bill((2006, "2.5"), (1920, "1.25"), (300, "10")),
     ),
     Bug(
         "BerriAI/litellm#14849",
@@ -112,15 +129,15 @@ BUGS = [
                 "totalTokenCount": 51_000,
             },
         ),
-        "0.0067",
-        "0.0187",
+        right=bill((10_000, "0.3"), (40_000, "0.03"), (1000, "2.5")),
+        naive=bill((50_000, "0.3"), (40_000, "0.03"), (1000, "2.5")),
     ),
     Bug(
         "BerriAI/litellm#11789",
         "cache reads of a stream are charged as input",
         anthropic("claude-sonnet-4-20250514", "2025-07-01", READ_STREAM, "messages_stream"),
-        "0.02103",
-        "0.15603",
+        right=bill((10, "3"), (50_000, "0.3"), (400, "15")),
+        naive=bill((10 + 50_000, "3"), (400, "15")),
     ),
     Bug(
         "BerriAI/litellm#33772",
@@ -132,8 +149,8 @@ BUGS = [
                 "prompt_tokens_details": {"cached_tokens": 2000, "cache_write_tokens": 8000},
             },
         ),
-        "0.0508",  # 2,000 * 4 + 2,000 * 0.4 + 8,000 * 5 + 100 * 20, a million
-        "0.0428",
+        right=bill((2000, "4"), (2000, "0.4"), (8000, "5"), (100, "20")),
+        naive=bill((10_000, "4"), (2000, "0.4"), (100, "20")),
     ),
     Bug(
         "BerriAI/litellm#31837",
@@ -142,8 +159,8 @@ BUGS = [
             "gpt-4.1-2025-04-14", "2025-11-01", chat(10_000, 1000),
             requested_tier="priority", raw_response={"service_tier": "default"},
         ),
-        "0.028",
-        "0.049",
+        right=bill((10_000, "2"), (1000, "8")),
+        naive=bill((10_000, "3.5"), (1000, "14")),
     ),
     Bug(
         "BerriAI/litellm#13810",
@@ -151,8 +168,8 @@ BUGS = [
         openai(
             "gpt-5-nano", "2025-08-20", chat(10_000, 1000), raw_response={"service_tier": "flex"}
         ),
-        "0.00045",
-        "0.0009",
+        right=bill((10_000, "0.025"), (1000, "0.2")),
+        naive=bill((10_000, "0.05"), (1000, "0.4")),
     ),
     Bug(
         "BerriAI/litellm#37046",
@@ -161,8 +178,8 @@ BUGS = [
             "gpt-5-mini-2025-08-07", "2026-10-20", chat(10_000, 1000),
             raw_response={"service_tier": "priority"},
         ),
-        "0.0081",
-        "0.0045",
+        right=bill((10_000, "0.45"), (1000, "3.6")),
+        naive=bill((10_000, "0.25"), (1000, "2")),
     ),
     Bug(
         "BerriAI/litellm#42679",
@@ -171,8 +188,8 @@ BUGS = [
             "anthropic.claude-sonnet-4-5-20250929-v1:0", "2026-02-01",
             {"inputTokens": 10_000, "outputTokens": 1000}, region="us-east-1",
         ),
-        "0.0495",
-        "0.045",
+        right=bill((10_000, "3.3"), (1000, "16.5")),
+        naive=bill((10_000, "3"), (1000, "15")),
     ),
     Bug(
         "BerriAI/litellm#9306",
@@ -180,22 +197,22 @@ BUGS = [
         bedrock(
             "amazon.nova-lite-v1:0", "2025-05-01", {"inputTokens": 10_000, "outputTokens": 1000}
         ),
-        "0.00084",
-        "0",
+        right=bill((10_000, "0.06"), (1000, "0.24")),
+        naive=bill(),
     ),
     Bug(
         "BerriAI/litellm#18607",
         "of the output only the reasoning is priced",
         openai("o3-2025-04-16", "2025-09-01", chat(2000, 1000, reasoning=600)),
-        "0.012",
-        "0.0088",
+        right=bill((2000, "2"), (1000, "8")),
+        naive=bill((2000, "2"), (600, "8")),
     ),
     Bug(
         "BerriAI/litellm#36561",
         "an unmapped model costs nothing, so budgets never fire",
         openai("gpt-99-ultra", "2026-10-01", chat(1000, 1000)),
-        None,
-        "0",
+        right=None,
+        naive=bill(),
     ),
     Bug(
         "BerriAI/litellm#20795",
@@ -203,8 +220,8 @@ BUGS = [
         anthropic(
             "claude-3-sonnet-20240229", "2024-05-01", {"input_tokens": 1000, "output_tokens": 500}
         ),
-        "0.0105",
-        "0",
+        right=bill((1000, "3"), (500, "15")),
+        naive=bill(),
     ),
     Bug(
         "langfuse/langfuse#12306",
@@ -217,15 +234,15 @@ BUGS = [
             },
             api="responses",
         ),
-        "0.01475",
-        "0.03725",
+        right=bill((1000, "2.5"), (9000, "1.25"), (100, "10")),
+        naive=bill((10_000, "2.5"), (9000, "1.25"), (100, "10")),
     ),
     Bug(
         "langfuse/langfuse#10592",
         "input 17,903 of which 17,817 are cached is shown as 35,720",
         openai("gpt-4o-2024-08-06", "2025-11-20", chat(17_903, 100, cached=17_817)),
-        "0.02348625",
-        "0.06802875",
+        right=bill((86, "2.5"), (17_817, "1.25"), (100, "10")),
+        naive=bill((17_903, "2.5"), (17_817, "1.25"), (100, "10")),
     ),
     Bug(
         "langfuse/langfuse#12531",
@@ -238,8 +255,70 @@ BUGS = [
                 "candidatesTokenCount": 1364, "totalTokenCount": 2183,
             },
         ),
-        "0.022956",
-        "0.017016",
+        right=bill((324, "2"), (1364 + 495, "12")),
+        naive=bill((324, "2"), (1364, "12")),
+    ),
+    Bug(
+        "langfuse/langfuse#16321",
+        "thoughts that an agent's trace tells in snake_case stand in the total and have no price",
+        google(
+            "gemini-2.5-flash",
+            "2026-08-19",
+            {
+                "prompt_token_count": 100, "candidates_token_count": 50,
+                "thoughts_token_count": 200, "total_token_count": 350,
+            },
+        ),
+        right=bill((100, "0.3"), (50 + 200, "2.5")),
+        naive=bill((100, "0.3"), (50, "2.5")),
+    ),
+    Bug(
+        "langfuse/langfuse#16321 with a cache",
+        "the same, where a part of the prompt was read from a cache",
+        google(
+            "gemini-2.5-flash",
+            "2026-08-19",
+            {
+                "prompt_token_count": 1000, "cached_content_token_count": 50,
+                "candidates_token_count": 200, "thoughts_token_count": 80,
+                "total_token_count": 1280,
+            },
+        ),
+        right=bill((950, "0.3"), (50, "0.03"), (200 + 80, "2.5")),
+        naive=bill((950, "0.3"), (50, "0.03"), (200, "2.5")),
+    ),
+    Bug(
+        "Helicone/helicone#4085",
+        "calls of Gemini through Vertex AI succeed with 0 tokens and cost nothing",
+        vertex("gemini-2.5-flash", "2025-07-10", VERTEX_USAGE),
+        right=bill((1200, "0.3"), (300 + 500, "2.5")),
+        naive=bill(),
+    ),
+    Bug(
+        "Helicone/helicone#4085 by its path",
+        "the same, where the model is named as Vertex AI's URL names it",
+        vertex(
+            "projects/acme/locations/us-central1/publishers/google/models/"
+            "gemini-2.5-pro-preview-03-25",
+            "2025-05-01",
+            VERTEX_USAGE,
+        ),
+        right=bill((1200, "1.25"), (300 + 500, "10")),
+        naive=bill(),
+    ),
+    Bug(
+        "Helicone/helicone#4085 streamed",
+        "the same, of a stream, whose last chunk alone has the whole usage",
+        vertex(
+            "gemini-2.5-flash",
+            "2025-07-10",
+            [
+                {"usageMetadata": {"trafficType": "ON_DEMAND"}},
+                {"modelVersion": "gemini-2.5-flash", "usageMetadata": VERTEX_USAGE},
+            ],
+        ),
+        right=bill((1200, "0.3"), (300 + 500, "2.5")),
+        naive=bill(),
     ),
     Bug(
         "openlit/openlit#1284",
@@ -251,22 +330,22 @@ BUGS = [
                 "cache_read_input_tokens": 20_000, "output_tokens": 200,
             },
         ),
-        "0.0243",
-        "0.0753",
+        right=bill((100, "3"), (4000, "3.75"), (20_000, "0.3"), (200, "15")),
+        naive=bill((24_100, "3"), (200, "15")),
     ),
     Bug(
         "ccusage/ccusage#1636",
         "history is priced at today's rate",
         openai("o3-2025-04-16", "2025-05-20", chat(1000, 2000)),
-        "0.09",
-        "0.018",
+        right=bill((1000, "10"), (2000, "40")),
+        naive=bill((1000, "2"), (2000, "8")),
     ),
     Bug(
         "langfuse/langfuse#12184",
         "a price holds for calls before the day from which it is valid",
         openai("gpt-5.6-sol", "2026-08-20", chat(12_000, 900)),
-        "0.087",
-        "0.066",
+        right=bill((12_000, "5"), (900, "30")),
+        naive=bill((12_000, "4"), (900, "20")),
     ),
 ]  # fmt: skip
 
@@ -278,8 +357,8 @@ def test_a_reported_mistake_is_not_made(bug: Bug) -> None:
     if bug.right is None:
         assert (result["status"], result["cost_usd"]) == ("unknown", None)
         return
-    assert (result["status"], Decimal(result["cost_usd"])) == ("priced", Decimal(bug.right))
-    assert Decimal(bug.right) != Decimal(bug.naive)
+    assert (result["status"], Decimal(result["cost_usd"])) == ("priced", bug.right)
+    assert bug.right != bug.naive
 
 
 def test_an_inference_profile_s_arn_is_unknown_until_it_is_mapped_never_free() -> None:

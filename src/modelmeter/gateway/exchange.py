@@ -155,14 +155,14 @@ class Exchange:
         self._held += observer.end()
 
     def _watch_of(self, head: AnswerHead) -> HoldWatch | None:
-        """Only a call that budgets hold for is watched, and only a stream can be ended early."""
-        bound = self._call.intent.bound
-        if bound is None or not self._facts.streamed or head.http_status != _OK:
+        """Only a call that something can stop is watched, and only a stream can be ended early."""
+        hold = self._call.hold
+        if hold is None or not self._facts.streamed or head.http_status != _OK:
             return None
         if header(head.headers, b"content-encoding") not in (None, b"identity"):
             return None
         return (
-            HoldWatch(bound, head.content_type) if HoldWatch.can_watch(head.content_type) else None
+            HoldWatch(hold, head.content_type) if HoldWatch.can_watch(head.content_type) else None
         )
 
     def _cut(self, out: bytes, observer: ResponseObserver) -> None:

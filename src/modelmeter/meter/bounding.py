@@ -107,6 +107,7 @@ class Bounding:
         opening = msgspec.structs.replace(
             opening,
             bound=bound,
+            is_held=enforced,
             output_tokens_max=facts.output_tokens_max,
             asks_again=not final and (lowers or waits),
         )

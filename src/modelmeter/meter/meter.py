@@ -43,6 +43,8 @@ class CallOpening(msgspec.Struct, frozen=True):
     """Why the response cache, if it was asked, had no answer."""
     bound: CallBound | None = None
     """The most the call can use, if a budget applies to it."""
+    is_held: bool = False
+    """Something stops the call that uses more than its bound; else the bound is only counted."""
     model_requested: str | None = None
     """What the caller asked for, where ``downgraded_by`` had ``model`` asked instead."""
     downgraded_by: str | None = None
@@ -92,7 +94,10 @@ class Meter:
             if opening.bound is None
             else Opening(intent, opening.downgraded_by, opening.asks_again)
         )
-        return OpenCall(intent, self._ledger, self._pricer, self._clock, began_ns)
+        call = OpenCall(intent, self._ledger, self._pricer, self._clock, began_ns)
+        if opening.is_held:
+            call.hold = opening.bound
+        return call
 
     async def answered_from_cache(
         self, opening: CallOpening, facts: ResponseFacts, *, http_status: int, began_ns: int
@@ -161,6 +166,8 @@ class OpenCall:
         self._first_token_ns: int | None = None
         self._settling: asyncio.Future[None] | None = None
         self._outcome: Call | None = None
+        self.hold: CallBound | None = None
+        """What the call may use: a stream that uses more is cut. None: nothing stops it."""
         self.on_settled: Callable[[], None] | None = None
         """Called once the outcome is committed, or cannot be."""
 

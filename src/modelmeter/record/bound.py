@@ -15,4 +15,7 @@ class CallBound(msgspec.Struct, frozen=True):
     tokens: int
     """Of all kinds together."""
     output_tokens: int
-    """The part of ``tokens`` that the model may write; a stream that writes more is cut."""
+    """
+    The part of ``tokens`` that the model may write; a stream that writes more is cut, if anything
+    can stop its call.
+    """

@@ -90,6 +90,10 @@ class _AsItIs:
         return self._begun
 
     def whole(self, body: bytes, facts: ResponseFacts) -> bytes:
+        if not facts.ended or not body.lstrip().startswith(b"{"):
+            raise UpstreamError(
+                "the provider's answer is no JSON object", error_type=ErrorType.BAD_RESPONSE
+            )
         return body
 
     def feed(self, chunk: bytes, shown: bytes, facts: ResponseFacts) -> bytes:

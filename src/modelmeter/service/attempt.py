@@ -24,6 +24,7 @@ _HTTP_ERROR = 400
 _GOOD = range(200, 300)
 _REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id")
 _REQUEST_ID_BYTES_MAX = 256
+_EVENTS = "text/event-stream"
 _NO_FACTS = ResponseFacts()
 
 
@@ -125,6 +126,10 @@ class Attempt:
         except asyncio.CancelledError:
             await self._settle(ErrorType.CANCELLED)
             raise
+        except Exception:
+            # Whatever nobody foresaw: the call has ended, and its entry says so.
+            await self._settle(ErrorType.SERVER_ERROR)
+            raise
         finally:
             if not self._streamed or self._call.outcome is not None:
                 self._close()
@@ -146,6 +151,11 @@ class Attempt:
                 self._observer = dialect_for(self.target.kind).observe(self._wire.facts, head)
                 if answer.status >= _HTTP_ERROR or not self._streamed:
                     await self._whole(answer)
+                elif self._wire.passes and not head.content_type.startswith(_EVENTS):
+                    raise UpstreamError(
+                        "the provider's answer is no stream of events",
+                        error_type=ErrorType.BAD_RESPONSE,
+                    )
                 else:
                     await self._until_first_token()
         except TimeoutError as error:
@@ -164,9 +174,10 @@ class Attempt:
             error_type = facts.error_type or ErrorType.SERVER_ERROR
             text = message_in(body) or f"the provider answered {answer.status}"
             raise UpstreamError(text, error_type=error_type)
-        if facts.error_type is ErrorType.BAD_RESPONSE or not body:
+        if facts.error_type not in (None, ErrorType.CONTENT_FILTER) or not body:
             raise UpstreamError(
-                "the provider's answer cannot be read", error_type=ErrorType.BAD_RESPONSE
+                message_in(body) or "the provider's answer cannot be read",
+                error_type=facts.error_type or ErrorType.BAD_RESPONSE,
             )
         self.body = self._shape.whole(body, facts)
         await self._settle(None)
@@ -207,8 +218,8 @@ class Attempt:
         return None
 
     def _check_hold(self, observer: ResponseObserver) -> None:
-        bound = self._call.intent.bound
-        if bound is not None and is_used_up(bound, observer.facts()):
+        hold = self._call.hold
+        if hold is not None and is_used_up(hold, observer.facts()):
             raise UpstreamError(
                 "the model wrote more than was held for this call",
                 error_type=ErrorType.BUDGET_EXCEEDED,
@@ -240,10 +251,13 @@ class Attempt:
                 if out:
                     yield out
         except UpstreamError as error:
-            failure = ErrorType(error.error_type)
+            failure = self._kind(error)
             self._held = self._shape.failure(error.message, failure)
         except (GeneratorExit, asyncio.CancelledError):
             await self._settle(ErrorType.CANCELLED)
+            raise
+        except Exception:
+            await self._settle(ErrorType.SERVER_ERROR)
             raise
         finally:
             self._close()
@@ -292,10 +306,15 @@ class Attempt:
     async def _fail(self, error: UpstreamError) -> None:
         answer = self._answer
         status = None if answer is None else answer.status
-        error_type = ErrorType(error.error_type)
+        error_type = self._kind(error)
         answered = status is not None and status >= _HTTP_ERROR
         await self._settle(None if answered else error_type, sent=error.sent)
         raise self._error(error.message, error_type, status if answered else None) from error
+
+    def _kind(self, error: UpstreamError) -> ErrorType:
+        """Of an error that a stream reports, its observer knows more than its reader."""
+        kind = ErrorType(error.error_type)
+        return (self.facts.error_type or kind) if kind is ErrorType.SERVER_ERROR else kind
 
     def _error(
         self, message: str, error_type: ErrorType, http_status: int | None
@@ -312,11 +331,15 @@ class Attempt:
 
     async def _settle(self, failure: ErrorType | None, *, sent: bool = True) -> None:
         answer = self._answer
+        facts = self.facts
         if failure is None and self._cancelled:
             failure = ErrorType.CANCELLED
+        if failure is ErrorType.CANCELLED:
+            # Who leaves because of an error that the stream told has cancelled nothing.
+            failure = facts.error_type or failure
         await self._call.finish(
             Ending(
-                facts=self.facts,
+                facts=facts,
                 http_status=None if answer is None else answer.status,
                 provider_request_id=None if answer is None else _request_id(answer.headers),
                 failure=failure,

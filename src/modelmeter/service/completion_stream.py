@@ -7,7 +7,8 @@ from typing import Self
 
 import msgspec
 
-from modelmeter.errors import LLMServiceError
+from modelmeter.errors import LLMServiceError, WireError
+from modelmeter.providers.bodies import UNREADABLE
 from modelmeter.record import ErrorType
 from modelmeter.service.caching import Reply
 from modelmeter.service.completion import CalledTool, Completion, metered
@@ -116,9 +117,18 @@ class CompletionStream:
         """
         while not self._ready:
             chunk = await anext(self._chunks)
-            for event in self._decoder.feed(chunk):
-                if event.data and event.data != _DONE:
-                    self._take(_decoder.decode(event.data))
+            try:
+                for event in self._decoder.feed(chunk):
+                    if event.data and event.data != _DONE:
+                        self._take(_decoder.decode(event.data))
+            except LLMServiceError:
+                await self.close()
+                raise
+            except (WireError, *UNREADABLE) as error:
+                await self.close()
+                raise self._error(
+                    f"an event of the stream cannot be read: {error}", ErrorType.BAD_RESPONSE
+                ) from error
         return self._ready.popleft()
 
     async def close(self) -> None:
@@ -139,15 +149,11 @@ class CompletionStream:
         await self.close()
 
     def _take(self, chunk: _Chunk) -> None:
-        if chunk.error is not None:
-            code = chunk.error.code or ""
-            known = code in frozenset(ErrorType)
-            raise service_error(
-                f"{self._reply.target.provider}: {chunk.error.message}",
-                error_type=ErrorType(code) if known else ErrorType.SERVER_ERROR,
-                provider=self._reply.target.provider,
-                call_id=self._reply.call_id,
-            )
+        fault = chunk.error
+        if fault is not None:
+            known = fault.code in frozenset(ErrorType)
+            kind = ErrorType(fault.code or "") if known else ErrorType.SERVER_ERROR
+            raise self._error(fault.message, kind)
         for choice in chunk.choices[:1]:
             self._finish = choice.finish_reason or self._finish
             if choice.delta is None:
@@ -158,6 +164,15 @@ class CompletionStream:
             if text:
                 self._text.append(text)
                 self._ready.append(text)
+
+    def _error(self, message: str, error_type: ErrorType) -> LLMServiceError:
+        provider = self._reply.target.provider
+        return service_error(
+            f"{provider}: {message}",
+            error_type=error_type,
+            provider=provider,
+            call_id=self._reply.call_id,
+        )
 
     def _take_call(self, delta: _ToolDelta) -> None:
         call = self._calls.setdefault(delta.index, _Call())

@@ -187,7 +187,12 @@ class GenAIReader:
         texts: list[str] = []
         calls: list[ToolCall] = []
         finish: FinishReason = "stop"
-        for piece in self._pieces(body):
+        pieces = self._pieces(body)
+        if not pieces:
+            raise UpstreamError(
+                f"the answer of {_NAME} holds no candidate", error_type=ErrorType.BAD_RESPONSE
+            )
+        for piece in pieces:
             texts.append(piece.text)
             finish = piece.finish_reason or finish
             if piece.tool_index is not None:

@@ -13,7 +13,6 @@ __all__ = [
     "closed_by",
     "key_of",
     "lower_headers",
-    "not_installed",
 ]
 
 Headers = list[tuple[bytes, bytes]]
@@ -86,15 +85,6 @@ def lower_headers(headers: Iterable[tuple[str, str]]) -> Headers:
         (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
         for name, value in headers
     ]
-
-
-def not_installed(provider: str, extra: str) -> RefusedRequestError:
-    """The refusal of a provider whose SDK is missing."""
-    return RefusedRequestError(
-        f"the SDK for {provider} is not installed: pip install 'modelmeter[{extra}]'",
-        code="sdk_missing",
-        http_status=503,
-    )
 
 
 def key_of(name: str, settings: ProviderSettings) -> str:

@@ -1,10 +1,12 @@
 """Sends with Anthropic's SDK."""
 
+import anthropic
 import msgspec
 
 from modelmeter.service.routes import Target
-from modelmeter.service.sdk.answers import key_of, not_installed
-from modelmeter.service.sdk.raw_answer import Failure, Faults, raw_answer
+from modelmeter.service.sdk.answers import key_of
+from modelmeter.service.sdk.http_client import timeouts
+from modelmeter.service.sdk.raw_answer import Faults, raw_answer
 from modelmeter.service.sender import ProviderAnswer
 from modelmeter.service.wire_request import WireRequest
 from modelmeter.settings.limits import Limits
@@ -14,7 +16,7 @@ __all__ = ["AnthropicSender"]
 
 _VERSION = {"anthropic-version": "2023-06-01"}
 """The version that takes all that is translated; the SDK's own refuses sampling parameters."""
-
+_FAULTS = Faults(status=anthropic.APIStatusError, connection=anthropic.APIConnectionError)
 _fields = msgspec.json.Decoder(dict[str, object])
 
 
@@ -24,35 +26,13 @@ class AnthropicSender:
     def __init__(self, name: str, settings: ProviderSettings, limits: Limits) -> None:
         """
         Raises:
-            RefusedRequestError: the SDK is not installed, or there is no key.
+            RefusedRequestError: there is no key.
         """
-        key = key_of(name, settings)
-        try:
-            import anthropic
-            import httpx2
-        except ImportError as error:
-            raise not_installed("Anthropic", "anthropic") from error
         self._client = anthropic.AsyncAnthropic(
-            api_key=key,
+            api_key=key_of(name, settings),
             base_url=settings.base_url,
             max_retries=0,
-            timeout=httpx2.Timeout(
-                limits.upstream_total_timeout_seconds,
-                connect=limits.upstream_connect_timeout_seconds,
-            ),
-        )
-
-        def failure_of(error: Exception) -> Failure:
-            if not isinstance(error, anthropic.APIStatusError):
-                raise error
-            return Failure(error.status_code, error.response.headers, error.response.content)
-
-        self._faults = Faults(
-            status=anthropic.APIStatusError,
-            failure_of=failure_of,
-            timeout=anthropic.APITimeoutError,
-            connection=anthropic.APIConnectionError,
-            http=httpx2.HTTPError,
+            timeout=timeouts(limits),
         )
 
     async def send(self, target: Target, request: WireRequest) -> ProviderAnswer:
@@ -64,7 +44,7 @@ class AnthropicSender:
             extra_body=_fields.decode(request.body),
             extra_headers=_VERSION,
         )
-        return await raw_answer(opening, self._faults)
+        return await raw_answer(opening, _FAULTS)
 
     async def close(self) -> None:
         """Close the connections."""

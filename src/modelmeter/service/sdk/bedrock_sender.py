@@ -2,21 +2,28 @@
 
 import asyncio
 import base64
+import binascii
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+import boto3
 import msgspec
+from botocore import exceptions
+from botocore.config import Config
+from botocore.eventstream import ParserError
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from modelmeter.errors import RefusedRequestError, UpstreamError
 from modelmeter.providers.bedrock.errors import error_type_of_exception
 from modelmeter.record import ErrorType, Operation
+from modelmeter.service.aws_faults import error_type_of, may_be_sent
 from modelmeter.service.routes import Target
 from modelmeter.service.sdk.answers import (
     StreamedAnswer,
     WholeAnswer,
     lower_headers,
-    not_installed,
 )
 from modelmeter.service.sender import ProviderAnswer
 from modelmeter.service.wire_request import WireRequest
@@ -32,6 +39,15 @@ THREADS_MAX = 64
 _JSON = {"content-type": "application/json"}
 _EVENTS = {"content-type": "application/vnd.amazon.eventstream"}
 _OK = 200
+_UNREADABLE = (
+    ParserError,
+    ResponseParserError,
+    # What botocore's parsers make of JSON that is none of Bedrock's.
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
 _T = TypeVar("_T")
 _fields = msgspec.json.Decoder(dict[str, object])
 
@@ -48,15 +64,8 @@ class BedrockSender:
     def __init__(self, name: str, settings: ProviderSettings, limits: Limits) -> None:
         """
         Raises:
-            RefusedRequestError: the SDK is not installed, or AWS's configuration has no
-                credentials.
+            RefusedRequestError: AWS's configuration has no credentials.
         """
-        try:
-            import boto3
-            from botocore.config import Config
-            from botocore.exceptions import BotoCoreError
-        except ImportError as error:
-            raise not_installed("Bedrock", "bedrock") from error
         config = Config(
             retries={"total_max_attempts": 1},
             connect_timeout=limits.upstream_connect_timeout_seconds,
@@ -75,7 +84,7 @@ class BedrockSender:
             self._client = session.client(
                 "bedrock-runtime", endpoint_url=settings.base_url, config=config
             )
-        except BotoCoreError as error:
+        except exceptions.BotoCoreError as error:
             raise RefusedRequestError(
                 f"AWS's configuration for {name}: {error}",
                 code="provider_key_missing",
@@ -149,10 +158,6 @@ def _told(work: Callable[[], _T]) -> _T:
         UpstreamError: there is no answer, or the stream reports an error.
         _StatusError: an answer with an error's status.
     """
-    from botocore import exceptions
-    from botocore.eventstream import ParserError
-    from urllib3.exceptions import HTTPError, ReadTimeoutError
-
     try:
         return work()
     except exceptions.EventStreamError as error:
@@ -167,20 +172,28 @@ def _told(work: Callable[[], _T]) -> _T:
         head = error.response["ResponseMetadata"]
         body = msgspec.json.encode({"message": error.response["Error"]["Message"]})
         raise _StatusError(head["HTTPStatusCode"], head["HTTPHeaders"], body) from error
-    except (exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError, ReadTimeoutError) as error:
-        raise UpstreamError(str(error), error_type=ErrorType.TIMEOUT) from error
     except exceptions.ParamValidationError as error:
         raise UpstreamError(str(error), error_type=ErrorType.INVALID_REQUEST, sent=False) from error
+    except binascii.Error as error:
+        raise UpstreamError(
+            f"an image is no base64: {error}", error_type=ErrorType.INVALID_REQUEST, sent=False
+        ) from error
     except (exceptions.NoCredentialsError, exceptions.CredentialRetrievalError) as error:
         raise UpstreamError(str(error), error_type=ErrorType.AUTHENTICATION, sent=False) from error
-    except ParserError as error:
+    except exceptions.BotoCoreError as error:
         raise UpstreamError(
-            f"the stream cannot be read: {error}", error_type=ErrorType.BAD_RESPONSE
+            str(error), error_type=error_type_of(error), sent=may_be_sent(error)
         ) from error
-    except (exceptions.BotoCoreError, exceptions.HTTPClientError, HTTPError, OSError) as error:
+    except (HTTPError, OSError) as error:
         # In the middle of a stream it is the HTTP client's own exception that comes through.
+        timed_out = isinstance(error, ReadTimeoutError)
         raise UpstreamError(
-            f"the connection broke off: {error}", error_type=ErrorType.CONNECTION
+            f"the connection broke off: {error}",
+            error_type=ErrorType.TIMEOUT if timed_out else ErrorType.CONNECTION,
+        ) from error
+    except _UNREADABLE as error:
+        raise UpstreamError(
+            f"the answer cannot be read: {error}", error_type=ErrorType.BAD_RESPONSE
         ) from error
 
 

@@ -2,7 +2,11 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
+import httpx2
 import msgspec
+import pydantic
+from google import genai
+from google.genai import errors, types
 
 from modelmeter.errors import UpstreamError
 from modelmeter.record import ErrorType, Operation
@@ -13,8 +17,9 @@ from modelmeter.service.sdk.answers import (
     WholeAnswer,
     closed_by,
     key_of,
-    not_installed,
+    lower_headers,
 )
+from modelmeter.service.sdk.http_client import no_answer
 from modelmeter.service.sender import ProviderAnswer
 from modelmeter.service.wire_request import WireRequest
 from modelmeter.settings.limits import Limits
@@ -27,6 +32,8 @@ _EVENTS: Headers = [(b"content-type", b"text/event-stream")]
 _OK = 200
 _BAD_REQUEST = 400
 _MILLISECONDS = 1000
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+"""What the SDK makes of an answer that is none of Gemini's."""
 
 
 class _Contents(msgspec.Struct):
@@ -68,17 +75,16 @@ class GenAISender:
     def __init__(self, name: str, settings: ProviderSettings, limits: Limits) -> None:
         """
         Raises:
-            RefusedRequestError: the SDK is not installed, or there is no key.
+            RefusedRequestError: there is no key.
         """
         key = key_of(name, settings)
-        try:
-            import httpx2
-            from google import genai
-            from google.genai import types
-        except ImportError as error:
-            raise not_installed("Google GenAI", "genai") from error
+
+        async def bound_connect(request: httpx2.Request) -> None:
+            # The SDK gives each request one timeout for everything.
+            request.extensions["timeout"]["connect"] = limits.upstream_connect_timeout_seconds
+
         # Given a client, the SDK takes it, and not another that may be installed too.
-        self._connections = httpx2.AsyncClient()
+        self._connections = httpx2.AsyncClient(event_hooks={"request": [bound_connect]})
         self._client = genai.Client(
             api_key=key,
             vertexai=False,
@@ -93,18 +99,16 @@ class GenAISender:
 
     async def send(self, target: Target, request: WireRequest) -> ProviderAnswer:
         """See `Sender.send`."""
-        import httpx2
-        from google.genai import errors
-
         try:
             if request.facts.operation is Operation.EMBED_CONTENT:
                 return await self._embedded(target, request.body)
             return await self._generated(target, request)
         except errors.APIError as error:
-            body = msgspec.json.encode(error.details)
-            return WholeAnswer(error.code or _BAD_REQUEST, _headers_of(error), body)
+            return WholeAnswer(error.code or _BAD_REQUEST, _headers_of(error), _error_body(error))
         except httpx2.HTTPError as error:
-            raise _told(error) from error
+            raise no_answer(error) from error
+        except _UNREADABLE as error:
+            raise _unreadable(error) from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -113,21 +117,7 @@ class GenAISender:
         self._client.close()
 
     async def _generated(self, target: Target, request: WireRequest) -> ProviderAnswer:
-        import httpx2
-        from google.genai import types
-
-        body = _contents.decode(request.body)
-        beside = {
-            "systemInstruction": body.system,
-            "tools": body.tools,
-            "toolConfig": body.tool_config,
-        }
-        given = {name: value for name, value in beside.items() if value is not msgspec.UNSET}
-        fields = {**body.config, **given}
-        config = types.GenerateContentConfig.model_validate(fields)
-        contents: types.ContentListUnion = [
-            types.Content.model_validate(content) for content in body.contents
-        ]
+        contents, config = _asked(request.body)
         models = self._client.aio.models
         if not request.facts.streamed:
             whole = await models.generate_content(
@@ -142,8 +132,12 @@ class GenAISender:
             try:
                 async for answer in stream:
                     yield b"data: %b\n\n" % _wire(answer)
+            except errors.APIError as error:
+                yield b"data: %b\n\n" % _error_body(error)
             except httpx2.HTTPError as error:
-                raise _told(error) from error
+                raise no_answer(error) from error
+            except _UNREADABLE as error:
+                raise _unreadable(error) from error
 
         async def close() -> None:
             if isinstance(stream, AsyncGenerator):
@@ -152,8 +146,6 @@ class GenAISender:
         return StreamedAnswer(_OK, _EVENTS, pieces(), closed_by(close))
 
     async def _embedded(self, target: Target, body: bytes) -> ProviderAnswer:
-        from google.genai import types
-
         requests = _embed.decode(body).requests
         config = types.EmbedContentConfig(output_dimensionality=requests[0].dimensions)
         answer = await self._client.aio.models.embed_content(
@@ -164,28 +156,37 @@ class GenAISender:
         return WholeAnswer(_OK, _JSON, _wire(answer))
 
 
-def _wire(answer: object) -> bytes:
-    from google.genai import types
+def _asked(body: bytes) -> tuple[types.ContentListUnion, types.GenerateContentConfig]:
+    asked = _contents.decode(body)
+    beside = {
+        "systemInstruction": asked.system,
+        "tools": asked.tools,
+        "toolConfig": asked.tool_config,
+    }
+    given = {name: value for name, value in beside.items() if value is not msgspec.UNSET}
+    try:
+        config = types.GenerateContentConfig.model_validate({**asked.config, **given})
+        contents = [types.Content.model_validate(content) for content in asked.contents]
+    except pydantic.ValidationError as error:
+        # An image that is no base64, say.
+        raise UpstreamError(str(error), error_type=ErrorType.INVALID_REQUEST, sent=False) from error
+    return [*contents], config
 
+
+def _wire(answer: object) -> bytes:
     if not isinstance(answer, types.GenerateContentResponse | types.EmbedContentResponse):
         raise UpstreamError("the SDK gave no answer", error_type=ErrorType.BAD_RESPONSE)
     return answer.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
-def _told(error: Exception) -> UpstreamError:
-    import httpx2
-
-    if isinstance(error, httpx2.TimeoutException):
-        return UpstreamError("the provider did not answer in time", error_type=ErrorType.TIMEOUT)
-    return UpstreamError(
-        f"the provider could not be reached, or broke off: {error}",
-        error_type=ErrorType.CONNECTION,
-    )
+def _error_body(error: errors.APIError) -> bytes:
+    return msgspec.json.encode(error.details)
 
 
-def _headers_of(error: Exception) -> Headers:
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    return [
-        (str(name).lower().encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
-        for name, value in headers.items()
-    ]
+def _unreadable(error: Exception) -> UpstreamError:
+    return UpstreamError(f"the answer cannot be read: {error}", error_type=ErrorType.BAD_RESPONSE)
+
+
+def _headers_of(error: errors.APIError) -> Headers:
+    headers = getattr(error.response, "headers", None) or {}
+    return lower_headers((str(name), str(value)) for name, value in headers.items())

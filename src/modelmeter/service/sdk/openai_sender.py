@@ -1,11 +1,13 @@
 """Sends with OpenAI's SDK, to OpenAI and whoever is compatible with it."""
 
 import msgspec
+import openai
 
 from modelmeter.record import Operation
 from modelmeter.service.routes import Target
-from modelmeter.service.sdk.answers import key_of, not_installed
-from modelmeter.service.sdk.raw_answer import Failure, Faults, raw_answer
+from modelmeter.service.sdk.answers import key_of
+from modelmeter.service.sdk.http_client import timeouts
+from modelmeter.service.sdk.raw_answer import Faults, raw_answer
 from modelmeter.service.sender import ProviderAnswer
 from modelmeter.service.wire_request import WireRequest
 from modelmeter.settings.limits import Limits
@@ -13,6 +15,7 @@ from modelmeter.settings.model import ProviderSettings
 
 __all__ = ["OpenAISender"]
 
+_FAULTS = Faults(status=openai.APIStatusError, connection=openai.APIConnectionError)
 _fields = msgspec.json.Decoder(dict[str, object])
 
 
@@ -22,35 +25,13 @@ class OpenAISender:
     def __init__(self, name: str, settings: ProviderSettings, limits: Limits) -> None:
         """
         Raises:
-            RefusedRequestError: the SDK is not installed, or there is no key.
+            RefusedRequestError: there is no key.
         """
-        key = key_of(name, settings)
-        try:
-            import httpx2
-            import openai
-        except ImportError as error:
-            raise not_installed("OpenAI", "openai") from error
         self._client = openai.AsyncOpenAI(
-            api_key=key,
+            api_key=key_of(name, settings),
             base_url=settings.base_url,
             max_retries=0,
-            timeout=httpx2.Timeout(
-                limits.upstream_total_timeout_seconds,
-                connect=limits.upstream_connect_timeout_seconds,
-            ),
-        )
-
-        def failure_of(error: Exception) -> Failure:
-            if not isinstance(error, openai.APIStatusError):
-                raise error
-            return Failure(error.status_code, error.response.headers, error.response.content)
-
-        self._faults = Faults(
-            status=openai.APIStatusError,
-            failure_of=failure_of,
-            timeout=openai.APITimeoutError,
-            connection=openai.APIConnectionError,
-            http=httpx2.HTTPError,
+            timeout=timeouts(limits),
         )
 
     async def send(self, target: Target, request: WireRequest) -> ProviderAnswer:
@@ -60,11 +41,11 @@ class OpenAISender:
             embedding = self._client.embeddings.with_streaming_response.create(
                 model=target.model, input="", extra_body=fields
             )
-            return await raw_answer(embedding, self._faults)
+            return await raw_answer(embedding, _FAULTS)
         chat = self._client.chat.completions.with_streaming_response.create(
             model=target.model, messages=[], extra_body=fields
         )
-        return await raw_answer(chat, self._faults)
+        return await raw_answer(chat, _FAULTS)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,17 +1,17 @@
 """Raw answers of OpenAI's and Anthropic's SDKs, which are made by one generator and alike."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+import httpx2
 import msgspec
 
-from modelmeter.errors import UpstreamError
-from modelmeter.record import ErrorType
 from modelmeter.service.sdk.answers import StreamedAnswer, WholeAnswer, closed_by, lower_headers
+from modelmeter.service.sdk.http_client import no_answer
 from modelmeter.service.sender import ProviderAnswer
 
-__all__ = ["Failure", "Faults", "raw_answer"]
+__all__ = ["Faults", "raw_answer"]
 
 
 class Response(Protocol):
@@ -32,24 +32,13 @@ class Response(Protocol):
         ...
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """What an SDK's exception for an answer with a status of 400 or more holds."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class Faults(msgspec.Struct, frozen=True):
     """An SDK's exceptions."""
 
     status: type[Exception]
-    failure_of: Callable[[Exception], Failure]
-    """Reads an exception of ``status``."""
-    timeout: type[Exception]
+    """Of an answer with a status of 400 or more, which it holds."""
     connection: type[Exception]
-    http: type[Exception]
-    """Of the HTTP client below it, while a body is read."""
+    """Of no answer; its cause is the HTTP client's exception."""
 
 
 async def raw_answer(
@@ -64,26 +53,20 @@ async def raw_answer(
     try:
         response = await opening.__aenter__()
     except faults.status as error:
-        failure = faults.failure_of(error)
-        return WholeAnswer(failure.status, lower_headers(failure.headers.items()), failure.body)
-    except faults.timeout as error:
-        raise UpstreamError(
-            "the provider did not answer in time", error_type=ErrorType.TIMEOUT
-        ) from error
+        failed = getattr(error, "response", None)
+        if not isinstance(failed, httpx2.Response):
+            raise
+        headers = lower_headers(failed.headers.items())
+        return WholeAnswer(failed.status_code, headers, failed.content)
     except faults.connection as error:
-        raise UpstreamError(
-            f"the provider could not be reached: {error.__cause__ or error}",
-            error_type=ErrorType.CONNECTION,
-        ) from error
+        raise no_answer(error.__cause__ or error) from error
 
     async def pieces() -> AsyncIterator[bytes]:
         try:
             async for piece in response.iter_bytes():
                 yield piece
-        except faults.http as error:
-            raise UpstreamError(
-                f"the connection broke off: {error}", error_type=ErrorType.CONNECTION
-            ) from error
+        except httpx2.HTTPError as error:
+            raise no_answer(error) from error
 
     async def close() -> None:
         await opening.__aexit__(None, None, None)

@@ -1,9 +1,10 @@
 """The sender of a program: every provider through its own SDK."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from modelmeter.errors import RefusedRequestError
 from modelmeter.service.routes import Target
 from modelmeter.service.sender import ProviderAnswer
 from modelmeter.service.wire_request import WireRequest
@@ -49,19 +50,32 @@ class SdkSender:
             await sender.close()
 
     def _make(self, target: Target) -> _ProviderSender:
-        settings, limits = self._providers[target.provider], self._limits
-        if target.kind == "openai":
-            from modelmeter.service.sdk.openai_sender import OpenAISender
+        try:
+            make = _maker(target.kind)
+        except ImportError as error:
+            raise RefusedRequestError(
+                f"the SDK for {target.provider} is not installed: "
+                f"pip install 'modelmeter[{target.kind}]'",
+                code="sdk_missing",
+                http_status=503,
+            ) from error
+        return make(target.provider, self._providers[target.provider], self._limits)
 
-            return OpenAISender(target.provider, settings, limits)
-        if target.kind == "anthropic":
-            from modelmeter.service.sdk.anthropic_sender import AnthropicSender
 
-            return AnthropicSender(target.provider, settings, limits)
-        if target.kind == "bedrock":
-            from modelmeter.service.sdk.bedrock_sender import BedrockSender
+def _maker(kind: str) -> Callable[[str, ProviderSettings, Limits], _ProviderSender]:
+    """Load an SDK, which takes a second or so."""
+    if kind == "openai":
+        from modelmeter.service.sdk.openai_sender import OpenAISender
 
-            return BedrockSender(target.provider, settings, limits)
-        from modelmeter.service.sdk.genai_sender import GenAISender
+        return OpenAISender
+    if kind == "anthropic":
+        from modelmeter.service.sdk.anthropic_sender import AnthropicSender
 
-        return GenAISender(target.provider, settings, limits)
+        return AnthropicSender
+    if kind == "bedrock":
+        from modelmeter.service.sdk.bedrock_sender import BedrockSender
+
+        return BedrockSender
+    from modelmeter.service.sdk.genai_sender import GenAISender
+
+    return GenAISender

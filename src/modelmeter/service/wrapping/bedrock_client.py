@@ -6,14 +6,10 @@ from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.exceptions import (
-    BotoCoreError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    ReadTimeoutError,
-)
+from botocore.exceptions import BotoCoreError
 
 from modelmeter.record import ErrorType
+from modelmeter.service.aws_faults import error_type_of, may_be_sent
 from modelmeter.service.process_ledger import LedgerAccess
 from modelmeter.service.wrapping.watched_call import REFUSED, MeterDoor, WatchedCall, refusal
 
@@ -74,7 +70,7 @@ class BedrockMeter:
         try:
             response = self._session.send(request)
         except BotoCoreError as error:
-            self._ledger.run(call.settle(_failure(error), sent=_may_be_sent(error)))
+            self._ledger.run(call.settle(error_type_of(error), sent=may_be_sent(error)))
             raise
         except BaseException:
             self._ledger.run(call.settle(ErrorType.CANCELLED))
@@ -155,13 +151,3 @@ class _Told(AWSResponse):
     def __init__(self, url: str, status: int, headers: HTTPHeaders, body: bytes) -> None:
         super().__init__(url, status, headers, None)
         self._content = body
-
-
-def _failure(error: BotoCoreError) -> ErrorType:
-    timed_out = isinstance(error, ConnectTimeoutError | ReadTimeoutError)
-    return ErrorType.TIMEOUT if timed_out else ErrorType.CONNECTION
-
-
-def _may_be_sent(error: BotoCoreError) -> bool:
-    """Without a connection nothing has gone out."""
-    return not isinstance(error, EndpointConnectionError | ConnectTimeoutError)

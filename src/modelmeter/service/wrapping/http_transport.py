@@ -6,6 +6,7 @@ import httpx2
 
 from modelmeter.providers import RequestFacts
 from modelmeter.record import ErrorType
+from modelmeter.service.http_faults import error_type_of, may_be_sent
 from modelmeter.service.process_ledger import LedgerAccess
 from modelmeter.service.wrapping.watched_call import (
     REFUSED,
@@ -41,7 +42,7 @@ class MeteredTransport(httpx2.BaseTransport):
         try:
             response = self._inner.send(_outgoing(request, call.facts), stream=True)
         except httpx2.HTTPError as error:
-            self._ledger.run(call.settle(_failure(error), sent=_may_be_sent(error)))
+            self._ledger.run(call.settle(error_type_of(error), sent=may_be_sent(error)))
             raise
         except BaseException:
             self._ledger.run(call.settle(ErrorType.CANCELLED))
@@ -73,7 +74,7 @@ class AsyncMeteredTransport(httpx2.AsyncBaseTransport):
         try:
             response = await self._inner.send(_outgoing(request, call.facts), stream=True)
         except httpx2.HTTPError as error:
-            await call.settle(_failure(error), sent=_may_be_sent(error))
+            await call.settle(error_type_of(error), sent=may_be_sent(error))
             raise
         except BaseException:
             await call.settle(ErrorType.CANCELLED)
@@ -101,7 +102,7 @@ class _Body(httpx2.SyncByteStream):
                 if out := call.feed(chunk):
                     yield out
         except httpx2.HTTPError as error:
-            self._ledger.run(call.settle(_failure(error)))
+            self._ledger.run(call.settle(error_type_of(error)))
             raise
         last = call.end()
         self._ledger.run(call.settle(None))
@@ -130,7 +131,7 @@ class _AsyncBody(httpx2.AsyncByteStream):
                 if out := call.feed(chunk):
                     yield out
         except httpx2.HTTPError as error:
-            await call.settle(_failure(error))
+            await call.settle(error_type_of(error))
             raise
         last = call.end()
         await call.settle(None)
@@ -186,13 +187,3 @@ def _refused(door: MeterDoor, error: Exception, request: httpx2.Request) -> http
     return httpx2.Response(
         answer.http_status, headers=answer.headers, content=answer.body, request=request
     )
-
-
-def _failure(error: httpx2.HTTPError) -> ErrorType:
-    timed_out = isinstance(error, httpx2.TimeoutException)
-    return ErrorType.TIMEOUT if timed_out else ErrorType.CONNECTION
-
-
-def _may_be_sent(error: httpx2.HTTPError) -> bool:
-    """Without a connection nothing has gone out."""
-    return not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
