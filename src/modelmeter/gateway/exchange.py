@@ -11,7 +11,7 @@ from modelmeter.gateway.hold_watch import HoldWatch
 from modelmeter.gateway.inflated import seen_plain
 from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
-from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
+from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.meter import Ending, OpenCall
 from modelmeter.providers import (
     AnswerHead,
@@ -24,7 +24,7 @@ from modelmeter.record import ErrorType
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import forwardable_response_headers, is_relayable
 
-__all__ = ["Exchange", "UpstreamRequest"]
+__all__ = ["Exchange"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +33,6 @@ _REQUEST_ID_BYTES_MAX = 256
 _HTTP_STATUS_OF = {ErrorType.TIMEOUT: 504}
 _BAD_GATEWAY = 502
 _OK = 200
-
-
-class UpstreamRequest:
-    """What goes upstream."""
-
-    __slots__ = ("body", "headers", "method", "url")
-
-    def __init__(self, method: str, url: str, headers: Headers, body: bytes) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.body = body
 
 
 class Exchange:
@@ -118,9 +106,7 @@ class Exchange:
         await self._conclude()
 
     async def _relay(self, request: UpstreamRequest) -> None:
-        answer = await self._upstream.send(
-            request.method, request.url, request.headers, request.body
-        )
+        answer = await self._upstream.send(request)
         self._answer = answer
         if not is_relayable(answer.status):
             raise UpstreamError(
