@@ -351,7 +351,9 @@ def test_a_tool_that_the_provider_runs_reads_the_window_again_each_time() -> Non
 def test_a_model_that_searches_unasked_is_bounded_with_its_searches() -> None:
     model = "gpt-4o-search-preview"
     used = TokenCounts(input=128_000, output=10)
-    price = BOOK.price("openai", model, used, AT_NS, tools=ToolCalls(web_search=1))
+    searched = ToolCalls(web_search_preview=1)
+    price = BOOK.price("openai", model, used, AT_NS, tools=searched)
+    assert price.cost > BOOK.price("openai", model, used, AT_NS).cost
 
     bound = bound_of("openai", chat(model=model, max_completion_tokens=10))
 

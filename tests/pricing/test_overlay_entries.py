@@ -8,11 +8,13 @@ from genai_prices.data import providers
 from genai_prices.types import ModelPrice
 
 from modelmeter.pricing import PriceBook
-from modelmeter.pricing.overlay import Overlay, OverlayPrice, Uplift, called_names
+from modelmeter.pricing.overlay import Overlay, OverlayPrice, ToolFee, Uplift, called_names
+from modelmeter.record import ToolCalls
 
 OVERLAY = Overlay()
 BY_ID = {provider.id: provider for provider in providers}
 LATEST = date(2026, 11, 1)
+CATALOGUED_TOOLS = {"web_search", "file_search", "characters"}
 
 
 def example_name(entry: OverlayPrice) -> str:
@@ -85,3 +87,16 @@ def test_our_entries_about_tokens_keep_the_catalogue_s_fees_of_tools() -> None:
     assert quote.price_source.startswith("modelmeter")
     assert quote.rates is not None
     assert dict(quote.rates.tool_fees)["web_search"] == 10_000_000_000
+
+
+@pytest.mark.parametrize("fee", OVERLAY.fees, ids=lambda fee: f"{fee.tool} {fee.models[0]}")
+def test_a_fee_of_ours_has_its_source_and_is_of_a_tool_that_the_catalogue_does_not_know(
+    fee: ToolFee,
+) -> None:
+    assert fee.source.startswith("https://")
+    assert fee.tool in ToolCalls.__struct_fields__
+    assert fee.tool not in CATALOGUED_TOOLS
+    provider = BY_ID[fee.provider]
+    for glob in fee.models:
+        listed = any(fnmatchcase(model.id, glob) for model in provider.models)
+        assert listed or provider.find_model(glob.removesuffix("*")), glob

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelmeter.pricing import PRICES_MEMO_MAX, PriceBook
-from modelmeter.record import CostState, TokenCounts
+from modelmeter.record import CostState, TokenCounts, ToolCalls
 
 NS_PER_DAY = 86_400 * 10**9
 AT_NS = int(datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()) * 10**9
@@ -59,8 +59,19 @@ def test_an_upstream_named_like_a_catalogue_provider_takes_its_prices(book: Pric
 def test_azure_falls_back_to_openai_s_prices(book: PriceBook) -> None:
     azure = book.price("azure", "gpt-4.1-2025-04-14", TOKENS, AT_NS)
 
-    assert azure == book.price("openai", "gpt-4.1-2025-04-14", TOKENS, AT_NS)
-    assert azure.state is CostState.PRICED
+    openai = book.price("openai", "gpt-4.1-2025-04-14", TOKENS, AT_NS)
+    assert (azure.cost, azure.price_source) == (openai.cost, openai.price_source)
+    assert azure.state is openai.state is CostState.PRICED
+
+
+def test_openai_s_fee_of_its_first_web_search_is_not_taken_for_azure_s(book: PriceBook) -> None:
+    searched = ToolCalls(web_search_preview=2)
+
+    openai = book.price("openai", "gpt-4.1", TOKENS, AT_NS, tools=searched)
+    azure = book.price("azure", "gpt-4.1", TOKENS, AT_NS, tools=searched)
+
+    assert openai.cost - azure.cost == 50 * 10**9
+    assert (openai.state, azure.state) == (CostState.PRICED, CostState.ESTIMATED)
 
 
 def test_openai_s_tiers_are_not_taken_for_azure_s(book: PriceBook) -> None:

@@ -54,10 +54,14 @@ def configured(folder: Path, catalogue: Path) -> str:
 
 
 def test_a_model_s_history_names_days_rates_and_sources() -> None:
-    first, second = rows("show", "o3", "--provider", "openai")
+    first, second, third = rows("show", "o3", "--provider", "openai")
 
     assert (first["from"], first["before"]) == (None, "2025-06-10")
-    assert (second["from"], second["before"]) == ("2025-06-10", None)
+    assert (second["from"], second["before"]) == ("2025-06-10", "2025-06-26")
+    assert (third["from"], third["before"]) == ("2025-06-26", None)
+    assert third["usd_per_million"] == second["usd_per_million"]
+    assert "web_search_preview" not in second["usd_per_use"]  # type: ignore[operator]  # JSON
+    assert third["usd_per_use"]["web_search_preview"] == "0.01"  # type: ignore[index]  # JSON
     prices = [row["usd_per_million"] for row in (first, second)]
     assert [(p[0]["input"], p[0]["cache_read"], p[0]["output"]) for p in prices] == [  # type: ignore[index]  # JSON
         ("10", "2.5", "40"),

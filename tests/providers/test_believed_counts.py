@@ -284,3 +284,26 @@ def test_searches_are_counted_whole_and_streamed(output: object, searches: int) 
 
     assert whole.tools == streamed.tools == ToolCalls(web_search=searches)
     assert whole.tokens == streamed.tokens == TokenCounts(input=100, output=40)
+
+
+@pytest.mark.parametrize(
+    ("tools", "used"),
+    [
+        ([{"type": "web_search_preview"}], ToolCalls(web_search_preview=1)),
+        ([{"type": "web_search_preview_2025_03_11"}], ToolCalls(web_search_preview=1)),
+        ([{"type": "web_search"}], ToolCalls(web_search=1)),
+        ([{"type": "web_search_2025_08_26"}], ToolCalls(web_search=1)),
+        (None, ToolCalls(web_search=1)),
+    ],
+)
+def test_which_search_it_was_the_tools_that_an_answer_repeats_tell(
+    tools: object, used: ToolCalls
+) -> None:
+    response = {"output": [{"type": "web_search_call"}], "tools": tools, "usage": MESSAGE}
+    completed = {"type": "response.completed", "response": response}
+    stream = b"data: " + json.dumps(completed).encode() + b"\n\n"
+
+    _, whole = observed("responses", response)
+    _, streamed = observed("responses", stream, content_type="text/event-stream", stream=True)
+
+    assert whole.tools == streamed.tools == used

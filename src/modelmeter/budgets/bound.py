@@ -191,9 +191,17 @@ class DemandBound:
 
 def _fees(rates: Rates, demand: RequestDemand) -> int:
     """Of tools, and of models that are billed by the character: a character has a byte or more."""
+    if not rates.tool_fees:
+        return 0
     uses = ToolCalls(
-        web_search=demand.web_searches,
+        **{_dearer_search(rates): demand.web_searches},
         file_search=demand.file_searches,
         characters=demand.text_bytes,
     )
-    return rates.charge_tools(uses)[0] if rates.tool_fees else 0
+    return rates.charge_tools(uses)[0]
+
+
+def _dearer_search(rates: Rates) -> str:
+    """Of the two versions of a search of the web: which of them it is, only the answer tells."""
+    fees = dict(rates.tool_fees)
+    return max(("web_search", "web_search_preview"), key=lambda tool: fees.get(tool, 0))

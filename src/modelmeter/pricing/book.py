@@ -242,7 +242,8 @@ class PriceBook:
         rates = FREE if terms.free else compile_rates(terms.prices, share)
         if rates is None:
             return self._unknown(f"{terms.source} has no price for tokens", asked)
-        if fees := self._overrides.tool_fees(*called, moment):
+        own_fees = {} if rates is FREE else listing.tool_fees(moment)
+        if fees := {**own_fees, **self._overrides.tool_fees(*called, moment)}:
             rates = msgspec.structs.replace(
                 rates, tool_fees=tuple({**dict(rates.tool_fees), **fees}.items())
             )

@@ -89,13 +89,19 @@ class Listing(msgspec.Struct, frozen=True):
         """The days on which a price of the model begins, of any tier and region."""
         from genai_prices.types import StartDateConstraint
 
+        fees = self.overlay.fees_of(self.provider_id, self.name)
         days = {day for entry in (*self.own, *self.overrides) for day in entry.days}
+        days.update(day for fee in fees for day in fee.days)
         if self.model is not None:
             dated = [variant.constraint for variant in self.model.price_variants or ()]
             if isinstance(self.model.prices, list):
                 dated += [conditional.constraint for conditional in self.model.prices]
             days |= {one.start_date for one in dated if isinstance(one, StartDateConstraint)}
         return days
+
+    def tool_fees(self, moment: datetime) -> dict[str, int]:
+        """Our own fees of tools, in pico-dollars a use."""
+        return self.overlay.tool_fees(self.provider_id, self.name, moment)
 
     def terms(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:
         """

@@ -10,14 +10,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from modelmeter.record import PICO_PER_USD
+
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
 
-__all__ = ["LongWrite", "Overlay", "OverlayPrice", "TierShare", "Uplift", "called_names"]
+__all__ = [
+    "LongWrite",
+    "Overlay",
+    "OverlayPrice",
+    "TierShare",
+    "ToolFee",
+    "Uplift",
+    "called_names",
+]
 
 _FILE = "overlay.toml"
 _GEOGRAPHIES = ("us-gov.", "apac.", "us.", "eu.", "jp.", "au.", "ca.", "global.")
 _BASE_STEP = "0"
+_PER_THOUSAND = 1000
 _CATALOGUE_KEYS = {
     "input": "input_mtok",
     "cache_read": "cache_read_mtok",
@@ -131,11 +142,29 @@ class LongWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
 
 
+class ToolFee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a use of a tool costs that the provider runs, where the catalogue has no word for it."""
+
+    provider: str
+    models: Globs
+    tool: str
+    usd_per_thousand: Decimal
+    source: str
+    since: date | None = None
+    until: date | None = None
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The days on which it begins and ends to hold."""
+        return tuple(day for day in (self.since, self.until) if day is not None)
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     price: list[OverlayPrice]
     share: list[TierShare]
     uplift: list[Uplift]
     long_write: list[LongWrite]
+    fee: list[ToolFee]
 
 
 class Overlay:
@@ -148,6 +177,7 @@ class Overlay:
         self.shares = tuple(read.share)
         self.uplifts = tuple(read.uplift)
         self.long_writes = tuple(read.long_write)
+        self.fees = tuple(read.fee)
 
     def prices_of(self, provider_id: str, model: str) -> tuple[OverlayPrice, ...]:
         """The entries for a model as it is called, whatever the day."""
@@ -180,6 +210,21 @@ class Overlay:
                 if entry.provider == provider_id and _matches(entry.models, names)
             ),
             None,
+        )
+
+    def tool_fees(self, provider_id: str, model: str, moment: datetime) -> dict[str, int]:
+        """The fees of tools, in pico-dollars a use; of two for one tool the first."""
+        return {
+            fee.tool: int(fee.usd_per_thousand * PICO_PER_USD) // _PER_THOUSAND
+            for fee in reversed(self.fees_of(provider_id, model))
+            if _holds(fee.since, fee.until, moment)
+        }
+
+    def fees_of(self, provider_id: str, model: str) -> tuple[ToolFee, ...]:
+        """The fees of tools of a model as it is called, whatever the day."""
+        names = called_names(model)
+        return tuple(
+            fee for fee in self.fees if fee.provider == provider_id and _matches(fee.models, names)
         )
 
     def uplift(

@@ -82,6 +82,8 @@ class UsageLine(msgspec.Struct, frozen=True):
     """The usage object, or the list of a stream's events."""
     raw_response: msgspec.Raw = ABSENT
     """The answer, whole or in part; ``raw_usage`` stands in front of its usage."""
+    raw_request: msgspec.Raw = ABSENT
+    """The request, where it says what the answer does not: which tools were offered."""
 
 
 def provider_name(word: str) -> str:
@@ -205,7 +207,7 @@ def _observed(
         model=line.model,
         streamed=headers is _EVENTS,
         output_tokens_max=None,
-        upstream_body=b"",
+        upstream_body=bytes(line.raw_request),
     )
     observer = dialect.observe(request, AnswerHead(http_status, headers))
     observer.feed(body)

@@ -10,6 +10,8 @@ class ToolCalls(msgspec.Struct, frozen=True, omit_defaults=True):
 
     web_search: int = 0
     """Searches of the web; Gemini's grounding with Google Search counts here."""
+    web_search_preview: int = 0
+    """Searches by the first version of OpenAI's tool, which has prices of its own."""
     file_search: int = 0
     """Searches of files that the provider stores."""
     code_execution: int = 0

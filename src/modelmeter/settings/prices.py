@@ -112,7 +112,7 @@ class ToolFeeSettings(_Dated):
     """An entry of ``[[prices.tool_fees]]``: what a tool costs that the provider runs."""
 
     models: Globs = ("*",)
-    tool: Literal["web_search", "file_search", "code_execution"]
+    tool: Literal["web_search", "web_search_preview", "file_search", "code_execution"]
     usd_per_thousand: Money
 
 

@@ -4,6 +4,7 @@ import msgspec
 
 from modelmeter.errors import WireLimitError
 from modelmeter.providers.anthropic.errors import error_type_of_failure
+from modelmeter.providers.anthropic.free_runs import billed_tools
 from modelmeter.providers.anthropic.usage import (
     AnthropicUsage,
     anthropic_tokens,
@@ -113,9 +114,10 @@ class MessageEvents:
 
 
 class MessageStreamObserver:
-    """Server-sent events, up to ``message_stop``."""
+    """Server-sent events, up to ``message_stop``, in answer to the body of a request."""
 
-    def __init__(self) -> None:
+    def __init__(self, request_body: bytes) -> None:
+        self._request_body = request_body
         self._decoder: ServerSentEventDecoder | None = ServerSentEventDecoder()
         self._events = MessageEvents()
 
@@ -146,11 +148,15 @@ class MessageStreamObserver:
 
     def facts(self) -> ResponseFacts:
         """What the stream said so far."""
-        return self._events.facts()
+        facts = self._events.facts()
+        if facts.tools is NO_TOOLS:
+            return facts
+        tools = billed_tools(facts.tools, self._request_body)
+        return msgspec.structs.replace(facts, tools=tools)
 
 
-def message_facts(body: bytes) -> ResponseFacts:
-    """The facts of a whole message; also of Claude's answers on Bedrock."""
+def message_facts(body: bytes, request_body: bytes = b"") -> ResponseFacts:
+    """The facts of a whole message; also of Claude's answers on Bedrock, which runs no tools."""
     try:
         message = _message_decoder.decode(body)
     except UNREADABLE:
@@ -170,7 +176,7 @@ def message_facts(body: bytes) -> ResponseFacts:
         provider_request_id=_text(message.id),
         service_tier=None if usage is None else usage.tier,
         region=None if usage is None else usage.region,
-        tools=NO_TOOLS if usage is None else usage.tools,
+        tools=NO_TOOLS if usage is None else billed_tools(usage.tools, request_body),
         note=note,
     )
 

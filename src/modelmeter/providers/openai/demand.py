@@ -16,6 +16,7 @@ from modelmeter.providers.demand import (
     number_of,
 )
 from modelmeter.providers.openai.tokenizer import tokens_saved
+from modelmeter.providers.openai.tools import SEARCHING_MODELS
 from modelmeter.record import Operation
 
 __all__ = ["image_tokens_max", "openai_demand"]
@@ -30,8 +31,6 @@ _SOURCES = ("data_sources", "search_parameters", "plugins")
 Fields by which Azure, xAI and others have a prompt filled up from elsewhere
 (https://learn.microsoft.com/en-us/azure/ai-foundry/openai/references/on-your-data).
 """
-_SEARCHING_MODELS = ("search-preview", "search-api")
-"""Models that search before every answer (https://platform.openai.com/docs/guides/tools-web-search)."""
 _CALLERS_OWN_TOOLS = frozenset(
     {
         "function", "custom", "computer", "computer_use_preview", "local_shell", "apply_patch",
@@ -170,7 +169,7 @@ def _provider_tools(root: Mapping[str, object], model: str) -> tuple[int, int, i
     kinds = {str(tool.get("type")) for tool in entries if isinstance(tool, dict)}
     runs = kinds - _CALLERS_OWN_TOOLS
     if root.get("web_search_options") is not None or any(
-        name in model for name in _SEARCHING_MODELS
+        name in model for name in SEARCHING_MODELS
     ):
         runs.add("web_search")
     if not runs:

@@ -5,22 +5,14 @@ import msgspec
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.openai.errors import error_type_of_failure, is_error
+from modelmeter.providers.openai.tools import searches_of_model, tools_used
 from modelmeter.providers.openai.usage import openai_tokens
 from modelmeter.providers.plain import unread_facts
 from modelmeter.providers.written import written_length
-from modelmeter.record import NO_TOOLS, ErrorType, TokenCounts, ToolCalls
+from modelmeter.record import NO_TOOLS, ErrorType, TokenCounts
 
-__all__ = ["body_facts", "tools_used", "usable_tokens"]
+__all__ = ["body_facts", "usable_tokens"]
 
-_TOOLS = {
-    "web_search_call": "web_search",
-    "file_search_call": "file_search",
-    "code_interpreter_call": "code_execution",
-}
-"""Items of a response's output that a fee stands behind, which no usage tells."""
-_TOOL_MARK = b"_call"
-_PAGE_ACTIONS = frozenset({"open_page", "find", "find_in_page"})
-"""Steps of a web search that are not searches: https://platform.openai.com/docs/guides/tools-web-search."""
 _NO_USAGE = "the provider reported no usage"
 _ANSWERS = ("choices", "output")
 
@@ -32,6 +24,8 @@ class _Body(msgspec.Struct):
     """Of a response; its failure comes with a good HTTP status."""
     error: msgspec.Raw = ABSENT
     output: msgspec.Raw = ABSENT
+    tools: msgspec.Raw = ABSENT
+    """Of a response: the request's, repeated."""
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
 
@@ -46,39 +40,21 @@ def body_facts(body: bytes) -> ResponseFacts:
     except UNREADABLE:
         return unread_facts(body)
     tokens, note = usable_tokens(answer.usage)
+    model = _text(answer.model)
+    tools = tools_used(answer.output, answer.tools)
+    if tools is NO_TOOLS and tokens is not None:
+        tools = searches_of_model(model)
     return ResponseFacts(
-        model_answered=_text(answer.model),
+        model_answered=model,
         tokens=tokens,
         ended=True,
         error_type=_failure(answer),
         output_characters=0 if tokens is not None else written_length(body, _ANSWERS),
         provider_request_id=_text(answer.id),
         service_tier=_text(answer.service_tier),
-        tools=tools_used(answer.output),
+        tools=tools,
         note=note,
     )
-
-
-def tools_used(output: msgspec.Raw) -> ToolCalls:
-    """The tools among the items of a response's ``output``."""
-    if _TOOL_MARK not in bytes(output):
-        return NO_TOOLS
-    try:
-        items = msgspec.json.decode(output)
-    except UNREADABLE:
-        return NO_TOOLS
-    used = dict.fromkeys(_TOOLS.values(), 0)
-    for item in items if isinstance(items, list) else ():
-        kind = item.get("type") if isinstance(item, dict) else None
-        tool = _TOOLS.get(kind) if isinstance(kind, str) else None
-        if tool is not None and not _looks_at_a_page(item):
-            used[tool] += 1
-    return ToolCalls(**used)
-
-
-def _looks_at_a_page(item: dict[str, object]) -> bool:
-    action = item.get("action")
-    return isinstance(action, dict) and action.get("type") in _PAGE_ACTIONS
 
 
 def usable_tokens(usage: msgspec.Raw) -> tuple[TokenCounts | None, str | None]:

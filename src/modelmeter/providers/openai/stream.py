@@ -8,7 +8,8 @@ from modelmeter.errors import WireLimitError
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.openai.errors import error_type_of_failure, is_error
-from modelmeter.providers.openai.plain import tools_used, usable_tokens
+from modelmeter.providers.openai.plain import usable_tokens
+from modelmeter.providers.openai.tools import searches_of_model, tools_used
 from modelmeter.record import NO_TOOLS, ErrorType, TokenCounts
 from modelmeter.wire.sse import ServerSentEvent, ServerSentEventDecoder
 
@@ -61,6 +62,7 @@ class _Response(msgspec.Struct):
     id: object = None
     model: object = None
     output: msgspec.Raw = ABSENT
+    tools: msgspec.Raw = ABSENT
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
     error: msgspec.Raw = ABSENT
@@ -193,6 +195,8 @@ class ChatStreamObserver(_StreamObserver):
             self._characters += len(data)
             return False
         held_usage = self._take(chunk)
+        if held_usage and self._tokens is not None:
+            self._tools = searches_of_model(self._model)
         choices = chunk.choices or []
         for choice in choices:
             self._count(choice.text)
@@ -216,7 +220,7 @@ class ResponsesStreamObserver(_StreamObserver):
             self._count(event.delta)
         if event.response is not None:
             self._take(event.response)
-            self._tools = tools_used(event.response.output)
+            self._tools = tools_used(event.response.output, event.response.tools)
         if event.type in ("response.completed", "response.incomplete", "response.failed"):
             self._finished = True
             if event.type == "response.failed" and self._error is None:
