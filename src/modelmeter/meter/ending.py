@@ -247,14 +247,16 @@ def _usage(intent: Intent, ending: Ending) -> tuple[TokenCounts, str | None]:
     if facts.tokens is not None and facts.ended:
         return facts.tokens, None
     guess = estimate_tokens(intent.input_bytes, facts.output_characters, None)
+    why = _why_estimated(ending)
     if facts.tokens is None:
-        return guess, facts.note or _why_estimated(ending)
+        is_cut = ending.failure is ErrorType.BUDGET_EXCEEDED
+        return guess, why if is_cut else facts.note or why
     # A stream that broke off: the counts so far are true but may lack what came after them.
     seen = facts.tokens
     missing = max(guess.output - seen.output - seen.reasoning, 0)
     if not missing and ending.failure is None:
         return seen, None
-    return msgspec.structs.replace(seen, output=seen.output + missing), _why_estimated(ending)
+    return msgspec.structs.replace(seen, output=seen.output + missing), why
 
 
 def _why_estimated(ending: Ending) -> str:

@@ -5,6 +5,7 @@ from typing import Protocol
 import msgspec
 
 from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.framing import Framing
 from modelmeter.record import NO_TOOLS, ErrorType, Operation, TokenCounts, ToolCalls
 
 __all__ = ["AnswerHead", "Dialect", "RequestFacts", "ResponseFacts", "ResponseObserver"]
@@ -140,8 +141,12 @@ class Dialect(Protocol):
         """Make the observer for the answer to ``request``."""
         ...
 
-    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
-        """What ends a stream of events that is cut, as one that met its limit of output."""
+    def framing(self, head: AnswerHead) -> Framing | None:
+        """The parts of the answer to a request that asked for a stream; None: it has none."""
+        ...
+
+    def final_event(self, request: RequestFacts, head: AnswerHead, seen: ResponseFacts) -> bytes:
+        """What ends a stream that is cut behind a part, as one that met its limit of output."""
         ...
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:

@@ -10,6 +10,7 @@ from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand, answers_asked
+from modelmeter.providers.framing import Framing, framing_of
 from modelmeter.providers.genai.answers import (
     ArrayFrames,
     EventFrames,
@@ -105,17 +106,21 @@ class GenAIDialect:
         if head.http_status != _OK or not request.streamed:
             read = partial(generation_facts, request.model)
             return PlainObserver(head.http_status, read, error_type_of_body)
-        if head.content_type.startswith("text/event-stream"):
-            return StreamObserver(request.model, EventFrames())
-        return StreamObserver(request.model, ArrayFrames())
+        is_array = self.framing(head) is Framing.ELEMENTS
+        return StreamObserver(request.model, ArrayFrames() if is_array else EventFrames())
 
-    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+    def framing(self, head: AnswerHead) -> Framing:
+        """See `Dialect.framing`; without ``alt=sse`` an answer is one array."""
+        return framing_of(head.content_type) or Framing.ELEMENTS
+
+    def final_event(self, request: RequestFacts, head: AnswerHead, seen: ResponseFacts) -> bytes:
         """See `Dialect.final_event`; https://ai.google.dev/api/generate-content#FinishReason."""
         answer = {
             "candidates": [{"finishReason": "MAX_TOKENS", "index": 0}],
             "modelVersion": seen.model_answered or request.model,
         }
-        return b"data: %b\r\n\r\n" % msgspec.json.encode(answer)
+        final = b",\r\n%b]" if self.framing(head) is Framing.ELEMENTS else b"data: %b\r\n\r\n"
+        return final % msgspec.json.encode(answer)
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""
