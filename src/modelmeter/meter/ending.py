@@ -23,7 +23,7 @@ from modelmeter.record import (
 __all__ = ["Ending", "Pricer", "Timing", "cached_call", "call_of", "lost_call", "refused_call"]
 
 _HTTP_ERROR = 400
-_LOST_NOTE = "the process ended before the outcome was known; priced at its reservation, or a high guess"
+_LOST_NOTE = "the process ended before the outcome was known; priced at the most it may have used"
 
 
 class Pricer(Protocol):
