@@ -253,8 +253,9 @@ def wrap(
     Meter a client that a program has: OpenAI, Anthropic, google-genai, or boto3's of Bedrock.
 
     Whatever it calls afterwards, streamed or not, is entered in this process' ledger and held to
-    its budgets; a call that is refused raises what the SDK raises when its provider refuses.
-    OpenAI's and Anthropic's clients come back as metered copies, the others as they are.
+    its budgets; a call that is refused raises what the SDK raises when its provider refuses. The
+    response cache answers none: an answer of its own would be no object of the SDK's. OpenAI's
+    and Anthropic's clients come back as metered copies, the others as they are.
 
     Raises:
         SettingsError: it is no client that can be metered, or the configuration cannot be used.

@@ -1,21 +1,20 @@
 """A stream that writes more than was held for it is ended there, as one that met its limit."""
 
-import socket
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import openai
 import pytest
+from endless_model import EVENT, HELD, WATCHED, chunked, gateway_before
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_file import check_ledger, query
-from odd_upstream import OddUpstream
-from running import GatewayProcess, gateway_config
+from ledger_file import query
 
 from modelmeter.budgets.used_up import CHARACTERS_PER_TOKEN_MAX
-from modelmeter.gateway.hold_watch import TAIL_BYTES_MAX, HoldWatch
+from modelmeter.meter.hold_watch import TAIL_BYTES_MAX, HoldWatch
 from modelmeter.providers import AnswerHead, RequestFacts, ResponseFacts, dialect_for
+from modelmeter.providers.framing import Framing
 from modelmeter.record import CallBound, Operation, PicoUsd, TokenCounts
 from modelmeter.wire.event_stream import encode_event_stream_message
 
@@ -27,24 +26,24 @@ TOO_MANY_EVENTS = 4_000
 PIECE_BYTES = 7_000
 MESSAGE = encode_event_stream_message({":event-type": "contentBlockDelta"}, b"{}")
 STREAMS = {
-    SERVER_SENT: b"data: one\n\nevent: two\r\ndata: 2\r\n\r\n: comment\n\ndata: three\r\r",
-    AWS: MESSAGE * 3,
+    Framing.EVENTS: b"data: one\n\nevent: two\r\ndata: 2\r\n\r\n: comment\n\ndata: three\r\r",
+    Framing.MESSAGES: MESSAGE * 3,
 }
 
 
 @given(
-    content_type=st.sampled_from(sorted(STREAMS)),
+    framing=st.sampled_from(list(STREAMS)),
     cuts=st.lists(st.integers(0, 400), max_size=8),
 )
-def test_a_watched_stream_passes_whole_in_whole_events(content_type: str, cuts: list[int]) -> None:
-    stream = STREAMS[content_type] + b"a piece"
+def test_a_watched_stream_passes_whole_in_whole_events(framing: Framing, cuts: list[int]) -> None:
+    stream = STREAMS[framing] + b"a piece"
     places = sorted({0, len(stream), *(cut % len(stream) for cut in cuts)})
-    watch = HoldWatch(BOUND, content_type)
+    watch = HoldWatch(BOUND, framing)
 
     passed = b""
     for start, end in pairwise(places):
         passed += watch.pass_on(stream[start:end])
-        if content_type == AWS:
+        if framing is Framing.MESSAGES:
             assert len(passed) % len(MESSAGE) == 0
         else:
             assert not passed or passed[-2:] in (b"\n\n", b"\r\r") or passed.endswith(b"\r\n\r\n")
@@ -53,7 +52,7 @@ def test_a_watched_stream_passes_whole_in_whole_events(content_type: str, cuts: 
 
 
 def test_an_event_without_end_passes_in_pieces_and_is_not_cut() -> None:
-    watch = HoldWatch(BOUND, SERVER_SENT)
+    watch = HoldWatch(BOUND, Framing.EVENTS)
     long = b"x" * (TAIL_BYTES_MAX + 1)
 
     assert watch.pass_on(long) == long
@@ -75,7 +74,7 @@ def test_an_event_without_end_passes_in_pieces_and_is_not_cut() -> None:
 def test_a_hold_is_used_up_by_counts_or_by_far_too_much_text(
     seen: ResponseFacts, is_used_up: bool
 ) -> None:
-    assert HoldWatch(BOUND, SERVER_SENT).is_used_up(seen) is is_used_up
+    assert HoldWatch(BOUND, Framing.EVENTS).is_used_up(seen) is is_used_up
 
 
 @pytest.mark.parametrize(
@@ -100,8 +99,8 @@ def test_the_final_event_is_read_as_a_proper_end(
         output_tokens_max=10,
         upstream_body=b"{}",
     )
-    final = dialect.final_event(request, ResponseFacts(tokens=TokenCounts(output=11)))
     head = AnswerHead(200, [(b"content-type", content_type.encode())])
+    final = dialect.final_event(request, head, ResponseFacts(tokens=TokenCounts(output=11)))
     observer = dialect.observe(request, head)
 
     assert observer.feed(final) == final
@@ -111,64 +110,15 @@ def test_the_final_event_is_read_as_a_proper_end(
     assert b"max" in final.lower() or b"length" in final
 
 
-HELD = {"x-team": "held"}
-EVENT = (
-    b'data: {"id":"chatcmpl-odd","object":"chat.completion.chunk","created":1,"model":'
-    b'"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}'
-    b"\n\n"
-)
-
-
-def endless(connection: socket.socket) -> bool:
-    """A stream that heeds no limit, whose events come in pieces."""
-    connection.sendall(
-        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    )
-    stream = EVENT * EVENTS
-    for start in range(0, len(stream), PIECE_BYTES):
-        piece = stream[start : start + PIECE_BYTES]
-        connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-    return False
-
-
-def talkative(connection: socket.socket) -> bool:
-    """A stream that heeds no limit, but comes to its end."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
-    connection.sendall(EVENT * TOO_MANY_EVENTS + b"data: [DONE]\n\n")
-    return False
-
-
-BUDGETS = """
-[[budgets]]
-name = "all"
-team = "held"
-window = "day"
-limit_usd = "5"
-
-[[budgets]]
-name = "watched"
-team = "watched"
-window = "day"
-limit_usd = "5"
-at_limit = "alert"
-"""
-
-
 @pytest.fixture(name="url")
 def gateway_before_an_endless_model(tmp_path: Path) -> Iterator[str]:
-    upstream = OddUpstream({"endless": endless, "talkative": talkative})
-    config = gateway_config(tmp_path, upstream.url)
-    config.write_text(config.read_text() + BUDGETS)
-    gateway = GatewayProcess(config)
-    try:
-        gateway.start()
-        yield gateway.url
-        assert gateway.stop() == 0
-    finally:
-        gateway.kill()
-        upstream.close()
-    check_ledger(tmp_path / "ledger.db")
-    assert b"Traceback" not in gateway.log.read_bytes()
+    talk = EVENT * TOO_MANY_EVENTS + b"data: [DONE]\n\n"
+    models = {
+        "endless": chunked(b"text/event-stream", EVENT * EVENTS, PIECE_BYTES),
+        "talkative": chunked(b"text/event-stream", talk, PIECE_BYTES),
+    }
+    with gateway_before(models, tmp_path) as url:
+        yield url
 
 
 def test_the_one_api_for_all_ends_such_a_stream_with_an_error(url: str, tmp_path: Path) -> None:
@@ -229,7 +179,7 @@ def test_a_budget_that_only_alerts_cuts_no_stream(
     """However much is written, and whatever is asked for."""
     model = "openai/gpt-4o-mini" if base == "v1" else "gpt-4o-mini"
     with openai.OpenAI(
-        base_url=f"{url}/{base}", api_key="sk-test", default_headers={"x-team": "watched"}
+        base_url=f"{url}/{base}", api_key="sk-test", default_headers=WATCHED
     ) as client:
         chunks = list(
             client.chat.completions.create(

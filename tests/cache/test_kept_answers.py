@@ -11,8 +11,8 @@ from test_cache_turns import SETTINGS, hit, turn_of
 from modelmeter.cache import CachedAnswer, MemoryStore, ResponseCache
 from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers
-from modelmeter.gateway.inflated import seen_plain
 from modelmeter.meter import refused_call
+from modelmeter.meter.inflated import seen_plain
 from modelmeter.providers import AnswerHead, dialect_for
 from modelmeter.record import CacheMiss, Caller, ErrorType, Intent, Operation, TokenCounts
 
@@ -67,7 +67,7 @@ async def kept(
     keeper = AnswerKeeper(await turn_of(cache, request_of()), FACTS)
     answer = Upstream(status, [JSON, *(headers or [])])
     head = AnswerHead(answer.status, answer.headers)
-    observer = seen_plain(DIALECT.observe(FACTS, head), answer.headers)
+    observer = seen_plain(DIALECT.observe(FACTS, head), head)
     observer = keeper.watch(observer, answer)
     given = observer.feed(body[:20]) + observer.feed(body[20:]) + observer.end()
     assert given == body

@@ -12,7 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from modelmeter.cache import redis_scripts
 from modelmeter.cache.answer import CachedAnswer, decode_answer, encode_answer
@@ -46,6 +46,15 @@ _SCHEMES = {
     "rediss+cluster": "rediss",
 }
 _LIFETIME_BYTES = 8
+_FAULTS = (
+    RedisError,
+    RedisClusterException,
+    OSError,
+    TimeoutError,
+    # When a cluster's client closes its connections, requests under way on them meet these.
+    AttributeError,
+    RuntimeError,
+)
 
 
 class _TenantKeys:
@@ -213,8 +222,10 @@ class RedisStore:
         try:
             # The wait for a place counts too: while the server hangs, nobody waits for longer.
             async with asyncio.timeout(self._timeout_seconds), self._places:
+                # A cluster's client that does not know the nodes yet would ask any of them.
+                await self._redis.initialize()
                 return await cast("Awaitable[object]", request())
-        except (RedisError, OSError, TimeoutError) as error:
+        except _FAULTS as error:
             # The error's own text may name the server and its user.
             raise CacheUnavailableError(
                 f"the cache's Redis did not answer ({type(error).__name__})"
@@ -238,6 +249,10 @@ def _client(url: str, timeout_seconds: float) -> "Redis | RedisCluster":
             socket_connect_timeout=timeout_seconds,
             max_connections=CONNECTIONS_MAX,
             retry=retry,
+            # One slot at a time is learnt anew; more would close connections that are in use.
+            reinitialize_steps=0,
+            # Tenants whose node is there are served, whatever became of the others.
+            require_full_coverage=False,
         )
     pool = BlockingConnectionPool.from_url(
         plain,

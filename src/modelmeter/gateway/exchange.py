@@ -7,12 +7,12 @@ from modelmeter.errors import LedgerError, UpstreamError
 from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
-from modelmeter.gateway.hold_watch import HoldWatch
-from modelmeter.gateway.inflated import seen_plain
 from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
 from modelmeter.meter import Ending, OpenCall
+from modelmeter.meter.hold_watch import HoldWatch
+from modelmeter.meter.inflated import seen_plain, unpacked
 from modelmeter.providers import (
     AnswerHead,
     Dialect,
@@ -33,6 +33,7 @@ _REQUEST_ID_BYTES_MAX = 256
 _HTTP_STATUS_OF = {ErrorType.TIMEOUT: 504}
 _BAD_GATEWAY = 502
 _OK = 200
+_CONTENT_ENCODING = b"content-encoding"
 
 
 class UpstreamRequest:
@@ -128,11 +129,10 @@ class Exchange:
                 error_type=ErrorType.BAD_RESPONSE,
             )
         head = AnswerHead(answer.status, answer.headers)
-        observer = seen_plain(self._dialect.observe(self._facts, head), answer.headers)
+        observer = self._observe(head)
         if self._keeper is not None:
             observer = self._keeper.watch(observer, answer)
         self._observer = observer
-        self._watch = self._watch_of(head)
         while True:
             self._patience.allow(
                 self._limits.stream_tail_seconds
@@ -147,27 +147,28 @@ class Exchange:
             if self._watch is not None:
                 out = self._watch.pass_on(out)
                 if not observer.finished and self._watch.is_used_up(observer.facts()):
-                    self._cut(out, observer)
+                    self._cut(out, head, observer)
                     return
             await self._pass_on(answer, out, observer.finished)
         if self._watch is not None:
             self._held += self._watch.rest()
         self._held += observer.end()
 
-    def _watch_of(self, head: AnswerHead) -> HoldWatch | None:
+    def _observe(self, head: AnswerHead) -> ResponseObserver:
         """Only a call that something can stop is watched, and only a stream can be ended early."""
+        observer = self._dialect.observe(self._facts, head)
         hold = self._call.hold
-        if hold is None or not self._facts.streamed or head.http_status != _OK:
-            return None
-        if header(head.headers, b"content-encoding") not in (None, b"identity"):
-            return None
-        return (
-            HoldWatch(hold, head.content_type) if HoldWatch.can_watch(head.content_type) else None
-        )
+        if hold is not None and self._facts.streamed and head.http_status == _OK:
+            framing = self._dialect.framing(head)
+            plain = unpacked(observer, head)
+            if framing is not None and plain is not None:
+                self._watch = HoldWatch(hold, framing)
+                return plain
+        return seen_plain(observer, head)
 
-    def _cut(self, out: bytes, observer: ResponseObserver) -> None:
+    def _cut(self, out: bytes, head: AnswerHead, observer: ResponseObserver) -> None:
         """End the stream here: what was held for it is used up."""
-        self._held += out + self._dialect.final_event(self._facts, observer.facts())
+        self._held += out + self._dialect.final_event(self._facts, head, observer.facts())
         self._failure = ErrorType.BUDGET_EXCEEDED
         self._is_cut = True
 
@@ -210,6 +211,8 @@ class Exchange:
 
     def _headers(self, answer: UpstreamAnswer) -> Headers:
         headers = forwardable_response_headers(answer.headers)
+        if self._watch is not None:
+            headers = [(name, value) for name, value in headers if name != _CONTENT_ENCODING]
         headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
         if self._told:
             headers += self._told

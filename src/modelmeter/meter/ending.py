@@ -23,7 +23,7 @@ from modelmeter.record import (
 __all__ = ["Ending", "Pricer", "Timing", "cached_call", "call_of", "lost_call", "refused_call"]
 
 _HTTP_ERROR = 400
-_LOST_NOTE = "the process ended before the outcome was known; priced at its upper bound"
+_LOST_NOTE = "the process ended before the outcome was known; priced at the most it may have used"
 
 
 class Pricer(Protocol):
@@ -113,9 +113,14 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
 
 def lost_call(intent: Intent, pricer: Pricer) -> Call:
     """The entry of a call whose outcome nobody saw: its upper bound, marked as unknown."""
-    guess = lost_call_tokens(intent.input_bytes, intent.output_tokens_max)
-    tokens = _within(guess, intent.bound, None)
+    tokens = _most(intent)
     price = pricer.price(intent.provider, intent.model, tokens, intent.started_at_ns)
+    if price.state is CostState.UNPRICED:
+        read = msgspec.structs.replace(tokens, output=0)
+        other = pricer.price(intent.provider, intent.model, read, intent.started_at_ns)
+        if other.state is not CostState.UNPRICED:
+            # A model without a price of output, one of embeddings say, writes none.
+            tokens, price = read, other
     priced = price.state is not CostState.UNPRICED
     return Call(
         intent=intent,
@@ -135,6 +140,14 @@ def lost_call(intent: Intent, pricer: Pricer) -> Call:
         usage_estimated=True,
         card=price.card,
     )
+
+
+def _most(intent: Intent) -> TokenCounts:
+    """What was held for a call, and all of it; of one that held nothing, a high guess."""
+    bound = intent.bound
+    if bound is None:
+        return lost_call_tokens(intent.input_bytes, intent.output_tokens_max, intent.answers)
+    return TokenCounts(input=bound.tokens - bound.output_tokens, output=bound.output_tokens)
 
 
 def refused_call(intent: Intent, error_type: ErrorType, note: str) -> Call:
@@ -234,14 +247,16 @@ def _usage(intent: Intent, ending: Ending) -> tuple[TokenCounts, str | None]:
     if facts.tokens is not None and facts.ended:
         return facts.tokens, None
     guess = estimate_tokens(intent.input_bytes, facts.output_characters, None)
+    why = _why_estimated(ending)
     if facts.tokens is None:
-        return guess, facts.note or _why_estimated(ending)
+        is_cut = ending.failure is ErrorType.BUDGET_EXCEEDED
+        return guess, why if is_cut else facts.note or why
     # A stream that broke off: the counts so far are true but may lack what came after them.
     seen = facts.tokens
     missing = max(guess.output - seen.output - seen.reasoning, 0)
     if not missing and ending.failure is None:
         return seen, None
-    return msgspec.structs.replace(seen, output=seen.output + missing), _why_estimated(ending)
+    return msgspec.structs.replace(seen, output=seen.output + missing), why
 
 
 def _why_estimated(ending: Ending) -> str:

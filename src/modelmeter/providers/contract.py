@@ -5,6 +5,7 @@ from typing import Protocol
 import msgspec
 
 from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.framing import Framing
 from modelmeter.record import NO_TOOLS, ErrorType, Operation, TokenCounts, ToolCalls
 
 __all__ = ["AnswerHead", "Dialect", "RequestFacts", "ResponseFacts", "ResponseObserver"]
@@ -18,11 +19,13 @@ class RequestFacts(msgspec.Struct, frozen=True):
     """As requested; 1 to 2,048 printable characters."""
     streamed: bool
     output_tokens_max: int | None
-    """The request's own limit of output tokens, or None."""
+    """The request's own limit of output tokens for each answer, or None."""
     upstream_body: bytes
     """What to send: the caller's own bytes unless usage has to be asked for."""
     hides_usage_chunk: bool = False
     """The usage of a stream was asked for by us, so the caller must not see its chunk."""
+    answers: int = 1
+    """How many answers it asks for."""
 
 
 class AnswerHead(msgspec.Struct, frozen=True):
@@ -138,8 +141,12 @@ class Dialect(Protocol):
         """Make the observer for the answer to ``request``."""
         ...
 
-    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
-        """What ends a stream of events that is cut, as one that met its limit of output."""
+    def framing(self, head: AnswerHead) -> Framing | None:
+        """The parts of the answer to a request that asked for a stream; None: it has none."""
+        ...
+
+    def final_event(self, request: RequestFacts, head: AnswerHead, seen: ResponseFacts) -> bytes:
+        """What ends a stream that is cut behind a part, as one that met its limit of output."""
         ...
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:

@@ -35,6 +35,8 @@ class JsonArrayDecoder:
         self._depth_max = depth_max
         self._fault = Fault()
         self._held = bytearray()
+        self._dropped = 0
+        self._elements_end = 0
         self._scanned = 0
         self._depth = 0
         self._in_string = False
@@ -45,6 +47,11 @@ class JsonArrayDecoder:
     def closed(self) -> bool:
         """The array's closing bracket went by."""
         return self._closed
+
+    @property
+    def elements_end(self) -> int:
+        """How many bytes there were up to the end of the last whole element; 0: there is none."""
+        return self._elements_end
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """
@@ -84,7 +91,9 @@ class JsonArrayDecoder:
                 break
             elements.append(bytes(held[start:end]))
             start = end
+            self._elements_end = self._dropped + end
         del held[:start]
+        self._dropped += start
         self._scanned -= min(start, self._scanned)
 
     def _skip_gap(self, start: int) -> int:

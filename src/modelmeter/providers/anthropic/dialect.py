@@ -11,6 +11,7 @@ from modelmeter.providers.anthropic.errors import error_body, error_type_of_body
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.framing import Framing, framing_of
 from modelmeter.providers.other_model import body_with_model
 from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
@@ -77,7 +78,11 @@ class AnthropicDialect:
         read = partial(message_facts, request_body=request.upstream_body)
         return PlainObserver(head.http_status, read, error_type_of_body)
 
-    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+    def framing(self, head: AnswerHead) -> Framing | None:
+        """See `Dialect.framing`."""
+        return framing_of(head.content_type)
+
+    def final_event(self, request: RequestFacts, head: AnswerHead, seen: ResponseFacts) -> bytes:
         """See `Dialect.final_event`; https://docs.anthropic.com/en/api/messages-streaming."""
         written = 0 if seen.tokens is None else seen.tokens.output + seen.tokens.reasoning
         delta = {

@@ -22,6 +22,7 @@ from modelmeter.providers.bedrock.streams import ConverseStreamObserver, InvokeS
 from modelmeter.providers.bodies import decode_request, largest_limit, model_name
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.framing import Framing, framing_of
 from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
@@ -116,7 +117,11 @@ class BedrockDialect:
         read = partial(answer_facts, request, head)
         return PlainObserver(head.http_status, read, error_type_of_body)
 
-    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+    def framing(self, head: AnswerHead) -> Framing | None:
+        """See `Dialect.framing`."""
+        return framing_of(head.content_type)
+
+    def final_event(self, request: RequestFacts, head: AnswerHead, seen: ResponseFacts) -> bytes:
         """See `Dialect.final_event`; a model's own stream ends with its body."""
         if request.operation is not Operation.CONVERSE:
             return b""

@@ -9,7 +9,8 @@ import msgspec
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
-from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.demand import RequestDemand, answers_asked
+from modelmeter.providers.framing import Framing, framing_of
 from modelmeter.providers.genai.answers import (
     ArrayFrames,
     EventFrames,
@@ -48,12 +49,14 @@ _LIMIT_PLACES = (
 
 class _Config(msgspec.Struct):
     max_output_tokens: object = msgspec.field(default=None, name="maxOutputTokens")
+    candidate_count: object = msgspec.field(default=None, name="candidateCount")
 
 
 class _Request(msgspec.Struct):
     config: _Config | None = msgspec.field(default=None, name="generationConfig")
 
 
+_NO_CONFIG = _Config()
 _decoder = msgspec.json.Decoder(_Request)
 
 
@@ -71,13 +74,14 @@ class GenAIDialect:
         match = _PATH.fullmatch(path)
         if match is None:
             raise RefusedRequestError("the path names no model", code="invalid_model")
-        limit = None if request.config is None else request.config.max_output_tokens
+        config = request.config or _NO_CONFIG
         return RequestFacts(
             operation=operation,
             model=model_name(unquote(match.group(1))),
             streamed=match.group(2) == _STREAM,
-            output_tokens_max=output_limit(limit),
+            output_tokens_max=output_limit(config.max_output_tokens),
             upstream_body=body,
+            answers=answers_asked(config.candidate_count),
         )
 
     def demand(
@@ -102,17 +106,21 @@ class GenAIDialect:
         if head.http_status != _OK or not request.streamed:
             read = partial(generation_facts, request.model)
             return PlainObserver(head.http_status, read, error_type_of_body)
-        if head.content_type.startswith("text/event-stream"):
-            return StreamObserver(request.model, EventFrames())
-        return StreamObserver(request.model, ArrayFrames())
+        is_array = self.framing(head) is Framing.ELEMENTS
+        return StreamObserver(request.model, ArrayFrames() if is_array else EventFrames())
 
-    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+    def framing(self, head: AnswerHead) -> Framing:
+        """See `Dialect.framing`; without ``alt=sse`` an answer is one array."""
+        return framing_of(head.content_type) or Framing.ELEMENTS
+
+    def final_event(self, request: RequestFacts, head: AnswerHead, seen: ResponseFacts) -> bytes:
         """See `Dialect.final_event`; https://ai.google.dev/api/generate-content#FinishReason."""
         answer = {
             "candidates": [{"finishReason": "MAX_TOKENS", "index": 0}],
             "modelVersion": seen.model_answered or request.model,
         }
-        return b"data: %b\r\n\r\n" % msgspec.json.encode(answer)
+        final = b",\r\n%b]" if self.framing(head) is Framing.ELEMENTS else b"data: %b\r\n\r\n"
+        return final % msgspec.json.encode(answer)
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""

@@ -5,6 +5,7 @@ from urllib.parse import quote, unquote
 
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.framing import Framing, framing_of
 from modelmeter.providers.openai.demand import openai_demand
 from modelmeter.providers.openai.errors import error_body, error_type_of_body
 from modelmeter.providers.openai.final_event import final_event
@@ -73,7 +74,11 @@ class OpenAIDialect:
             return ResponsesStreamObserver(hides_usage=False)
         return ChatStreamObserver(hides_usage=request.hides_usage_chunk)
 
-    def final_event(self, request: RequestFacts, seen: ResponseFacts) -> bytes:
+    def framing(self, head: AnswerHead) -> Framing | None:
+        """See `Dialect.framing`."""
+        return framing_of(head.content_type)
+
+    def final_event(self, request: RequestFacts, head: AnswerHead, seen: ResponseFacts) -> bytes:
         """See `Dialect.final_event`."""
         return final_event(request, seen)
 
