@@ -265,6 +265,7 @@ def _opening(
         streamed=facts.streamed,
         input_bytes=input_bytes,
         output_tokens_max=facts.output_tokens_max,
+        answers=facts.answers,
         request_id=None if request_id is None else clean_identifier(request_id),
         attempt=_attempt(retries),
     )

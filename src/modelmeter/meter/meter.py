@@ -36,6 +36,7 @@ class CallOpening(msgspec.Struct, frozen=True):
     streamed: bool
     input_bytes: int
     output_tokens_max: int | None
+    """Of each answer."""
     request_id: str | None = None
     """The caller's own id, which groups attempts; None: the call's id."""
     attempt: int = 0
@@ -50,6 +51,8 @@ class CallOpening(msgspec.Struct, frozen=True):
     downgraded_by: str | None = None
     asks_again: bool = False
     """A refusal is not the last word: nothing is kept of it."""
+    answers: int = 1
+    """How many the request asks for."""
 
 
 Knows = Callable[[str, str, int], bool]
@@ -160,6 +163,7 @@ def _intent(opening: CallOpening, started_at_ns: int) -> Intent:
         model_requested=opening.model_requested,
         bound=opening.bound,
         cache_miss=opening.cache_miss,
+        answers=opening.answers,
     )
 
 
