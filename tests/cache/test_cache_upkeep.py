@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 from cache_cases import PARTS, answer_of, request_of
 from ledger_file import query
 from test_cache_turns import miss_and_keep
@@ -69,6 +70,32 @@ async def test_the_ledger_is_told_of_contents_and_evictions_and_of_the_end(
         assert query(settings.ledger, EVICTIONS) == [(1,)]
 
     assert query(settings.ledger, USAGE) == []
+    assert query(settings.ledger, EVICTIONS) == [(1,)]
+    ledger.writer.close()
+
+
+async def test_evictions_count_once_though_the_end_comes_while_the_ledger_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path, enabled=True)
+    ledger = opened(settings)
+    clock = SystemClock()
+    tell, told = ledger.cache_status, asyncio.Event()
+
+    async def tell_and_hear_nothing(status: CacheStatus) -> None:
+        await tell(status)
+        if not told.is_set():
+            told.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(ledger, "cache_status", tell_and_hear_nothing)
+    cache = ResponseCache(settings.cache, MemoryStore(bytes_max=SIZE, clock=clock), clock)
+    async with CacheUpkeep(cache, ledger, settings.ledger), asyncio.timeout(SECONDS_MAX):
+        for number in range(2):
+            body = b'{"n":%d}' % number
+            await miss_and_keep(cache, request_of(parts_with(body)), str(number))
+        await told.wait()
+
     assert query(settings.ledger, EVICTIONS) == [(1,)]
     ledger.writer.close()
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from modelmeter.ledger import Ledger, LedgerWriter
@@ -13,11 +14,13 @@ from modelmeter.meter.ending import Timing, call_of
 from modelmeter.pricing import PriceBook
 from modelmeter.providers import ResponseFacts
 from modelmeter.record import (
+    CallBound,
     Caller,
     CostState,
     ErrorType,
     Intent,
     Operation,
+    PicoUsd,
     Status,
     SystemClock,
     TokenCounts,
@@ -126,6 +129,46 @@ def test_a_lost_call_is_charged_its_bound(limit: int | None, output: int) -> Non
     assert (call.status, call.cost_state) == (Status.UNKNOWN, CostState.ESTIMATED)
     assert call.tokens == TokenCounts(input=100, output=output)
     assert call.cost > 0
+
+
+def test_a_lost_call_is_charged_all_its_answers() -> None:
+    """Each may be as long as the limit."""
+    lost = msgspec.structs.replace(intent(output_tokens_max=100), answers=3)
+
+    assert lost_call(lost, PRICES).tokens == TokenCounts(input=100, output=300)
+
+
+def test_a_lost_call_is_charged_what_was_held_for_it() -> None:
+    """However much less the guess would be."""
+    bound = CallBound(cost=PicoUsd(10**12), tokens=2_400, output_tokens=2_000)
+    lost = msgspec.structs.replace(intent(output_tokens_max=1_000), bound=bound)
+
+    call = lost_call(lost, PRICES)
+
+    assert call.tokens == TokenCounts(input=400, output=2_000)
+    assert call.cost == 400 * 2_500_000 + 2_000 * 10_000_000
+    assert call.cost_state is CostState.ESTIMATED
+
+
+def test_a_lost_embedding_is_charged_its_input() -> None:
+    """There is no price of an output that it does not have."""
+    lost = intent("text-embedding-3-small", output_tokens_max=None)
+
+    call = lost_call(msgspec.structs.replace(lost, operation=Operation.EMBEDDINGS), PRICES)
+
+    assert (call.tokens, call.cost_state) == (TokenCounts(input=100), CostState.ESTIMATED)
+    # 0.02 USD for a million tokens, https://openai.com/api/pricing, 2026.
+    assert call.cost == 100 * 20_000
+
+
+def test_a_lost_call_without_a_price_keeps_its_bound_for_a_later_one() -> None:
+    """It is unpriced, not free."""
+    call = lost_call(intent("nobody-knows-me"), PRICES)
+
+    assert (call.tokens, call.cost_state) == (
+        TokenCounts(input=100, output=100),
+        CostState.UNPRICED,
+    )
 
 
 @pytest.fixture

@@ -247,6 +247,30 @@ def test_the_limit_of_output_is_read(
     assert request_of(case, case.path, **fields).output_tokens_max == limit
 
 
+@pytest.mark.parametrize(
+    ("name", "fields", "answers"),
+    [
+        ("chat", {"n": 3}, 3),
+        ("completions", {"n": 128}, 128),
+        ("generateContent, events", {"generationConfig": {"candidateCount": 2}}, 2),
+        ("generateContent, events", {}, 1),
+        ("chat", {}, 1),
+        ("chat", {"n": None}, 1),
+        ("chat", {"n": 0}, 1),
+        ("chat", {"n": 129}, 1),
+        ("chat", {"n": True}, 1),
+        ("chat", {"n": "3"}, 1),
+    ],
+)
+def test_how_many_answers_are_asked_for_is_read(
+    name: str, fields: dict[str, object], answers: int
+) -> None:
+    """What no provider takes, it will refuse itself."""
+    case = ANSWERS[name]
+
+    assert request_of(case, case.path, **fields).answers == answers
+
+
 @pytest.mark.parametrize("name", ["chat", "responses", "completions", "messages"])
 @pytest.mark.parametrize("limit", [0, -1, 1.5, "many", 2**40, True, []])
 def test_an_impossible_limit_is_refused(name: str, limit: object) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from modelmeter.cache.response_cache import ResponseCache
-from modelmeter.errors import CacheUnavailableError, LedgerError
+from modelmeter.errors import CacheUnavailableError, LedgerError, LedgerLateError
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.cache_table import (
     CacheStatus,
@@ -101,11 +101,14 @@ class CacheUpkeep:
         )
         if status == self._told:
             return
+        # Cancelled while it waits, or late, it may be told all the same: they count once.
+        told, self._evictions = self._evictions, Counter()
         try:
             await self._ledger.cache_status(status)
         except LedgerError as error:
             logger.warning("the ledger was not told of the cache: %s", error)
+            if not isinstance(error, LedgerLateError):
+                self._evictions.update(told)
         else:
             # Evictions are told once; were there none, the same status need not be told again.
             self._told = status if not status.evictions else None
-            self._evictions.clear()

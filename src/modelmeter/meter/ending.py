@@ -23,7 +23,7 @@ from modelmeter.record import (
 __all__ = ["Ending", "Pricer", "Timing", "cached_call", "call_of", "lost_call", "refused_call"]
 
 _HTTP_ERROR = 400
-_LOST_NOTE = "the process ended before the outcome was known; priced at its upper bound"
+_LOST_NOTE = "the process ended before the outcome was known; priced at the most it may have used"
 
 
 class Pricer(Protocol):
@@ -113,9 +113,14 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
 
 def lost_call(intent: Intent, pricer: Pricer) -> Call:
     """The entry of a call whose outcome nobody saw: its upper bound, marked as unknown."""
-    guess = lost_call_tokens(intent.input_bytes, intent.output_tokens_max)
-    tokens = _within(guess, intent.bound, None)
+    tokens = _most(intent)
     price = pricer.price(intent.provider, intent.model, tokens, intent.started_at_ns)
+    if price.state is CostState.UNPRICED:
+        read = msgspec.structs.replace(tokens, output=0)
+        other = pricer.price(intent.provider, intent.model, read, intent.started_at_ns)
+        if other.state is not CostState.UNPRICED:
+            # A model without a price of output, one of embeddings say, writes none.
+            tokens, price = read, other
     priced = price.state is not CostState.UNPRICED
     return Call(
         intent=intent,
@@ -135,6 +140,14 @@ def lost_call(intent: Intent, pricer: Pricer) -> Call:
         usage_estimated=True,
         card=price.card,
     )
+
+
+def _most(intent: Intent) -> TokenCounts:
+    """What was held for a call, and all of it; of one that held nothing, a high guess."""
+    bound = intent.bound
+    if bound is None:
+        return lost_call_tokens(intent.input_bytes, intent.output_tokens_max, intent.answers)
+    return TokenCounts(input=bound.tokens - bound.output_tokens, output=bound.output_tokens)
 
 
 def refused_call(intent: Intent, error_type: ErrorType, note: str) -> Call:

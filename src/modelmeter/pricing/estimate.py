@@ -36,15 +36,19 @@ def estimate_tokens(
     )
 
 
-def lost_call_tokens(input_bytes: int, output_tokens_max: int | None) -> TokenCounts:
+def lost_call_tokens(
+    input_bytes: int, output_tokens_max: int | None, answers: int = 1
+) -> TokenCounts:
     """
-    The tokens to charge for a call whose outcome a crash swallowed.
+    The tokens to charge for a call whose outcome a crash swallowed, if nothing was held for it.
 
-    Leans to the high side: all the output that the request allowed, `LOST_OUTPUT_TOKENS` where
-    it set no limit, at most `OUTPUT_TOKENS_MAX`.
+    Leans to the high side: all the output that the request allowed for each of its ``answers``,
+    `LOST_OUTPUT_TOKENS` where it set no limit, at most `OUTPUT_TOKENS_MAX`.
     """
     output = LOST_OUTPUT_TOKENS if output_tokens_max is None else max(output_tokens_max, 0)
-    return TokenCounts(input=_tokens_of(input_bytes), output=min(output, OUTPUT_TOKENS_MAX))
+    return TokenCounts(
+        input=_tokens_of(input_bytes), output=min(output, OUTPUT_TOKENS_MAX) * answers
+    )
 
 
 def _tokens_of(length: int) -> int:

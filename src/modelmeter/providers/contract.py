@@ -19,11 +19,13 @@ class RequestFacts(msgspec.Struct, frozen=True):
     """As requested; 1 to 2,048 printable characters."""
     streamed: bool
     output_tokens_max: int | None
-    """The request's own limit of output tokens, or None."""
+    """The request's own limit of output tokens for each answer, or None."""
     upstream_body: bytes
     """What to send: the caller's own bytes unless usage has to be asked for."""
     hides_usage_chunk: bool = False
     """The usage of a stream was asked for by us, so the caller must not see its chunk."""
+    answers: int = 1
+    """How many answers it asks for."""
 
 
 class AnswerHead(msgspec.Struct, frozen=True):

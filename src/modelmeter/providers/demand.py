@@ -26,6 +26,7 @@ __all__ = [
     "Media",
     "MediaRules",
     "RequestDemand",
+    "answers_asked",
     "answers_wanted",
     "hold",
     "number_of",
@@ -206,6 +207,13 @@ def answers_wanted(value: object, name: str) -> int:
         RefusedRequestError: it is no whole number from 1 to `ANSWERS_MAX`.
     """
     return number_of(value, least=1, most=ANSWERS_MAX, name=name, absent=1)
+
+
+def answers_asked(value: object) -> int:
+    """The same where nothing hangs on it: what no provider takes counts as one."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= ANSWERS_MAX:
+        return 1
+    return value
 
 
 def _look(

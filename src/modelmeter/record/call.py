@@ -33,13 +33,15 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     input_bytes: int
     """Length of the request's body: bounds the input of a call whose outcome is lost."""
     output_tokens_max: int | None
-    """The output limit that the request sets, if any."""
+    """The output limit that the request sets for each answer, if any."""
     model_requested: str | None = None
     """What the caller asked for, where a budget had another model asked; None: the same."""
     bound: CallBound | None = None
     """The most it can use, which budgets hold for it; None: no budget applies."""
     cache_miss: CacheMiss | None = None
     """Why the response cache had no answer; None: a hit, or it was not asked."""
+    answers: int = 1
+    """How many answers the request asks for."""
 
 
 class Call(msgspec.Struct, frozen=True):

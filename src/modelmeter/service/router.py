@@ -202,6 +202,7 @@ class Router:
             streamed=facts.streamed,
             input_bytes=len(wire.body),
             output_tokens_max=facts.output_tokens_max,
+            answers=facts.answers,
             request_id=errand.request_id,
             attempt=min(errand.attempts, ATTEMPTS_MAX),
             cache_miss=errand.cache_miss,

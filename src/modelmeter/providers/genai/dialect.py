@@ -9,7 +9,7 @@ import msgspec
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
-from modelmeter.providers.demand import RequestDemand
+from modelmeter.providers.demand import RequestDemand, answers_asked
 from modelmeter.providers.framing import Framing, framing_of
 from modelmeter.providers.genai.answers import (
     ArrayFrames,
@@ -49,12 +49,14 @@ _LIMIT_PLACES = (
 
 class _Config(msgspec.Struct):
     max_output_tokens: object = msgspec.field(default=None, name="maxOutputTokens")
+    candidate_count: object = msgspec.field(default=None, name="candidateCount")
 
 
 class _Request(msgspec.Struct):
     config: _Config | None = msgspec.field(default=None, name="generationConfig")
 
 
+_NO_CONFIG = _Config()
 _decoder = msgspec.json.Decoder(_Request)
 
 
@@ -72,13 +74,14 @@ class GenAIDialect:
         match = _PATH.fullmatch(path)
         if match is None:
             raise RefusedRequestError("the path names no model", code="invalid_model")
-        limit = None if request.config is None else request.config.max_output_tokens
+        config = request.config or _NO_CONFIG
         return RequestFacts(
             operation=operation,
             model=model_name(unquote(match.group(1))),
             streamed=match.group(2) == _STREAM,
-            output_tokens_max=output_limit(limit),
+            output_tokens_max=output_limit(config.max_output_tokens),
             upstream_body=body,
+            answers=answers_asked(config.candidate_count),
         )
 
     def demand(

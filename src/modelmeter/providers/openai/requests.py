@@ -5,6 +5,7 @@ import msgspec
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bodies import decode_request, largest_limit, model_name
 from modelmeter.providers.contract import RequestFacts
+from modelmeter.providers.demand import answers_asked
 from modelmeter.record import Operation
 
 __all__ = ["read_openai_request"]
@@ -24,6 +25,7 @@ class _Request(msgspec.Struct):
     max_completion_tokens: object = None
     max_tokens: object = None
     max_output_tokens: object = None
+    n: object = None
 
 
 _decoder = msgspec.json.Decoder(_Request)
@@ -59,6 +61,7 @@ def read_openai_request(
         output_tokens_max=largest_limit(limits),
         upstream_body=upstream_body,
         hides_usage_chunk=upstream_body is not body,
+        answers=answers_asked(request.n),
     )
 
 

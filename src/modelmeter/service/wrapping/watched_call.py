@@ -117,6 +117,7 @@ class MeterDoor(msgspec.Struct, frozen=True):
             streamed=facts.streamed,
             input_bytes=len(facts.upstream_body),
             output_tokens_max=facts.output_tokens_max,
+            answers=facts.answers,
             attempt=attempt,
         )
 
