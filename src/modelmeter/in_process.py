@@ -20,6 +20,7 @@ from modelmeter.ledger.memory import memory_ledger
 from modelmeter.ledger.writer import Work
 from modelmeter.meter import Meter, Pricer
 from modelmeter.meter.bounding import Bounding
+from modelmeter.pricing.catalogue_watch import CatalogueWatch
 from modelmeter.record import Caller, Clock, SystemClock, Teams
 from modelmeter.service import (
     cost_calculator,
@@ -93,6 +94,8 @@ class InProcess:
         self.teams = Teams(settings.teams)
         self.time_zone = ZoneInfo(settings.time_zone)
         self.cache = _cache(settings, self.ledger, self.clock)
+        self._catalogue = CatalogueWatch(self.pricer, settings.prices.catalogue)
+        self.ledger.run(self._catalogue.__aenter__())
         self.circuits = Circuits(settings.routing, self.clock)
         self._parts = ByLoop(self._new_parts)
 
@@ -125,6 +128,7 @@ class InProcess:
         """Commit what was handed in, and release the ledger."""
         if self.cache is not None:
             self.cache.close()
+        self.ledger.run(self._catalogue.__aexit__())
         self.ledger.close()
 
 

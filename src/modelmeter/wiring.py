@@ -5,7 +5,6 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
 
 from modelmeter.alerts.channels import channels_of
 from modelmeter.alerts.notifier import Notifier
@@ -25,7 +24,7 @@ from modelmeter.gateway.admission import Admission
 from modelmeter.gateway.app import GatewayApp, Mount
 from modelmeter.gateway.budget_samples import BudgetWatch
 from modelmeter.gateway.cache_desk import CacheDesk
-from modelmeter.gateway.catalogue_samples import catalogue_samples
+from modelmeter.gateway.catalogue_samples import CatalogueSamples
 from modelmeter.gateway.door import doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
@@ -44,6 +43,7 @@ from modelmeter.meter import Knows, Meter, Pricer, lost_call, refused_call
 from modelmeter.meter.bounding import Bounding
 from modelmeter.pricing import PriceBook
 from modelmeter.pricing.catalogue_file import load_catalogue
+from modelmeter.pricing.catalogue_watch import CatalogueWatch
 from modelmeter.pricing.endpoint_region import region_of_endpoint
 from modelmeter.pricing.override_checks import unmatched_overrides
 from modelmeter.pricing.overrides import Overrides
@@ -68,8 +68,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-_NS = 1_000_000_000
 
 
 def price_book(settings: Settings) -> PriceBook:
@@ -191,6 +189,7 @@ async def gateway_app(
     async with (
         response_cache(settings, ledger) as cache,
         BudgetWatch(settings.ledger, SystemClock()) as budgets,
+        CatalogueWatch(pricer, settings.prices.catalogue),
         _app_around(settings, ledger, pricer, cache, budgets) as app,
     ):
         yield app
@@ -277,7 +276,7 @@ async def _app_around(
             refusals,
             router.circuits,
             cache,
-            catalogue_samples(pricer.catalogue, _today(clock)),
+            CatalogueSamples(pricer, clock),
         ),
         budgets,
         clock,
@@ -312,10 +311,6 @@ def _cache_desk(
         return None
     patience_seconds = settings.limits.upstream_idle_timeout_seconds
     return CacheDesk(cache, meter, outbound, answer_timeout_seconds=patience_seconds)
-
-
-def _today(clock: Clock) -> date:
-    return datetime.fromtimestamp(clock.time_ns() // _NS, UTC).date()
 
 
 def _notifier(settings: Settings, clock: Clock) -> Notifier | None:

@@ -125,6 +125,33 @@ def test_keys_name_the_caller_and_secrets_stay_where_they_belong(tmp_path: Path)
             assert not any(form in content for content in kept)
 
 
+def test_a_call_without_a_key_for_its_provider_leaves_nothing_open(tmp_path: Path) -> None:
+    simulator = SimulatorProcess(tmp_path)
+    simulator.start()
+    config = configuration(tmp_path, simulator.url)
+    own = '[providers.openai]\napi_key = "env:PROVIDER_KEY"\n'
+    assert own in config.read_text()
+    config.write_text(config.read_text().replace(own, "[providers.openai]\n"))
+    gateway = GatewayProcess(config, {"PROVIDER_KEY": PROVIDER_KEY})
+    path, _, header = CALLS["openai"]
+    caller = {header: f"Bearer {GATEWAY_KEY}", "x-agent-id": "meetmind.notes"}
+    try:
+        gateway.start()
+        answers = [post(gateway.url + path, body_of("openai"), caller) for _ in range(3)]
+        served = post(gateway.url + "/up/local/v1/chat/completions", body_of("openai"), caller)
+        assert gateway.stop() == 0
+    finally:
+        gateway.kill()
+        simulator.kill()
+
+    assert [status for status, _ in answers] == [503] * 3
+    assert served[0] == 200
+    assert all(b"provider_key_missing" in answer for _, answer in answers)
+    ledger = tmp_path / "ledger.db"
+    assert query(ledger, "SELECT count(*) FROM open_call") == [(0,)]
+    assert query(ledger, "SELECT count(*) FROM entry") == [(1,)]
+
+
 def test_many_wrong_keys_from_one_address_are_told_to_wait(tmp_path: Path) -> None:
     simulator = SimulatorProcess(tmp_path)
     simulator.start()

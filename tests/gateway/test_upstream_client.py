@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from modelmeter.errors import UpstreamError
+from modelmeter.gateway.upstream import UpstreamRequest
 from modelmeter.gateway.upstream_client import UpstreamClient
 from modelmeter.settings.limits import Limits
 
@@ -41,7 +42,7 @@ async def client(**limits: float) -> AsyncIterator[UpstreamClient]:
 
 async def body_of(one: UpstreamClient, url: str, method: str = "POST") -> bytes:
     """A whole answer's body."""
-    answer = await one.send(method, url, [(b"x-a", b"b")], b"{}")
+    answer = await one.send(UpstreamRequest(method, url, [(b"x-a", b"b")], b"{}"))
     body = b""
     while chunk := await answer.read():
         body += chunk
@@ -108,10 +109,10 @@ async def test_bytes_after_an_answer_reach_no_other_call(surplus: bytes) -> None
 async def test_an_answer_left_unread_costs_its_connection() -> None:
     handler = Counting(b"HTTP/1.1 200 OK\r\ncontent-length: 500000\r\n\r\nstart")
     async with provider(handler) as url, client() as one:
-        answer = await one.send("POST", f"{url}/a", [], b"{}")
+        answer = await one.send(UpstreamRequest("POST", f"{url}/a", [], b"{}"))
         assert await answer.read() == b"start"
         answer.close()
-        again = await one.send("POST", f"{url}/a", [], b"{}")
+        again = await one.send(UpstreamRequest("POST", f"{url}/a", [], b"{}"))
         again.close()
 
     assert handler.connections == 2
@@ -137,7 +138,7 @@ async def test_a_call_given_up_while_it_waits_gives_its_place_back() -> None:
         for _ in range(3):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await one.send("POST", f"{url}/a", [], b"{}")
+                    await one.send(UpstreamRequest("POST", f"{url}/a", [], b"{}"))
         handler = Counting()
         async with provider(handler) as other:
             assert await body_of(one, f"{other}/a") == b"hello"
@@ -149,9 +150,9 @@ async def test_an_unreachable_provider_saw_no_request() -> None:
         pass
     async with client() as one:
         with pytest.raises(UpstreamError) as refused:
-            await one.send("POST", f"{url}/a", [], b"{}")
+            await one.send(UpstreamRequest("POST", f"{url}/a", [], b"{}"))
         with pytest.raises(UpstreamError) as unknown:
-            await one.send("POST", "http://host.invalid/a", [], b"{}")
+            await one.send(UpstreamRequest("POST", "http://host.invalid/a", [], b"{}"))
 
     assert (refused.value.sent, unknown.value.sent) == (False, False)
 
@@ -177,7 +178,7 @@ async def test_a_slow_reader_slows_the_provider() -> None:
         writer.transport.abort()
 
     async with provider(pour) as url, client() as one:
-        answer = await one.send("POST", f"{url}/a", [], b"{}")
+        answer = await one.send(UpstreamRequest("POST", f"{url}/a", [], b"{}"))
         await stopped.wait()
         held = len(await answer.read())
         answer.close()
@@ -191,7 +192,7 @@ async def test_no_header_can_begin_a_request_of_its_own() -> None:
     async with provider(handler) as url, client() as one:
         for value in (b"a\r\nevil: 1", b"a\nevil: 1"):
             with pytest.raises(UpstreamError) as refused:
-                await one.send("POST", f"{url}/a", [(b"x-a", value)], b"{}")
+                await one.send(UpstreamRequest("POST", f"{url}/a", [(b"x-a", value)], b"{}"))
             assert not refused.value.sent
 
     assert handler.requests == []
@@ -200,7 +201,7 @@ async def test_no_header_can_begin_a_request_of_its_own() -> None:
 async def test_an_answer_to_head_is_complete_without_a_body() -> None:
     handler = Counting(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n")
     async with provider(handler) as url, client() as one:
-        answer = await one.send("HEAD", f"{url}/a", [], b"")
+        answer = await one.send(UpstreamRequest("HEAD", f"{url}/a", [], b""))
         assert await answer.read() == b""
         answer.close()
 
@@ -219,12 +220,13 @@ async def test_only_a_certificate_of_a_trusted_authority_is_spoken_to(
 
     async with client() as one:
         with pytest.raises(UpstreamError) as refused:
-            await one.send("POST", url, [], b"{}")
+            await one.send(UpstreamRequest("POST", url, [], b"{}"))
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     async with client() as one:
         assert await body_of(one, url) == b"hello"
+        by_number = UpstreamRequest("POST", url.replace("localhost", "127.0.0.1"), [], b"{}")
         with pytest.raises(UpstreamError):
-            await one.send("POST", url.replace("localhost", "127.0.0.1"), [], b"{}")
+            await one.send(by_number)
     server.close()
 
     assert not refused.value.sent

@@ -108,7 +108,8 @@ def update(
     """
     Take a newer catalogue from a file or from the installed package; the old one stays beside it.
 
-    Nothing is fetched, and nothing changes without this command and a restart.
+    Nothing is fetched, and nothing changes without this command. What runs takes the file up by
+    itself within seconds, if its configuration names it.
     """
     from datetime import UTC, datetime
 

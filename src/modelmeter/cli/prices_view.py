@@ -96,7 +96,7 @@ def print_update(old: PriceBook, new: PriceBook, target: Path, *, as_json: bool)
         typer.echo(f"{target}: {new.catalogue.source}, in place of {old.catalogue.source}.")
     print_differences(changed, as_json=as_json)
     if not as_json:
-        typer.echo(f"{len(changed):,} prices of today are other ones. A restart takes them.")
+        typer.echo(f"{len(changed):,} prices of today are other ones; what runs takes them up.")
 
 
 def print_check(

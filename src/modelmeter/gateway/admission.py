@@ -7,7 +7,7 @@ import msgspec
 from modelmeter.errors import BudgetExceededError, RefusedRequestError
 from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.door import Door
-from modelmeter.gateway.exchange import UpstreamRequest
+from modelmeter.gateway.upstream import UpstreamRequest
 from modelmeter.meter import CallOpening, Meter, OpenCall
 from modelmeter.meter.bounding import CHANGES_MAX, Bounded, Bounding
 from modelmeter.providers import RequestFacts
@@ -72,6 +72,9 @@ class Admission:
             bounded = await self._bounding.bounded(
                 asked.opening, asked.door.kind, asked.facts, final=final
             )
+            if bounded.opening.bound is None:
+                call, request = await self._meanwhile(asked.path, bounded, send, began_ns)
+                return Admitted(call, bounded.facts, request, headers)
             request = await send(asked.path, bounded.facts.upstream_body)
             try:
                 call = await self._bounding.open(
@@ -99,6 +102,19 @@ class Admission:
             code="downgrade_loop",
             http_status=429,
         )
+
+    async def _meanwhile(
+        self, path: str, bounded: Bounded, send: Send, began_ns: int
+    ) -> tuple[OpenCall, UpstreamRequest]:
+        """Nothing refuses this call: its request is made while its intent goes to the disk."""
+        call = self._meter.begin(bounded.opening, began_ns=began_ns)
+        try:
+            request = await send(path, bounded.facts.upstream_body)
+        except BaseException:
+            call.withdraw()
+            raise
+        await call.opened()
+        return call, request
 
     def may_stop(self, opening: CallOpening) -> bool:
         """Whether some budget or throttle can refuse a call; asks no ledger."""

@@ -3,9 +3,32 @@
 from datetime import UTC, date, datetime, time
 
 from modelmeter.metrics import ProcessSample
+from modelmeter.pricing import PriceBook
 from modelmeter.pricing.catalogue_file import CatalogueData, newest_change
+from modelmeter.record import Clock
 
-__all__ = ["catalogue_samples"]
+__all__ = ["CatalogueSamples", "catalogue_samples"]
+
+_NS = 1_000_000_000
+
+
+class CatalogueSamples:
+    """The samples of the catalogue that a book prices by now."""
+
+    def __init__(self, book: PriceBook, clock: Clock) -> None:
+        self._book = book
+        self._clock = clock
+        self._of: tuple[CatalogueData, date] | None = None
+        self._samples: list[ProcessSample] = []
+
+    def samples(self) -> list[ProcessSample]:
+        """As they stand; a catalogue is looked through once a day, and when it is another."""
+        catalogue = self._book.catalogue
+        today = datetime.fromtimestamp(self._clock.time_ns() // _NS, UTC).date()
+        if self._of is None or self._of[0] is not catalogue or self._of[1] != today:
+            self._of = catalogue, today
+            self._samples = catalogue_samples(catalogue, today)
+        return self._samples
 
 
 def catalogue_samples(catalogue: CatalogueData, today: date) -> list[ProcessSample]:

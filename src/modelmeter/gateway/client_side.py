@@ -146,6 +146,19 @@ class ClientSide:
         self.started = self.complete = True
         return True
 
+    def begin_at_once(self, status: int, headers: Headers, chunk: bytes) -> bool:
+        """
+        Send the head and the first piece of an answer of unknown length without waiting.
+
+        False: the caller is slow, or has left.
+        """
+        turn = self._turn
+        if turn is None or not turn.connection.is_keeping_up:
+            return False
+        turn.begin_at_once(status, headers, chunk)
+        self.started = True
+        return True
+
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer."""
         await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])

@@ -9,7 +9,7 @@ from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
-from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
+from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.meter import Ending, OpenCall
 from modelmeter.meter.hold_watch import HoldWatch
 from modelmeter.meter.inflated import seen_plain, unpacked
@@ -24,7 +24,7 @@ from modelmeter.record import ErrorType
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import forwardable_response_headers, is_relayable
 
-__all__ = ["Exchange", "UpstreamRequest"]
+__all__ = ["Exchange"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,18 +34,6 @@ _HTTP_STATUS_OF = {ErrorType.TIMEOUT: 504}
 _BAD_GATEWAY = 502
 _OK = 200
 _CONTENT_ENCODING = b"content-encoding"
-
-
-class UpstreamRequest:
-    """What goes upstream."""
-
-    __slots__ = ("body", "headers", "method", "url")
-
-    def __init__(self, method: str, url: str, headers: Headers, body: bytes) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.body = body
 
 
 class Exchange:
@@ -119,9 +107,7 @@ class Exchange:
         await self._conclude()
 
     async def _relay(self, request: UpstreamRequest) -> None:
-        answer = await self._upstream.send(
-            request.method, request.url, request.headers, request.body
-        )
+        answer = await self._upstream.send(request)
         self._answer = answer
         if not is_relayable(answer.status):
             raise UpstreamError(
@@ -197,17 +183,32 @@ class Exchange:
             ready, self._held = self._held, out
         if ready and not self._client.gone:
             self._writing = True
-            if not self._client.started:
-                await self._start(answer)
-            await self._client.write(ready)
+            if self._client.started:
+                await self._client.write(ready)
+            else:
+                await self._begin(answer, ready)
             self._writing = False
+
+    async def _begin(self, answer: UpstreamAnswer, ready: bytes) -> None:
+        if self._length(answer) is None and self._client.begin_at_once(
+            answer.status, self._headers(answer), ready
+        ):
+            return
+        await self._start(answer)
+        await self._client.write(ready)
 
     async def _start(self, answer: UpstreamAnswer) -> None:
         headers = self._headers(answer)
-        length = header(answer.headers, b"content-length")
-        if length is not None and not self._facts.hides_usage_chunk and self._watch is None:
+        length = self._length(answer)
+        if length is not None:
             headers.append((b"content-length", length))
         await self._client.start(answer.status, headers)
+
+    def _length(self, answer: UpstreamAnswer) -> bytes | None:
+        """How long the answer will be; None if nobody knows, or it may be shortened."""
+        if self._facts.hides_usage_chunk or self._watch is not None:
+            return None
+        return header(answer.headers, b"content-length")
 
     def _headers(self, answer: UpstreamAnswer) -> Headers:
         headers = forwardable_response_headers(answer.headers)

@@ -6,9 +6,9 @@ from modelmeter.errors import RefusedRequestError, SettingsError
 from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.door import Door
-from modelmeter.gateway.exchange import UpstreamRequest
 from modelmeter.gateway.identity import Identity, credentials, strip_credentials
 from modelmeter.gateway.signing import RequestSigner
+from modelmeter.gateway.upstream import UpstreamRequest
 from modelmeter.wire.header_rules import forwardable_request_headers
 
 __all__ = ["PLAIN", "Outbound"]
@@ -57,6 +57,7 @@ class Outbound:
         Raises:
             RefusedRequestError: the query holds bytes no URL may hold, or there is no
                 credential to send.
+            UpstreamError: a header holds a line break.
         """
         own_credential = door.credential is not None or door.signs or self._identity.has_keys
         headers = forwardable_request_headers(client.headers)

@@ -6,8 +6,7 @@ from modelmeter.errors import LedgerError, UpstreamError
 from modelmeter.gateway.asgi import header
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.door import Door
-from modelmeter.gateway.exchange import UpstreamRequest
-from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
+from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.ledger import Ledger
 from modelmeter.record import ErrorType
 from modelmeter.settings.limits import Limits
@@ -36,7 +35,7 @@ async def pass_through(
     answer: UpstreamAnswer | None = None
     try:
         async with asyncio.timeout(limits.upstream_total_timeout_seconds):
-            answer = await upstream.send(request.method, request.url, request.headers, request.body)
+            answer = await upstream.send(request)
             status_class = f"{answer.status // 100}xx"
             await _relay(client, answer, limits)
     except TimeoutError as error:

@@ -1,11 +1,12 @@
 """What a gateway's process counts for itself, beside what the ledger knows."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
 from modelmeter.cache import ResponseCache
+from modelmeter.gateway.catalogue_samples import CatalogueSamples
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import LedgerWriter
 from modelmeter.metrics import ProcessSample
@@ -22,8 +23,7 @@ class ProcessCounts(msgspec.Struct, frozen=True):
     refusals: RefusalCounts
     circuits: Circuits
     cache: ResponseCache | None
-    fixed: Sequence[ProcessSample]
-    """What does not change while the process runs."""
+    catalogue: CatalogueSamples
 
     def samples(self) -> list[ProcessSample]:
         """All of them as they stand now."""
@@ -31,7 +31,7 @@ class ProcessCounts(msgspec.Struct, frozen=True):
         process = ("pid", str(os.getpid()))
         own = [
             msgspec.structs.replace(sample, labels=(*sample.labels, process))
-            for sample in (*self._ledger(), *self._requests(), *self.fixed)
+            for sample in (*self._ledger(), *self._requests(), *self.catalogue.samples())
         ]
         return [*own, *circuit_samples(self.circuits)]
 

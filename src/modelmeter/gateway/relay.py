@@ -22,12 +22,12 @@ from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door, find_door
-from modelmeter.gateway.exchange import Exchange, UpstreamRequest
+from modelmeter.gateway.exchange import Exchange
 from modelmeter.gateway.identity import INVALID_KEY_CODE, Identity
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.passage import pass_through
 from modelmeter.gateway.refusals import RefusalCounts, send_error
-from modelmeter.gateway.upstream import Upstream
+from modelmeter.gateway.upstream import Upstream, UpstreamRequest
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger
 from modelmeter.meter import CallOpening

@@ -1,4 +1,4 @@
-"""One request on a server connection: its body taken and its answer given in one piece."""
+"""One request on a server connection: its body taken, its answer given or begun in one piece."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -63,11 +63,27 @@ class RequestTurn:
         """
         cycle = self._cycle
         cycle.response_started = cycle.response_complete = True
-        lines = [b"%b: %b\r\n" % line for line in (*cycle.default_headers, *headers)]
-        if not cycle.keep_alive:
-            lines.append(b"connection: close\r\n")
         length = b"content-length: %d\r\n\r\n" % len(body)
-        cycle.transport.write(b"".join((STATUS_LINE[status], *lines, length, body)))
+        self._write_head(status, headers, length, body)
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
+
+    def begin_at_once(self, status: int, headers: Headers, chunk: bytes) -> None:
+        """
+        Write the head of an answer of unknown length and its first piece; the cycle goes on.
+
+        ``headers`` as for a whole answer, and none of them says how long the body is.
+        """
+        cycle = self._cycle
+        cycle.response_started = cycle.chunked_encoding = True
+        cycle.waiting_for_100_continue = False
+        start = b"transfer-encoding: chunked\r\n\r\n%x\r\n" % len(chunk)
+        self._write_head(status, headers, start, chunk, b"\r\n")
+
+    def _write_head(self, status: int, headers: Headers, *rest: bytes) -> None:
+        cycle = self._cycle
+        lines = [b"%b: %b\r\n" % line for line in (*cycle.default_headers, *headers)]
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        cycle.transport.write(b"".join((STATUS_LINE[status], *lines, *rest)))

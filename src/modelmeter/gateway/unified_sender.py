@@ -8,7 +8,7 @@ from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.identity import GATEWAY_KEY_PREFIX, strip_credentials
 from modelmeter.gateway.outbound import PLAIN, Outbound
-from modelmeter.gateway.upstream import Upstream, UpstreamAnswer
+from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.service.routes import Target
 from modelmeter.service.wire_request import WireRequest
 from modelmeter.wire.header_rules import forwardable_request_headers
@@ -74,7 +74,7 @@ class UnifiedSender:
             headers = await self._outbound.signed(door, "POST", url, headers, request.body)
         elif self._key is not None:
             headers.append(door.credential_header(self._key))
-        return await self._upstream.send("POST", url, headers, request.body)
+        return await self._upstream.send(UpstreamRequest("POST", url, headers, request.body))
 
     def _headers(self, request: WireRequest) -> Headers:
         """A provider that speaks OpenAI's dialect gets the caller's headers for it."""

@@ -2,12 +2,9 @@
 
 import asyncio
 import ssl
-from functools import lru_cache
-
-import msgspec
 
 from modelmeter.errors import UpstreamError
-from modelmeter.gateway.asgi import Headers
+from modelmeter.gateway.upstream import Origin, UpstreamRequest
 from modelmeter.gateway.upstream_connection import UpstreamConnection
 from modelmeter.record import ErrorType
 from modelmeter.settings.limits import Limits
@@ -17,19 +14,6 @@ __all__ = ["UpstreamClient"]
 
 _KEEP_ALIVE_SECONDS = 15.0
 """Idle connections are given up before the provider does it, so that few requests meet a close."""
-_ORIGINS_MAX = 256
-_PORTS = {"http": 80, "https": 443}
-_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """One provider's address."""
-
-    tls: bool
-    host: str
-    port: int
-    authority: str
-    """As the Host header gives it."""
 
 
 class _Answer:
@@ -71,17 +55,14 @@ class UpstreamClient:
         self._tls: ssl.SSLContext | None = None
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def send(self, method: str, url: str, headers: Headers, body: bytes) -> _Answer:
+    async def send(self, request: UpstreamRequest) -> _Answer:
         """Send a request; see `Upstream`."""
-        scheme, _, rest = url.partition("://")
-        authority, _, target = rest.partition("/")
-        origin = _origin(scheme, authority)
-        request = [_head(method, origin, target, headers, len(body)), body]
+        origin = request.origin
         await self._places.acquire()
         connection: UpstreamConnection | None = None
         try:
             connection = self._kept(origin) or await self._connect(origin)
-            head = await connection.exchange(request, without_body=method == "HEAD")
+            head = await connection.exchange(request.parts, without_body=request.method == "HEAD")
         except BaseException:
             self._places.release()
             if connection is not None:
@@ -168,32 +149,3 @@ class UpstreamClient:
                 del self._idle[origin]
         if self._idle:
             self._sweep = self._loop.call_later(_KEEP_ALIVE_SECONDS, self._close_idle)
-
-
-@lru_cache(maxsize=_ORIGINS_MAX)
-def _origin(scheme: str, authority: str) -> Origin:
-    host, _, port = authority.rpartition(":")
-    if not host or port.endswith("]"):
-        host, port = authority, ""
-    return Origin(
-        tls=scheme == "https",
-        host=host.strip("[]"),
-        port=int(port) if port else _PORTS[scheme],
-        authority=authority,
-    )
-
-
-def _head(method: str, origin: Origin, target: str, headers: Headers, length: int) -> bytes:
-    first = f"{method} /{target} HTTP/1.1\r\nhost: {origin.authority}\r\n"
-    if length or method in _METHODS_WITH_BODY:
-        first += f"content-length: {length}\r\n"
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    head = b"".join((first.encode(), *lines, b"\r\n"))
-    if head.count(b"\n") != len(headers) + first.count("\r\n") + 1:
-        # Whoever let such a header through would let a caller write requests of their own.
-        raise UpstreamError(
-            "a header for the upstream holds a line break",
-            error_type=ErrorType.INVALID_REQUEST,
-            sent=False,
-        )
-    return head

@@ -36,13 +36,36 @@ class Ledger:
             LedgerUnavailableError: the ledger cannot commit now; the call must not be made.
             BudgetExceededError: the call does not fit a budget and must not be made.
         """
-        waiter = self._hand_in(intent)
+        call_id = intent.id if isinstance(intent, Intent) else intent.intent.id
+        await self.opened(call_id, self.begin(intent))
+
+    def begin(self, intent: Intent | Opening) -> asyncio.Future[None]:
+        """
+        Hand in that a call is about to be made; await `opened`, or `withdraw` it.
+
+        Raises:
+            LedgerUnavailableError: the ledger is behind or closed; the call must not be made.
+        """
+        return self._hand_in(intent)
+
+    async def opened(self, call_id: str, begun: asyncio.Future[None]) -> None:
+        """
+        Wait for the commit of what was begun; see `open`.
+
+        Raises:
+            LedgerUnavailableError, BudgetExceededError: as `open`.
+        """
         try:
-            await waiter
+            await begun
         except (LedgerLateError, asyncio.CancelledError):
             # It may be committed yet; nobody would ever settle it.
-            self._withdraw(intent.id if isinstance(intent, Intent) else intent.intent.id)
+            self._withdraw(call_id)
             raise
+
+    def withdraw(self, call_id: str, begun: asyncio.Future[None]) -> None:
+        """A call that was begun is not made after all."""
+        begun.cancel()
+        self._withdraw(call_id)
 
     def settle(self, call: Call, *, overhead_ns: int | None = None) -> asyncio.Future[None]:
         """

@@ -29,9 +29,13 @@ __all__ = [
 
 # Each statement takes a whole batch as one JSON text: SQLite walks it without Python's
 # interpreter lock, so a commit of many calls costs the running calls no more than one of few.
+# A lone intent, which someone waits for, takes the plain way: it is half as long.
 _INSERT_OPEN = """
 INSERT INTO open_call (id, owner, agent_id, provider, intent)
 SELECT value ->> 0, ?, value ->> 1, value ->> 2, value -> 3 FROM json_each(?)
+"""
+_INSERT_ONE_OPEN = """
+INSERT INTO open_call (id, owner, agent_id, provider, intent) VALUES (?, ?, ?, ?, ?)
 """
 _DELETE_OPEN = "DELETE FROM open_call WHERE id IN (SELECT value FROM json_each(?))"
 _SELECT_OPEN = "SELECT id FROM open_call WHERE id IN (SELECT value FROM json_each(?))"
@@ -229,6 +233,11 @@ def _accepted(batch: Batch, refused: list[Refused]) -> list[Intent]:
 
 
 def _open(connection: sqlite3.Connection, openings: list[Intent], owner: str) -> None:
+    if len(openings) == 1:
+        (intent,) = openings
+        row = (intent.id, owner, intent.caller.agent_id, intent.provider, _text(intent))
+        connection.execute(_INSERT_ONE_OPEN, row)
+        return
     rows = [(intent.id, intent.caller.agent_id, intent.provider, intent) for intent in openings]
     connection.execute(_INSERT_OPEN, (owner, _text(rows)))
 

@@ -83,6 +83,18 @@ class Meter:
             ThrottledError: calls like it come too fast; it must not be made.
             RefusedRequestError: the model has no known price and such calls are refused.
         """
+        call = self.begin(opening, began_ns=began_ns)
+        await call.opened()
+        return call
+
+    def begin(self, opening: CallOpening, *, began_ns: int) -> "OpenCall":
+        """
+        Hand in the intent of a call; it may be made once `OpenCall.opened` returns.
+
+        Raises:
+            LedgerUnavailableError: the ledger is behind or closed; the call must not be made.
+            RefusedRequestError: the model has no known price and such calls are refused.
+        """
         intent = _intent(opening, self._clock.time_ns())
         if self._knows is not None and not self._knows(
             intent.provider, intent.model, intent.started_at_ns
@@ -92,12 +104,12 @@ class Meter:
                 "without a known price are refused; ask your operator for a price in [prices]",
                 code="unknown_model",
             )
-        await self._ledger.open(
+        begun = self._ledger.begin(
             intent
             if opening.bound is None
             else Opening(intent, opening.downgraded_by, opening.asks_again)
         )
-        call = OpenCall(intent, self._ledger, self._pricer, self._clock, began_ns)
+        call = OpenCall(intent, begun, self._ledger, self._pricer, self._clock, began_ns)
         if opening.is_held:
             call.hold = opening.bound
         return call
@@ -159,14 +171,21 @@ class OpenCall:
     """A call between its intent and its outcome."""
 
     def __init__(
-        self, intent: Intent, ledger: Ledger, pricer: Pricer, clock: Clock, began_ns: int
+        self,
+        intent: Intent,
+        begun: asyncio.Future[None],
+        ledger: Ledger,
+        pricer: Pricer,
+        clock: Clock,
+        began_ns: int,
     ) -> None:
         self.intent = intent
+        self._begun = begun
         self._ledger = ledger
         self._pricer = pricer
         self._clock = clock
         self._began_ns = began_ns
-        self._asked_ns = clock.monotonic_ns()
+        self._asked_ns = began_ns
         self._first_token_ns: int | None = None
         self._settling: asyncio.Future[None] | None = None
         self._outcome: Call | None = None
@@ -174,6 +193,20 @@ class OpenCall:
         """What the call may use: a stream that uses more is cut. None: nothing stops it."""
         self.on_settled: Callable[[], None] | None = None
         """Called once the outcome is committed, or cannot be."""
+
+    async def opened(self) -> None:
+        """
+        Wait until the intent is committed; then the call may be made.
+
+        Raises:
+            LedgerUnavailableError, BudgetExceededError, ThrottledError: as `Meter.open`.
+        """
+        await self._ledger.opened(self.intent.id, self._begun)
+        self._asked_ns = self._clock.monotonic_ns()
+
+    def withdraw(self) -> None:
+        """The call is not made after all."""
+        self._ledger.withdraw(self.intent.id, self._begun)
 
     def first_token(self) -> None:
         """Note the time of the first byte of the answer's body; later ones change nothing."""

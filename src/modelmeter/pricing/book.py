@@ -47,7 +47,8 @@ class PriceBook:
     kind that is one of the catalogue's providers takes its prices; an upstream of kind
     ``openai`` under any other name has unknown prices, for it may be anybody's machine.
     ``regions`` maps them to the region they are configured with; ``overrides`` stand before
-    everything else; ``catalogue`` are the base prices, without it the bundled ones.
+    everything else; ``catalogue`` are the base prices, without it the bundled ones. They can be
+    changed for others while calls are priced; a price comes from one of the two, never from both.
     """
 
     def __init__(
@@ -100,12 +101,24 @@ class PriceBook:
         )
         return quote.price(tokens, tools)
 
+    def take(self, catalogue: CatalogueData) -> None:
+        """Price by another catalogue from now on; what was remembered of the old one is dropped."""
+        # In this order: whoever still looks at the old catalogue remembers in the old memory.
+        self._catalogue = Catalogue(catalogue)
+        self._memo, self._windows = {}, {}
+
+    def keep(self, fault: str) -> None:
+        """Stay with the catalogue although the configuration has another: ``fault`` says why."""
+        catalogue = self._catalogue
+        catalogue.data = msgspec.structs.replace(catalogue.data, fallback=fault)
+
     def models(self, provider: str) -> list[str]:
         """The models of a provider that the catalogue lists, as they are called."""
+        catalogue = self._catalogue
         names = {
             name
-            for provider_id in self._provider_ids(provider)
-            for name in self._catalogue.models(provider_id)
+            for provider_id in self._provider_ids(provider, catalogue)
+            for name in catalogue.models(provider_id)
         }
         return sorted(names)
 
@@ -123,26 +136,27 @@ class PriceBook:
         day, ns_of_day = divmod(at_ns, _NS_PER_DAY)
         region = region or self._regions.get(provider)
         key = (provider, model, model_answered, service_tier, region, day)
-        quotes = self._memo.get(key)
+        memo = self._memo
+        quotes = memo.get(key)
         if quotes is None:
             quotes = self._day_quotes(
                 provider, (model_answered, model), (service_tier, region), day
             )
-            if len(self._memo) >= PRICES_MEMO_MAX:
-                self._memo.clear()
-            self._memo[key] = quotes
+            if len(memo) >= PRICES_MEMO_MAX:
+                memo.clear()
+            memo[key] = quotes
         return quotes.at(ns_of_day)
 
     def context_window(self, provider: str, model: str) -> int | None:
         """The tokens a model takes in at most, as the catalogue has it: a round number; or None."""
-        key = (provider, model)
-        if key not in self._windows:
-            if len(self._windows) >= PRICES_MEMO_MAX:
-                self._windows.clear()
-            listing = self._listed(provider, model)
+        key, windows = (provider, model), self._windows
+        if key not in windows:
+            if len(windows) >= PRICES_MEMO_MAX:
+                windows.clear()
+            listing = self._listed(provider, model, self._catalogue)
             known = None if listing is None or listing.model is None else listing.model
-            self._windows[key] = None if known is None else known.context_window
-        return self._windows[key]
+            windows[key] = None if known is None else known.context_window
+        return windows[key]
 
     def knows(self, provider: str, model: str, at_ns: int) -> bool:
         """Whether a model has a price of its own at a time, rather than a ceiling or none."""
@@ -156,21 +170,22 @@ class PriceBook:
 
     def change_days(self, provider: str, model: str) -> set[date]:
         """The days on which a price of a model begins, as far as they are known."""
-        listing = self._listed(provider, model)
+        listing = self._listed(provider, model, self._catalogue)
         days = set() if listing is None else listing.change_days()
         overrides = self._overrides.prices_of(provider, (model,))
         return days.union(*(entry.days for entry in overrides))
 
     def lists(self, provider: str, model: str) -> bool:
         """Whether the catalogue has an entry for a model, of whatever day."""
-        return self._listed(provider, model) is not None
+        return self._listed(provider, model, self._catalogue) is not None
 
     def listed_ids(self, provider: str) -> tuple[str, ...]:
         """The ids of a provider's models in the catalogue, and the patterns of ours."""
+        catalogue = self._catalogue
         return tuple(
             name
-            for provider_id in self._provider_ids(provider)
-            for name in self._catalogue.ids(provider_id)
+            for provider_id in self._provider_ids(provider, catalogue)
+            for name in catalogue.ids(provider_id)
         )
 
     def _day_quotes(
@@ -184,25 +199,26 @@ class PriceBook:
             midnight = _EPOCH + timedelta(days=day)
         except OverflowError:
             return _all_day(self._unknown("the call's time is outside the calendar", terms))
+        catalogue = self._catalogue
         answered, requested = names
         tier, region = terms[0], _region_of(requested, terms[1])
         deployed = self._overrides.deployed(provider, requested, midnight.date())
         if deployed is not None:
             # What a deployment answers may be the name of another model: the operator knows it.
             answered, requested = None, deployed
-        listing = self._listed(provider, answered) if answered else None
+        listing = self._listed(provider, answered, catalogue) if answered else None
         note = None
         if listing is None:
-            listing = self._listed(provider, requested)
+            listing = self._listed(provider, requested, catalogue)
             if answered and answered != requested:
                 note = f"answered by {answered!r}, which has no known price: priced as requested"
         models = (answered, requested) if answered else (requested,)
         if overrides := self._overrides.prices_of(provider, models):
-            bare = listing or self._catalogue.bare(provider, models[0])
+            bare = listing or catalogue.bare(provider, models[0])
             listing, note = msgspec.structs.replace(bare, overrides=overrides), None
         if listing is None:
             why = f"no price is known for model {answered or requested!r}"
-            if not self._provider_ids(provider):
+            if not self._provider_ids(provider, catalogue):
                 why = f"no prices are known for provider {provider!r}"
             return _all_day(self._unknown(why, (tier, region)))
         tier = catalogue_tier(tier)
@@ -271,20 +287,21 @@ class PriceBook:
             card=card_of(ceiling, _CEILING, *asked),
         )
 
-    def _listed(self, provider: str, model: str) -> Listing | None:
+    def _listed(self, provider: str, model: str, catalogue: Catalogue) -> Listing | None:
         listings = (
-            self._catalogue.find(provider_id, model) for provider_id in self._provider_ids(provider)
+            catalogue.find(provider_id, model)
+            for provider_id in self._provider_ids(provider, catalogue)
         )
         return next((listing for listing in listings if listing is not None), None)
 
-    def _provider_ids(self, provider: str) -> tuple[str, ...]:
+    def _provider_ids(self, provider: str, catalogue: Catalogue) -> tuple[str, ...]:
         """The catalogue's providers behind one of ours or a configured name, likeliest first."""
         names = [provider]
         kind = self._kinds.get(provider, _COMPATIBLE)
         if kind != _COMPATIBLE:
             names.append(kind)
         ids = (_CATALOGUE_PROVIDERS.get(name, name).lower() for name in names)
-        return tuple(provider_id for provider_id in ids if provider_id in self._catalogue)
+        return tuple(provider_id for provider_id in ids if provider_id in catalogue)
 
 
 def _all_day(quote: Quote) -> DayQuotes:

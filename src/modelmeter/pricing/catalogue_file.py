@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from shutil import copyfile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,13 +15,15 @@ import msgspec
 from modelmeter.errors import CatalogueError
 
 if TYPE_CHECKING:
-    from genai_prices.types import Provider
+    from genai_prices.types import ModelInfo, Provider
 
 __all__ = [
     "CATALOGUE_BYTES_MAX",
     "CatalogueData",
+    "FileMark",
     "bundled_catalogue",
     "load_catalogue",
+    "mark_of",
     "newest_change",
     "read_catalogue",
     "write_catalogue",
@@ -36,8 +39,20 @@ PREVIOUS = ".previous"
 _NEEDED = ("openai", "anthropic", "google", "aws")
 _LEFT_OUT = frozenset({"extractors"})
 """What is about reading answers, which the dialects do."""
+_PRICE_MAX = 1_000_000
+"""USD; the dearest of all has three digits."""
+_PRICE_PLACES_MAX = 18
+"""Behind the point."""
 _KEPT_SHARE = 2
 """A catalogue with less than half the models of the bundled one is taken for a broken one."""
+
+
+class FileMark(msgspec.Struct, frozen=True):
+    """What tells one content of a file from the next, without reading it."""
+
+    modified_ns: int
+    size: int
+    inode: int
 
 
 class CatalogueData(msgspec.Struct, frozen=True):
@@ -50,6 +65,8 @@ class CatalogueData(msgspec.Struct, frozen=True):
     """When it was written to its file; None: it came with the installed package."""
     fallback: str | None = None
     """Why this is not the catalogue that was asked for."""
+    mark: FileMark | None = None
+    """Of the file it was read from, as it stood before."""
 
 
 def bundled_catalogue() -> CatalogueData:
@@ -80,6 +97,15 @@ def load_catalogue(path: Path | None) -> CatalogueData:
     return _fallen_back(bundled_catalogue(), faults[0])
 
 
+def mark_of(path: Path) -> FileMark | None:
+    """The mark of a file; None if it is not there, or cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return FileMark(found.st_mtime_ns, found.st_size, found.st_ino)
+
+
 def read_catalogue(path: Path) -> CatalogueData:
     """
     A catalogue's file, ours or one that `genai-prices` publishes, checked as a whole.
@@ -87,6 +113,8 @@ def read_catalogue(path: Path) -> CatalogueData:
     Raises:
         CatalogueError: it is missing, unreadable, or holds too little to be a catalogue.
     """
+    # Before it is read: what is written meanwhile has another mark, and is found by it.
+    mark = mark_of(path)
     try:
         with path.open("rb") as file:
             content = file.read(CATALOGUE_BYTES_MAX + 1)
@@ -105,7 +133,7 @@ def read_catalogue(path: Path) -> CatalogueData:
         moment = None if taken_at is None else datetime.fromisoformat(str(taken_at))
     except ValueError as error:
         raise CatalogueError(f"the price catalogue {path} has no known date") from error
-    return CatalogueData(providers, str(header.get("source", path.name)), moment)
+    return CatalogueData(providers, str(header.get("source", path.name)), moment, mark=mark)
 
 
 def write_catalogue(path: Path, catalogue: CatalogueData, now: datetime) -> None:
@@ -125,7 +153,8 @@ def write_catalogue(path: Path, catalogue: CatalogueData, now: datetime) -> None
         fresh.write_bytes(msgspec.json.encode(content))
         read_catalogue(fresh)
         if path.exists():
-            path.replace(path.with_name(path.name + PREVIOUS))
+            _keep_beside(path)
+        # Whoever looks, at whatever moment, finds the old file or the new one, and it is whole.
         fresh.replace(path)
     except OSError as error:
         raise CatalogueError(f"cannot write {path}: {error.strerror}") from error
@@ -148,6 +177,12 @@ def newest_change(catalogue: CatalogueData, today: date) -> date | None:
     return max((day for day in days if day <= today), default=None)
 
 
+def _keep_beside(path: Path) -> None:
+    copy = path.with_name(path.name + PREVIOUS + ".new")
+    copyfile(path, copy)
+    copy.replace(path.with_name(path.name + PREVIOUS))
+
+
 def _fallen_back(catalogue: CatalogueData, fault: str) -> CatalogueData:
     logger.warning("%s; prices are those of %s", fault, catalogue.source)
     return msgspec.structs.replace(catalogue, fallback=fault)
@@ -166,6 +201,12 @@ def _providers(raw: object, path: Path) -> "list[Provider]":
     found = {provider.id for provider in providers}
     if missing := [needed for needed in _NEEDED if needed not in found]:
         raise CatalogueError(f"the price catalogue {path} lacks {', '.join(missing)}")
+    for provider in providers:
+        for model in provider.models:
+            if (wrong := next(filter(_is_no_price, _prices_of(model)), None)) is not None:
+                raise CatalogueError(
+                    f"the price catalogue {path} has {wrong} as a price of {provider.id} {model.id}"
+                )
     models = sum(len(provider.models) for provider in providers)
     usual = sum(len(provider.models) for provider in bundled_catalogue().providers)
     if models * _KEPT_SHARE < usual:
@@ -173,6 +214,28 @@ def _providers(raw: object, path: Path) -> "list[Provider]":
             f"the price catalogue {path} has {models} models where there were {usual}"
         )
     return providers
+
+
+def _prices_of(model: "ModelInfo") -> Iterator[Decimal]:
+    """Every number among a model's prices, of whatever day and tier."""
+    from genai_prices.types import ModelPrice
+
+    dated = [*(model.price_variants or ())]
+    whole = model.prices if isinstance(model.prices, list) else [model.prices]
+    for part in (*dated, *whole):
+        prices = part if isinstance(part, ModelPrice) else part.prices
+        for price in vars(prices).values():
+            if isinstance(price, Decimal):
+                yield price
+            elif price is not None:
+                yield from (price.base, *(tier.price for tier in price.tiers))
+
+
+def _is_no_price(price: Decimal) -> bool:
+    places = price.as_tuple().exponent
+    return not (
+        isinstance(places, int) and 0 <= price <= _PRICE_MAX and -places <= _PRICE_PLACES_MAX
+    )
 
 
 def _raw(value: object) -> object:
