@@ -159,6 +159,19 @@ async def test_a_full_one_gives_right_answers_or_none(
     assert sum(redis_store.take_evictions().values()) > 0
 
 
+async def test_an_answer_that_made_room_is_known_though_its_remark_did_too(
+    server: RedisServer, redis_store: RedisStore
+) -> None:
+    await redis_store.put("acme", key_of(1), answer_of("1"), ttl_seconds=60)
+    keys = server.command("keys", "*").split()
+    server.command("del", *(key for key in keys if ":answer:" in key or ":remark:" in key))
+
+    for _ in range(2):
+        assert await redis_store.get("acme", key_of(1)) is CacheMiss.EVICTED
+    assert redis_store.take_evictions() == {"acme": 1}
+    assert await redis_store.usage() == {}
+
+
 async def test_one_that_takes_no_more_is_a_failure_that_is_told(
     server: RedisServer, redis_store: RedisStore, clock: HandClock
 ) -> None:

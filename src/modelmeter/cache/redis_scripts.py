@@ -34,15 +34,15 @@ GET = (
 local answer = redis.call('GET', KEYS[1])
 if answer then return {answer, redis.call('PTTL', KEYS[1])} end
 local remark = redis.call('GET', KEYS[2])
-if not remark then return {false, 'first_seen'} end
-if remark ~= 'stored' then return {false, remark} end
+if remark and remark ~= 'stored' then return {false, remark} end
+-- The remark may have made room as well; the index is asked for more often, and so stays.
 local ends = redis.call('ZSCORE', KEYS[3], ARGV[1])
+if not ends then return {false, remark and 'expired' or 'first_seen'} end
 drop(KEYS[3], KEYS[4], ARGV[1])
-if ends and now_ms() < tonumber(ends) then
-  redis.call('SET', KEYS[2], 'evicted', 'KEEPTTL')
-  return {false, 'evicted', 1}
-end
-return {false, 'expired'}
+local left = math.floor(ends - now_ms())
+if left <= 0 then return {false, 'expired'} end
+redis.call('SET', KEYS[2], 'evicted', 'PX', math.max(left, redis.call('PTTL', KEYS[2])))
+return {false, 'evicted', 1}
 """
 )
 

@@ -44,24 +44,24 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many answers the request asks for."""
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt with its outcome: an entry of the ledger, never changed afterwards."""
 
     intent: Intent
     status: Status
-    error_type: ErrorType | None
-    http_status: int | None
+    error_type: ErrorType | None = None
+    http_status: int | None = None
     """What the upstream answered; None if it answered nothing."""
-    provider_request_id: str | None
-    duration_ns: int
-    time_to_first_token_ns: int | None
-    model_answered: str | None
+    provider_request_id: str | None = None
+    duration_ns: int = 0
+    time_to_first_token_ns: int | None = None
+    model_answered: str | None = None
     tokens: TokenCounts
     cost: PicoUsd
     cost_state: CostState
-    priced_model: str | None
+    priced_model: str | None = None
     """The catalogue's id of the model whose price was taken."""
-    price_source: str | None
+    price_source: str | None = None
     """Which catalogue and version, with the date from which the price holds."""
     cached: bool = False
     cost_saved: PicoUsd = PicoUsd(0)

@@ -7,7 +7,7 @@ import msgspec
 from modelmeter.errors import UpstreamError
 from modelmeter.providers import ResponseFacts
 from modelmeter.record import ErrorType, Intent, Operation
-from modelmeter.service.conversation import AnswerReader
+from modelmeter.service.conversation import AnswerReader, broken_off
 from modelmeter.service.embeddings import embeddings_body, read_embeddings
 from modelmeter.service.routes import Target
 from modelmeter.service.wire_request import Asked, WireRequest, reader_for
@@ -106,9 +106,7 @@ class _AsItIs:
 
     def end(self, rest: bytes, facts: ResponseFacts) -> bytes:
         if not facts.ended and facts.error_type is None:
-            raise UpstreamError(
-                "the stream broke off before its end", error_type=ErrorType.CONNECTION
-            )
+            raise broken_off()
         self._begun = True
         return rest
 

@@ -4,10 +4,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from modelmeter.errors import RefusedRequestError
+from modelmeter.errors import RefusedRequestError, UpstreamError
+from modelmeter.record import ErrorType
 
 __all__ = [
-    "JSON_TOOL",
     "AnswerReader",
     "AnyTool",
     "Conversation",
@@ -24,13 +24,12 @@ __all__ = [
     "ToolSpec",
     "Turn",
     "Written",
+    "broken_off",
+    "unreadable",
     "unsupported",
 ]
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
-
-JSON_TOOL = "json_answer"
-"""The tool that a model is made to call where its provider has no JSON output of its own."""
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -185,3 +184,15 @@ def unsupported(provider: str, what: str, instead: str = "") -> RefusedRequestEr
     """The refusal of what a provider cannot do."""
     hint = f"; {instead}" if instead else ""
     return RefusedRequestError(f"{provider} cannot do {what}{hint}", code="unsupported_parameter")
+
+
+def unreadable(provider: str, error: Exception) -> UpstreamError:
+    """The fault of an answer that is not what its provider's API says."""
+    return UpstreamError(
+        f"the answer of {provider} cannot be read: {error}", error_type=ErrorType.BAD_RESPONSE
+    )
+
+
+def broken_off() -> UpstreamError:
+    """The fault of a stream whose end is missing."""
+    return UpstreamError("the stream broke off before its end", error_type=ErrorType.CONNECTION)

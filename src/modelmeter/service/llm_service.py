@@ -13,7 +13,7 @@ from modelmeter.meter import Meter
 from modelmeter.providers.bodies import UNREADABLE
 from modelmeter.record import Caller, Clock, ErrorType, Operation, Teams
 from modelmeter.service.caching import Answers, Reply
-from modelmeter.service.completion import Completion, Embeddings, metered, read_completion
+from modelmeter.service.completion import Completion, Embeddings, Metered, metered, read_completion
 from modelmeter.service.completion_stream import CompletionStream
 from modelmeter.service.router import Errand
 from modelmeter.service.sdk.senders import SdkSender
@@ -89,10 +89,8 @@ class LLMService:
         """
         asked = _chat(model, messages, options, streamed=False)
         errand = self._errand(agent_id, tenant_id, team, request_id)
-        reply = await self._answer(asked, errand)
-        if reply.outcome is None:
-            raise LLMServiceError("the call has no outcome", error_type=ErrorType.BAD_RESPONSE)
-        return read_completion(reply.body, metered(reply.outcome, errand.attempts))
+        reply, facts = await self._whole(asked, errand)
+        return read_completion(reply.body, facts)
 
     async def stream(
         self,
@@ -108,13 +106,7 @@ class LLMService:
         """
         A streamed answer, from its first token on; before it another provider may be asked.
 
-        Raises:
-            RefusedRequestError: the request is wrong, or no provider can do what it asks.
-            APIKeyError: a provider's key is missing or wrong.
-            LLMServiceError: no provider answered.
-            BudgetExceededError: the call does not fit a budget.
-            ThrottledError: calls like it come too fast.
-            LedgerError: the call cannot be entered.
+        Raises what `complete` does.
         """
         asked = _chat(model, messages, options, streamed=True)
         errand = self._errand(agent_id, tenant_id, team, request_id)
@@ -135,13 +127,7 @@ class LLMService:
         """
         A vector of each text.
 
-        Raises:
-            RefusedRequestError: the request is wrong, or no provider can do what it asks.
-            APIKeyError: a provider's key is missing or wrong.
-            LLMServiceError: no provider answered.
-            BudgetExceededError: the call does not fit a budget.
-            ThrottledError: calls like it come too fast.
-            LedgerError: the call cannot be entered.
+        Raises what `complete` does.
         """
         fields: dict[str, object] = {
             "model": model,
@@ -152,9 +138,7 @@ class LLMService:
             fields["dimensions"] = dimensions
         asked = Asked(Operation.EMBEDDINGS, model, _encode(fields), fields)
         errand = self._errand(agent_id, tenant_id, team, request_id)
-        reply = await self._answer(asked, errand)
-        if reply.outcome is None:
-            raise LLMServiceError("the call has no outcome", error_type=ErrorType.BAD_RESPONSE)
+        reply, facts = await self._whole(asked, errand)
         try:
             found = _vectors.decode(reply.body).data
         except UNREADABLE as error:
@@ -165,11 +149,17 @@ class LLMService:
                 call_id=reply.call_id,
             ) from error
         vectors = tuple(one.embedding for one in sorted(found, key=lambda one: one.index))
-        return Embeddings(vectors, metered(reply.outcome, errand.attempts))
+        return Embeddings(vectors, facts)
 
     async def close(self) -> None:
         """Close this event loop's connections to the providers."""
         await self._parts.sender().close()
+
+    async def _whole(self, asked: Asked, errand: Errand) -> tuple[Reply, Metered]:
+        reply = await self._answer(asked, errand)
+        if reply.outcome is None:
+            raise LLMServiceError("the call has no outcome", error_type=ErrorType.BAD_RESPONSE)
+        return reply, metered(reply.outcome, errand.attempts)
 
     async def _answer(self, asked: Asked, errand: Errand) -> Reply:
         try:

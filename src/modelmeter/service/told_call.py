@@ -42,15 +42,7 @@ def told_call(
     return Call(
         intent=intent,
         status=Status.SUCCESS,
-        error_type=None,
-        http_status=None,
-        provider_request_id=None,
-        duration_ns=0,
-        time_to_first_token_ns=None,
-        model_answered=None,
         tokens=tokens,
         cost=cost,
         cost_state=CostState.PRICED,
-        priced_model=None,
-        price_source=None,
     )

@@ -8,12 +8,18 @@ https://platform.claude.com/docs/en/build-with-claude/streaming
 import msgspec
 
 from modelmeter.errors import UpstreamError, WireError
+from modelmeter.providers.bodies import UNREADABLE
 from modelmeter.record import ErrorType
-from modelmeter.service.conversation import (
+from modelmeter.service.content_blocks import (
     JSON_TOOL,
+    StreamedBlocks,
+    check_sampling,
+    json_tool,
+    written,
+)
+from modelmeter.service.conversation import (
     AnyTool,
     Conversation,
-    FinishReason,
     Image,
     NamedTool,
     Part,
@@ -23,7 +29,8 @@ from modelmeter.service.conversation import (
     ToolResult,
     ToolSpec,
     Written,
-    unsupported,
+    broken_off,
+    unreadable,
 )
 from modelmeter.wire.sse import ServerSentEventDecoder
 
@@ -33,12 +40,6 @@ OUTPUT_TOKENS_DEFAULT = 4096
 """The limit of an answer whose request sets none: Anthropic wants one, every model allows this."""
 
 _NAME = "Anthropic"
-_FINISH: dict[str, FinishReason] = {
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
 Object = dict[str, object]
 
 
@@ -49,12 +50,8 @@ def anthropic_request(conversation: Conversation, model: str) -> Object:
     Raises:
         RefusedRequestError: the conversation asks for what Anthropic cannot do.
     """
+    check_sampling(conversation, _NAME)
     sampling = conversation.sampling
-    for name in ("seed", "presence_penalty", "frequency_penalty"):
-        if getattr(sampling, name) is not None:
-            raise unsupported(_NAME, f"what `{name}` asks for", "leave it out for this model")
-    if sampling.temperature is not None and sampling.temperature > 1:
-        raise unsupported(_NAME, "a temperature above 1")
     body: Object = {
         "model": model,
         "max_tokens": sampling.max_tokens or OUTPUT_TOKENS_DEFAULT,
@@ -95,15 +92,9 @@ def _source(image: Image) -> Object:
 
 
 def _tools(conversation: Conversation) -> Object:
-    if conversation.json_schema is not None:
-        if conversation.tools:
-            raise unsupported(_NAME, "JSON output and tools in one request")
-        schema = conversation.json_schema or {"type": "object"}
-        answer = ToolSpec(JSON_TOOL, "Give the answer as JSON.", schema, conversation.json_strict)
-        return {
-            "tools": [_tool(answer)],
-            "tool_choice": {"type": "tool", "name": JSON_TOOL},
-        }
+    answer = json_tool(conversation, _NAME)
+    if answer is not None:
+        return {"tools": [_tool(answer)], "tool_choice": {"type": "tool", "name": JSON_TOOL}}
     if not conversation.tools:
         return {}
     choice: Object = {"type": "auto"}
@@ -168,25 +159,23 @@ class AnthropicReader:
 
     def __init__(self) -> None:
         self._events = ServerSentEventDecoder()
-        self._calls: dict[int, int] = {}
-        """Which call of the answer a content block is."""
-        self._json_blocks: set[int] = set()
+        self._blocks = StreamedBlocks()
         self._stopped = False
 
     def read_whole(self, body: bytes) -> Written:
         """See `AnswerReader.read_whole`."""
         try:
             message = _message_decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _unreadable(error) from error
-        texts = [block.text for block in message.content if block.type == "text"]
-        calls = []
-        for block in message.content:
-            if block.type == "tool_use" and block.name == JSON_TOOL:
-                texts.append(msgspec.json.encode(block.input).decode())
-            elif block.type == "tool_use":
-                calls.append(ToolCall(block.id, block.name, block.input))
-        return Written("".join(texts), tuple(calls), _finish(message.stop_reason, bool(calls)))
+        except UNREADABLE as error:
+            raise unreadable(_NAME, error) from error
+        blocks = [
+            Text(block.text)
+            if block.type == "text"
+            else ToolCall(block.id, block.name, block.input)
+            for block in message.content
+            if block.type in ("text", "tool_use")
+        ]
+        return written(blocks, message.stop_reason)
 
     def feed(self, chunk: bytes) -> list[Piece]:
         """See `AnswerReader.feed`."""
@@ -196,16 +185,14 @@ class AnthropicReader:
                 for event in self._events.feed(chunk)
                 if event.data
             ]
-        except (WireError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _unreadable(error) from error
+        except (WireError, *UNREADABLE) as error:
+            raise unreadable(_NAME, error) from error
         return [piece for event in events if (piece := self._piece(event)) is not None]
 
     def end(self) -> list[Piece]:
         """See `AnswerReader.end`."""
         if not self._stopped:
-            raise UpstreamError(
-                "the stream broke off before its end", error_type=ErrorType.CONNECTION
-            )
+            raise broken_off()
         return []
 
     def _piece(self, event: _Event) -> Piece | None:
@@ -220,35 +207,16 @@ class AnthropicReader:
         if delta is None:
             return None
         if event.type == "message_delta" and delta.stop_reason is not None:
-            return Piece(finish_reason=_finish(delta.stop_reason, bool(self._calls)))
+            return self._blocks.finish(delta.stop_reason)
         if delta.type == "text_delta":
             return Piece(text=delta.text)
         if delta.type == "input_json_delta":
-            if event.index in self._json_blocks:
-                return Piece(text=delta.partial_json)
-            if event.index in self._calls:
-                return Piece(tool_index=self._calls[event.index], arguments=delta.partial_json)
+            return self._blocks.arguments(event.index, delta.partial_json)
         return None
 
     def _start(self, index: int, block: _ContentBlock) -> Piece | None:
         if block.type == "text" and block.text:
             return Piece(text=block.text)
-        if block.type != "tool_use":
-            return None
-        if block.name == JSON_TOOL:
-            self._json_blocks.add(index)
-            return None
-        self._calls[index] = len(self._calls)
-        return Piece(tool_index=self._calls[index], tool_id=block.id, tool_name=block.name)
-
-
-def _finish(stop_reason: str | None, has_calls: bool) -> FinishReason:
-    finish = _FINISH.get(stop_reason or "", "stop")
-    # JSON output is a tool's call on the wire, and the end of the answer to its caller.
-    return "stop" if finish == "tool_calls" and not has_calls else finish
-
-
-def _unreadable(error: Exception) -> UpstreamError:
-    return UpstreamError(
-        f"the answer of {_NAME} cannot be read: {error}", error_type=ErrorType.BAD_RESPONSE
-    )
+        if block.type == "tool_use":
+            return self._blocks.start(index, block.id, block.name)
+        return None

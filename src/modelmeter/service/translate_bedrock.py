@@ -9,12 +9,17 @@ import msgspec
 
 from modelmeter.errors import UpstreamError, WireError
 from modelmeter.providers.bedrock.errors import error_type_of_exception
-from modelmeter.record import ErrorType
-from modelmeter.service.conversation import (
+from modelmeter.providers.bodies import UNREADABLE
+from modelmeter.service.content_blocks import (
     JSON_TOOL,
+    StreamedBlocks,
+    check_sampling,
+    json_tool,
+    written,
+)
+from modelmeter.service.conversation import (
     AnyTool,
     Conversation,
-    FinishReason,
     Image,
     NamedTool,
     Part,
@@ -24,6 +29,8 @@ from modelmeter.service.conversation import (
     ToolResult,
     ToolSpec,
     Written,
+    broken_off,
+    unreadable,
     unsupported,
 )
 from modelmeter.wire.event_stream import EventStreamDecoder, EventStreamMessage
@@ -32,13 +39,6 @@ __all__ = ["BedrockReader", "converse_request"]
 
 _NAME = "Bedrock"
 _IMAGE_FORMATS = frozenset({"png", "jpeg", "gif", "webp"})
-_FINISH: dict[str, FinishReason] = {
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "content_filtered": "content_filter",
-    "guardrail_intervened": "content_filter",
-}
 Object = dict[str, object]
 
 
@@ -49,12 +49,8 @@ def converse_request(conversation: Conversation) -> Object:
     Raises:
         RefusedRequestError: the conversation asks for what Converse cannot do.
     """
+    check_sampling(conversation, _NAME)
     sampling = conversation.sampling
-    for name in ("seed", "presence_penalty", "frequency_penalty"):
-        if getattr(sampling, name) is not None:
-            raise unsupported(_NAME, f"what `{name}` asks for", "leave it out for this model")
-    if sampling.temperature is not None and sampling.temperature > 1:
-        raise unsupported(_NAME, "a temperature above 1")
     body: Object = {
         "messages": [
             {"role": turn.role, "content": [_block(part) for part in turn.parts]}
@@ -102,11 +98,8 @@ def _image(image: Image) -> Object:
 
 
 def _tool_config(conversation: Conversation) -> Object | None:
-    if conversation.json_schema is not None:
-        if conversation.tools:
-            raise unsupported(_NAME, "JSON output and tools in one request")
-        schema = conversation.json_schema or {"type": "object"}
-        answer = ToolSpec(JSON_TOOL, "Give the answer as JSON.", schema, conversation.json_strict)
+    answer = json_tool(conversation, _NAME)
+    if answer is not None:
         return {"tools": [_tool(answer)], "toolChoice": {"tool": {"name": JSON_TOOL}}}
     if not conversation.tools:
         return None
@@ -169,7 +162,6 @@ class _Event(msgspec.Struct, rename="camel"):
 
 _answer_decoder = msgspec.json.Decoder(_Answer)
 _event_decoder = msgspec.json.Decoder(_Event)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class BedrockReader:
@@ -177,43 +169,30 @@ class BedrockReader:
 
     def __init__(self) -> None:
         self._messages = EventStreamDecoder()
-        self._calls: dict[int, int] = {}
-        self._json_blocks: set[int] = set()
+        self._blocks = StreamedBlocks()
         self._stopped = False
 
     def read_whole(self, body: bytes) -> Written:
         """See `AnswerReader.read_whole`."""
         try:
             answer = _answer_decoder.decode(body)
-        except _UNREADABLE as error:
-            raise _unreadable(error) from error
-        texts, calls = [], []
-        for block in answer.output.message.content:
-            use = block.tool_use
-            if use is None:
-                texts.append(block.text)
-            elif use.name == JSON_TOOL:
-                texts.append(msgspec.json.encode(use.input).decode())
-            else:
-                arguments = use.input if isinstance(use.input, dict) else {}
-                calls.append(ToolCall(use.tool_use_id, use.name, arguments))
-        return Written("".join(texts), tuple(calls), _finish(answer.stop_reason, bool(calls)))
+        except UNREADABLE as error:
+            raise unreadable(_NAME, error) from error
+        return written(map(_whole, answer.output.message.content), answer.stop_reason)
 
     def feed(self, chunk: bytes) -> list[Piece]:
         """See `AnswerReader.feed`."""
         try:
             messages = self._messages.feed(chunk)
             pieces = [self._piece(message) for message in messages]
-        except (WireError, *_UNREADABLE) as error:
-            raise _unreadable(error) from error
+        except (WireError, *UNREADABLE) as error:
+            raise unreadable(_NAME, error) from error
         return [piece for piece in pieces if piece is not None]
 
     def end(self) -> list[Piece]:
         """See `AnswerReader.end`."""
         if not self._stopped:
-            raise UpstreamError(
-                "the stream broke off before its end", error_type=ErrorType.CONNECTION
-            )
+            raise broken_off()
         return []
 
     def _piece(self, message: EventStreamMessage) -> Piece | None:
@@ -226,39 +205,24 @@ class BedrockReader:
         event = _event_decoder.decode(message.payload)
         match message.headers.get(":event-type"):
             case "contentBlockStart" if event.start is not None and event.start.tool_use:
-                return self._start(event.content_block_index, event.start.tool_use)
+                use = event.start.tool_use
+                return self._blocks.start(event.content_block_index, use.tool_use_id, use.name)
             case "contentBlockDelta" if event.delta is not None:
                 return self._delta(event.content_block_index, event.delta)
             case "messageStop":
                 self._stopped = True
-                return Piece(finish_reason=_finish(event.stop_reason, bool(self._calls)))
+                return self._blocks.finish(event.stop_reason)
         return None
-
-    def _start(self, index: int, use: _ToolUse) -> Piece | None:
-        if use.name == JSON_TOOL:
-            self._json_blocks.add(index)
-            return None
-        self._calls[index] = len(self._calls)
-        return Piece(tool_index=self._calls[index], tool_id=use.tool_use_id, tool_name=use.name)
 
     def _delta(self, index: int, delta: _Block) -> Piece | None:
         if delta.tool_use is None:
             return Piece(text=delta.text) if delta.text else None
-        text = delta.tool_use.input if isinstance(delta.tool_use.input, str) else ""
-        if index in self._json_blocks:
-            return Piece(text=text)
-        if index in self._calls:
-            return Piece(tool_index=self._calls[index], arguments=text)
-        return None
+        text = delta.tool_use.input
+        return self._blocks.arguments(index, text if isinstance(text, str) else "")
 
 
-def _finish(stop_reason: str, has_calls: bool) -> FinishReason:
-    finish = _FINISH.get(stop_reason, "stop")
-    # JSON output is a tool's call on the wire, and the end of the answer to its caller.
-    return "stop" if finish == "tool_calls" and not has_calls else finish
-
-
-def _unreadable(error: Exception) -> UpstreamError:
-    return UpstreamError(
-        f"the answer of {_NAME} cannot be read: {error}", error_type=ErrorType.BAD_RESPONSE
-    )
+def _whole(block: _Block) -> Text | ToolCall:
+    use = block.tool_use
+    if use is None:
+        return Text(block.text)
+    return ToolCall(use.tool_use_id, use.name, use.input if isinstance(use.input, dict) else {})

@@ -9,6 +9,7 @@ import uuid
 import msgspec
 
 from modelmeter.errors import UpstreamError, WireError
+from modelmeter.providers.bodies import UNREADABLE
 from modelmeter.record import ErrorType
 from modelmeter.service.conversation import (
     AnyTool,
@@ -22,6 +23,8 @@ from modelmeter.service.conversation import (
     ToolCall,
     ToolResult,
     Written,
+    broken_off,
+    unreadable,
     unsupported,
 )
 from modelmeter.wire.sse import ServerSentEventDecoder
@@ -171,7 +174,6 @@ class _Answer(msgspec.Struct, rename="camel"):
 
 
 _decoder = msgspec.json.Decoder(_Answer)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class GenAIReader:
@@ -205,22 +207,20 @@ class GenAIReader:
         try:
             events = list(self._events.feed(chunk))
         except WireError as error:
-            raise _unreadable(error) from error
+            raise unreadable(_NAME, error) from error
         return [piece for event in events if event.data for piece in self._pieces(event.data)]
 
     def end(self) -> list[Piece]:
         """See `AnswerReader.end`."""
         if not self._finished:
-            raise UpstreamError(
-                "the stream broke off before its end", error_type=ErrorType.CONNECTION
-            )
+            raise broken_off()
         return []
 
     def _pieces(self, data: bytes) -> list[Piece]:
         try:
             answer = _decoder.decode(data)
-        except _UNREADABLE as error:
-            raise _unreadable(error) from error
+        except UNREADABLE as error:
+            raise unreadable(_NAME, error) from error
         if answer.error is not None:
             raise UpstreamError(answer.error.message, error_type=ErrorType.SERVER_ERROR)
         if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason:
@@ -254,9 +254,3 @@ class GenAIReader:
         if reason == "MAX_TOKENS":
             return "length"
         return "tool_calls" if self._calls else "stop"
-
-
-def _unreadable(error: Exception) -> UpstreamError:
-    return UpstreamError(
-        f"the answer of {_NAME} cannot be read: {error}", error_type=ErrorType.BAD_RESPONSE
-    )
