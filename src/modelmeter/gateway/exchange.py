@@ -11,8 +11,7 @@ from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.meter import Ending, OpenCall
-from modelmeter.meter.hold_watch import HoldWatch
-from modelmeter.meter.inflated import seen_plain, unpacked
+from modelmeter.meter.held_stream import HeldStream, observe
 from modelmeter.providers import (
     AnswerHead,
     Dialect,
@@ -32,7 +31,6 @@ _REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"ap
 _REQUEST_ID_BYTES_MAX = 256
 _HTTP_STATUS_OF = {ErrorType.TIMEOUT: 504}
 _BAD_GATEWAY = 502
-_OK = 200
 _CONTENT_ENCODING = b"content-encoding"
 
 
@@ -78,8 +76,7 @@ class Exchange:
         self._bytes = 0
         self._bytes_when_gone = 0
         self._writing = False
-        self._watch: HoldWatch | None = None
-        self._is_cut = False
+        self._stream: HeldStream | None = None
 
     async def run(self, request: UpstreamRequest) -> None:
         """Make the call, relay its answer, settle it."""
@@ -115,7 +112,9 @@ class Exchange:
                 error_type=ErrorType.BAD_RESPONSE,
             )
         head = AnswerHead(answer.status, answer.headers)
-        observer = self._observe(head)
+        observer = observe(self._dialect, self._facts, head, self._call.hold)
+        if isinstance(observer, HeldStream):
+            self._stream = observer
         if self._keeper is not None:
             observer = self._keeper.watch(observer, answer)
         self._observer = observer
@@ -130,33 +129,17 @@ class Exchange:
                 break
             self._count(chunk)
             out = observer.feed(chunk)
-            if self._watch is not None:
-                out = self._watch.pass_on(out)
-                if not observer.finished and self._watch.is_used_up(observer.facts()):
-                    self._cut(out, head, observer)
-                    return
+            if self._is_cut:
+                self._held += out
+                self._failure = ErrorType.BUDGET_EXCEEDED
+                return
             await self._pass_on(answer, out, observer.finished)
-        if self._watch is not None:
-            self._held += self._watch.rest()
         self._held += observer.end()
 
-    def _observe(self, head: AnswerHead) -> ResponseObserver:
-        """Only a call that something can stop is watched, and only a stream can be ended early."""
-        observer = self._dialect.observe(self._facts, head)
-        hold = self._call.hold
-        if hold is not None and self._facts.streamed and head.http_status == _OK:
-            framing = self._dialect.framing(head)
-            plain = unpacked(observer, head)
-            if framing is not None and plain is not None:
-                self._watch = HoldWatch(hold, framing)
-                return plain
-        return seen_plain(observer, head)
-
-    def _cut(self, out: bytes, head: AnswerHead, observer: ResponseObserver) -> None:
-        """End the stream here: what was held for it is used up."""
-        self._held += out + self._dialect.final_event(self._facts, head, observer.facts())
-        self._failure = ErrorType.BUDGET_EXCEEDED
-        self._is_cut = True
+    @property
+    def _is_cut(self) -> bool:
+        """The stream has used up what was held for it, and was ended."""
+        return self._stream is not None and self._stream.is_cut
 
     def _count(self, chunk: bytes) -> None:
         self._bytes += len(chunk)
@@ -206,13 +189,13 @@ class Exchange:
 
     def _length(self, answer: UpstreamAnswer) -> bytes | None:
         """How long the answer will be; None if nobody knows, or it may be shortened."""
-        if self._facts.hides_usage_chunk or self._watch is not None:
+        if self._facts.hides_usage_chunk or self._stream is not None:
             return None
         return header(answer.headers, b"content-length")
 
     def _headers(self, answer: UpstreamAnswer) -> Headers:
         headers = forwardable_response_headers(answer.headers)
-        if self._watch is not None:
+        if self._stream is not None:
             headers = [(name, value) for name, value in headers if name != _CONTENT_ENCODING]
         headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
         if self._told:
@@ -289,8 +272,6 @@ class Exchange:
 
     def _reason_of_timeout(self) -> ErrorType | None:
         if self._observer is not None and self._observer.finished:
-            if self._watch is not None:
-                self._held += self._watch.rest()
             self._held += self._observer.end()
             return None
         if self._client.gone or self._writing:

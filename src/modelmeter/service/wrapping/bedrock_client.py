@@ -128,6 +128,9 @@ class _WatchedRaw:
             for chunk in chunks:
                 if out := self._call.feed(chunk):
                     yield out
+                if self._call.is_cut:
+                    self._raw.close()
+                    break
         except GeneratorExit:
             raise
         except BaseException:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 
+from modelmeter.errors import UpstreamError
 from modelmeter.providers import RequestFacts
 from modelmeter.record import ErrorType
 from modelmeter.service.http_faults import error_type_of, may_be_sent
@@ -19,6 +20,7 @@ __all__ = ["AsyncMeteredTransport", "MeteredTransport"]
 
 _RETRY_COUNT = "x-stainless-retry-count"
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
+_PACKING = frozenset({"content-encoding"})
 
 
 class MeteredTransport(httpx2.BaseTransport):
@@ -101,9 +103,14 @@ class _Body(httpx2.SyncByteStream):
             for chunk in self._response.iter_raw():
                 if out := call.feed(chunk):
                     yield out
+                if call.is_cut:
+                    break
         except httpx2.HTTPError as error:
             self._ledger.run(call.settle(error_type_of(error)))
             raise
+        except UpstreamError as error:
+            self._ledger.run(call.settle(ErrorType.BAD_RESPONSE))
+            raise httpx2.DecodingError(error.message) from error
         last = call.end()
         self._ledger.run(call.settle(None))
         if last:
@@ -130,9 +137,14 @@ class _AsyncBody(httpx2.AsyncByteStream):
             async for chunk in self._response.aiter_raw():
                 if out := call.feed(chunk):
                     yield out
+                if call.is_cut:
+                    break
         except httpx2.HTTPError as error:
             await call.settle(error_type_of(error))
             raise
+        except UpstreamError as error:
+            await call.settle(ErrorType.BAD_RESPONSE)
+            raise httpx2.DecodingError(error.message) from error
         last = call.end()
         await call.settle(None)
         if last:
@@ -166,10 +178,13 @@ def _passed_on(
     call: WatchedCall,
     body: httpx2.SyncByteStream | httpx2.AsyncByteStream,
 ) -> httpx2.Response:
+    dropped = _FRAMING if call.is_held or call.facts.hides_usage_chunk else frozenset()
+    if call.is_held:
+        dropped |= _PACKING
     lines = [
         (name, value)
         for name, value in response.headers.multi_items()
-        if name.lower() not in _FRAMING or not call.facts.hides_usage_chunk
+        if name.lower() not in dropped
     ]
     return httpx2.Response(
         response.status_code,

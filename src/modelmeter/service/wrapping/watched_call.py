@@ -12,6 +12,7 @@ from modelmeter.errors import (
 )
 from modelmeter.meter import CallOpening, Ending, Meter, OpenCall
 from modelmeter.meter.bounding import Bounding
+from modelmeter.meter.held_stream import HeldStream, observe
 from modelmeter.providers import AnswerHead, Dialect, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.record import Caller, Clock, ErrorType
 
@@ -130,13 +131,16 @@ class WatchedCall:
         self._call = call
         self._dialect = dialect
         self._observer: ResponseObserver | None = None
+        self._stream: HeldStream | None = None
         self._head: AnswerHead | None = None
         self._held = b""
 
     def answered(self, http_status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """The answer's status and headers have come."""
         self._head = AnswerHead(http_status, [(name.lower(), value) for name, value in headers])
-        self._observer = self._dialect.observe(self.facts, self._head)
+        self._observer = observe(self._dialect, self.facts, self._head, self._call.hold)
+        if isinstance(self._observer, HeldStream):
+            self._stream = self._observer
 
     def feed(self, chunk: bytes) -> bytes:
         """The next bytes of the body; gives those that need not wait for the settlement."""
@@ -145,7 +149,7 @@ class WatchedCall:
         if self.facts.streamed:
             self._call.first_token()
         out = self._observer.feed(chunk)
-        if self._observer.finished:
+        if self._observer.finished or self.is_cut:
             self._held += out
             return b""
         if self.facts.streamed:
@@ -156,7 +160,17 @@ class WatchedCall:
     def end(self) -> bytes:
         """The body is over; gives the last bytes, to be passed on after the settlement."""
         last, self._held = self._held, b""
-        return last if self._observer is None else last + self._observer.end()
+        return last if self._observer is None or self.is_cut else last + self._observer.end()
+
+    @property
+    def is_held(self) -> bool:
+        """The body may have other bytes than the provider's, and fewer."""
+        return self._stream is not None
+
+    @property
+    def is_cut(self) -> bool:
+        """What was held for the stream is used up: nothing more of it is to be read."""
+        return self._stream is not None and self._stream.is_cut
 
     @property
     def finished(self) -> bool:
@@ -173,6 +187,8 @@ class WatchedCall:
         if self.settled:
             return
         self.settled = True
+        if self.is_cut:
+            failure = ErrorType.BUDGET_EXCEEDED
         facts = ResponseFacts() if self._observer is None else self._observer.facts()
         head = self._head
         await self._call.finish(
