@@ -10,6 +10,7 @@ __all__ = ["CASE_FILES", "Case", "all_cases", "whole_usage"]
 _TESTS = Path(__file__).parent.parent / "tests" / "pricing"
 CASE_FILES = (_TESTS / "cost_cases.jsonl", _TESTS / "more_cost_cases.jsonl")
 """The facts that the tests rest on, each line with its source."""
+_USAGE_NAMES = ("usage", "usageMetadata", "usage_metadata")
 
 
 class Case(NamedTuple):
@@ -36,8 +37,8 @@ def whole_usage(line: Mapping[str, object]) -> object:
     """
     usage = line.get("raw_usage")
     whole = line.get("raw_response")
-    if usage is None and isinstance(whole, dict):
-        usage = whole.get("usage") or whole.get("usageMetadata")
+    if usage is None:
+        usage = _usage_in(whole) if isinstance(whole, dict) else whole
     if isinstance(usage, dict) and isinstance(usage.get("metadata"), dict):
         return usage["metadata"].get("usage")
     if not isinstance(usage, list):
@@ -46,6 +47,12 @@ def whole_usage(line: Mapping[str, object]) -> object:
     for event in usage:
         for holder in (event, event.get("message"), event.get("response"), event.get("metadata")):
             if isinstance(holder, dict):
-                part = holder.get("usage") or holder.get("usageMetadata")
-                merged.update({k: v for k, v in (part or {}).items() if v is not None})
+                part = _usage_in(holder)
+                if isinstance(part, dict):
+                    merged.update({k: v for k, v in part.items() if v is not None})
     return merged
+
+
+def _usage_in(holder: Mapping[str, object]) -> object:
+    """The usage of an answer, by whichever of its names."""
+    return next((holder[name] for name in _USAGE_NAMES if holder.get(name)), None)

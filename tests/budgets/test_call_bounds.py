@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -15,8 +16,10 @@ from modelmeter.budgets.bound import COST_MAX, DemandBound
 from modelmeter.budgets.contract import BoundRequest
 from modelmeter.errors import RefusedRequestError
 from modelmeter.pricing import PriceBook
+from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import AnswerHead, RequestFacts, dialect_for
 from modelmeter.record import CallBound, CostState, Operation, PicoUsd, TokenCounts, ToolCalls
+from modelmeter.settings.prices import PriceSettings, ToolFeeSettings
 from modelmeter.simulator.agents import demo_agents
 from modelmeter.simulator.draws import seeded_random
 from modelmeter.simulator.sdk_requests import draw_prompt, sdk_request
@@ -30,9 +33,12 @@ SOUND = base64.b64encode(bytes(8_000)).decode()
 PICTURE = base64.b64encode(bytes(60_000)).decode()
 
 
-def bound_of(kind: str, request: RequestFacts, body: bytes | None = None) -> CallBound:
+def bound_of(
+    kind: str, request: RequestFacts, body: bytes | None = None, *, prices: PriceBook = BOOK
+) -> CallBound:
     """The bound of a request as the gateway read it."""
-    return BOUND.bound(
+    bound = BOUND if prices is BOOK else DemandBound(prices, dialect_for)
+    return bound.bound(
         BoundRequest(
             provider=kind,
             kind=kind,
@@ -344,6 +350,43 @@ def test_a_tool_that_the_provider_runs_reads_the_window_again_each_time() -> Non
 
     bound = bound_of("anthropic", request)
 
+    assert bound.cost is not None
+    assert price.cost <= bound.cost
+
+
+def test_runs_of_code_are_bounded_where_the_operator_gives_them_a_fee() -> None:
+    fee = ToolFeeSettings(provider="openai", tool="code_execution", usd_per_thousand=Decimal(30))
+    book = PriceBook({"openai": "openai"}, overrides=Overrides(PriceSettings(tool_fees=(fee,))))
+    tool = {"type": "code_interpreter", "container": {"type": "auto"}}
+    body = {"model": "gpt-4.1", "input": "2+2", "max_output_tokens": 20, "tools": [tool]}
+    request = read("openai", "/responses", body)
+    used = TokenCounts(input=50, output=20)
+    price = book.price("openai", "gpt-4.1", used, AT_NS, tools=ToolCalls(code_execution=2))
+
+    bound = bound_of("openai", request, prices=book)
+    without = bound_of("openai", request)
+
+    assert price.state is CostState.PRICED
+    assert bound.cost is not None
+    assert without.cost is not None
+    assert price.cost <= bound.cost
+    assert bound.cost >= without.cost + 60_000_000_000
+
+
+def test_what_rests_on_maps_is_bounded_with_its_fee() -> None:
+    model = "gemini-2.5-flash"
+    used = TokenCounts(input=100, output=10)
+    grounded = ToolCalls(maps_grounding=1, web_search=1)
+    price = BOOK.price("genai", model, used, AT_NS, tools=grounded)
+    body = {
+        "contents": [{"parts": [{"text": "where?"}]}],
+        "tools": [{"googleMaps": {}}, {"googleSearch": {}}],
+        "generationConfig": {"maxOutputTokens": 10},
+    }
+
+    bound = bound_of("genai", read("genai", f"/v1beta/models/{model}:generateContent", body))
+
+    assert price.cost > 60_000_000_000
     assert bound.cost is not None
     assert price.cost <= bound.cost
 

@@ -1,14 +1,13 @@
 """A ledger that cannot commit: what a budget could stop is refused, the rest as configured."""
 
 import asyncio
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
-from ledger_file import check_ledger, query
-from running import GatewayProcess, SimulatorProcess, gateway_config
+from ledger_file import query
+from limited_disk import Disk, gateway_on_disk
 
 WAIT_SECONDS_MAX = 20.0
 TABLES = """
@@ -31,45 +30,11 @@ at_limit = "alert"
 LIMITS = "[limits]\nledger_wait_seconds = 2\n"
 
 
-class Disk:
-    """A gateway whose files can be kept from growing, as a full disk does."""
-
-    def __init__(self, gateway: GatewayProcess, ledger: Path) -> None:
-        self.url = gateway.url
-        self.ledger = ledger
-        self._gateway = gateway
-
-    def fill(self) -> None:
-        """From now on no file of the gateway grows."""
-        self._limit(self.ledger.with_name("ledger.db-wal").stat().st_size)
-
-    def clear(self) -> None:
-        """There is space again."""
-        self._limit(resource.RLIM_INFINITY)
-
-    def _limit(self, size: int) -> None:
-        assert self._gateway.process is not None
-        limits = (size, resource.RLIM_INFINITY)
-        resource.prlimit(self._gateway.process.pid, resource.RLIMIT_FSIZE, limits)
-
-
 @pytest.fixture(name="disk")
 def gateway_on_a_disk(tmp_path: Path) -> Iterator[Disk]:
-    simulator = SimulatorProcess(tmp_path)
-    simulator.start()
-    config = gateway_config(tmp_path, simulator.url)
-    config.write_text(config.read_text() + TABLES + LIMITS)
-    gateway = GatewayProcess(config)
-    try:
-        gateway.start()
-        yield Disk(gateway, tmp_path / "ledger.db")
-        assert gateway.stop() == 0
-    finally:
-        gateway.kill()
-        simulator.kill()
+    with gateway_on_disk(tmp_path, TABLES + LIMITS) as disk:
+        yield disk
     assert query(tmp_path / "ledger.db", "SELECT count(*) FROM budget_hold") == [(0,)]
-    check_ledger(tmp_path / "ledger.db")
-    assert b"Traceback" not in gateway.log.read_bytes()
 
 
 async def status_of_call(disk: Disk, team: str) -> tuple[int, str | None]:

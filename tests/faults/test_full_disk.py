@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
-from ledger_file import check_ledger, query
-from running import GatewayProcess, SimulatorProcess, gateway_config
+from ledger_file import query
+from limited_disk import Disk, gateway_on_disk
 
 LIMITS = "[limits]\nledger_wait_seconds = 2\n"
 WAIT_SECONDS_MAX = 20.0
@@ -27,46 +26,11 @@ HEADERS = {
 }
 
 
-class Disk:
-    """A gateway whose files can be kept from growing, as a full disk does."""
-
-    def __init__(self, gateway: GatewayProcess, simulator: SimulatorProcess, ledger: Path) -> None:
-        self.url = gateway.url
-        self.simulator = simulator.url
-        self.ledger = ledger
-        self._gateway = gateway
-
-    def fill(self) -> None:
-        """From now on no file of the gateway grows."""
-        self._limit(self.ledger.with_name("ledger.db-wal").stat().st_size)
-
-    def clear(self) -> None:
-        """There is space again."""
-        self._limit(resource.RLIM_INFINITY)
-
-    def _limit(self, size: int) -> None:
-        assert self._gateway.process is not None
-        limits = (size, resource.RLIM_INFINITY)
-        resource.prlimit(self._gateway.process.pid, resource.RLIMIT_FSIZE, limits)
-
-
 @pytest.fixture(name="disk")
 def gateway_on_a_disk(tmp_path: Path) -> Iterator[Disk]:
-    simulator = SimulatorProcess(tmp_path)
-    simulator.start()
-    config = gateway_config(tmp_path, simulator.url)
-    config.write_text(config.read_text() + LIMITS)
-    gateway = GatewayProcess(config)
-    try:
-        gateway.start()
-        yield Disk(gateway, simulator, tmp_path / "ledger.db")
-        assert gateway.stop() == 0
-    finally:
-        gateway.kill()
-        simulator.kill()
+    with gateway_on_disk(tmp_path, LIMITS) as disk:
+        yield disk
     assert query(tmp_path / "ledger.db", "SELECT count(*) FROM open_call") == [(0,)]
-    check_ledger(tmp_path / "ledger.db")
-    assert b"Traceback" not in gateway.log.read_bytes()
 
 
 def body_of(name: str, prompt: str = "hi") -> dict[str, object]:

@@ -9,7 +9,7 @@ from genai_prices.types import ModelPrice
 
 from modelmeter.pricing import PriceBook
 from modelmeter.pricing.overlay import Overlay, OverlayPrice, ToolFee, Uplift, called_names
-from modelmeter.record import ToolCalls
+from modelmeter.record import TokenCounts, ToolCalls
 
 OVERLAY = Overlay()
 BY_ID = {provider.id: provider for provider in providers}
@@ -90,13 +90,25 @@ def test_our_entries_about_tokens_keep_the_catalogue_s_fees_of_tools() -> None:
 
 
 @pytest.mark.parametrize("fee", OVERLAY.fees, ids=lambda fee: f"{fee.tool} {fee.models[0]}")
-def test_a_fee_of_ours_has_its_source_and_is_of_a_tool_that_the_catalogue_does_not_know(
+def test_a_fee_of_ours_has_its_source_and_is_one_that_the_catalogue_has_not_or_has_wrong(
     fee: ToolFee,
 ) -> None:
     assert fee.source.startswith("https://")
     assert fee.tool in ToolCalls.__struct_fields__
-    assert fee.tool not in CATALOGUED_TOOLS
+    assert (fee.tool in CATALOGUED_TOOLS) == (fee.usd_per_thousand is None)
     provider = BY_ID[fee.provider]
     for glob in fee.models:
         listed = any(fnmatchcase(model.id, glob) for model in provider.models)
         assert listed or provider.find_model(glob.removesuffix("*")), glob
+
+
+def test_a_fee_that_is_known_to_be_unknown_takes_the_catalogue_s_away() -> None:
+    """Azure's search of the web is billed as Grounding with Bing, whatever OpenAI takes for it."""
+    at_ns = int(datetime(2026, 2, 1, tzinfo=UTC).timestamp()) * 10**9
+    searched = ToolCalls(web_search=1)
+
+    openai = PriceBook().quote("openai", "gpt-4.1", at_ns)
+    azure = PriceBook().quote("azure", "gpt-4.1", at_ns)
+
+    assert openai.missing(TokenCounts(), searched) == ()
+    assert azure.missing(TokenCounts(), searched) == ("web_search",)

@@ -307,3 +307,25 @@ def test_which_search_it_was_the_tools_that_an_answer_repeats_tell(
     _, streamed = observed("responses", stream, content_type="text/event-stream", stream=True)
 
     assert whole.tools == streamed.tools == used
+
+
+@pytest.mark.parametrize(
+    ("chunks", "used"),
+    [
+        ([{"maps": {"title": "A"}}, None, "maps"], ToolCalls(maps_grounding=1)),
+        ([{"web": {"uri": "https://example.org"}}], ToolCalls()),
+        ([], ToolCalls()),
+        (None, ToolCalls()),
+    ],
+)
+def test_what_rests_on_maps_is_told_whole_and_streamed(chunks: object, used: ToolCalls) -> None:
+    grounding = {"groundingChunks": chunks}
+    answer = {
+        "candidates": [{"finishReason": "STOP", "groundingMetadata": grounding}],
+        "usageMetadata": GEMINI,
+    }
+
+    _, whole = observed("generate", answer)
+    _, streamed = observed("generate stream", [{"candidates": []}, answer])
+
+    assert whole.tools == streamed.tools == used

@@ -1,14 +1,22 @@
 """Failover through the SDKs: what their exceptions mean, and what each attempt is."""
 
-import socket
-import struct
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from fresh_process import fresh_process
 from ledger_file import query
-from odd_upstream import ANSWER, HEAD, Behaviour, OddUpstream
+from odd_upstream import (
+    ANSWER,
+    EVENTS,
+    HEAD,
+    ROLE,
+    WORD,
+    Behaviour,
+    OddUpstream,
+    falls_silent_after,
+    resets_after,
+)
 from simulated_providers import call_simulator, running_simulator
 
 from modelmeter import LLMService
@@ -16,36 +24,6 @@ from modelmeter.errors import LLMServiceError
 from modelmeter.in_process import close_in_process
 
 _FIXTURES = fresh_process
-
-EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
-ROLE = (
-    b'data: {"id":"chatcmpl-odd","object":"chat.completion.chunk","created":1,"model":"gpt-4o",'
-    b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
-)
-WORD = ROLE.replace(b'"content":""', b'"content":"Good morning"')
-
-
-def resets_after(sent: bytes) -> Behaviour:
-    """Bytes, then a reset."""
-
-    def behave(connection: socket.socket) -> bool:
-        connection.sendall(sent)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return False
-
-    return behave
-
-
-def falls_silent_after(sent: bytes) -> Behaviour:
-    """Bytes, then nothing for as long as anybody waits."""
-
-    def behave(connection: socket.socket) -> bool:
-        connection.sendall(sent)
-        while connection.recv(65536):
-            pass
-        return False
-
-    return behave
 
 
 BEHAVIOURS: dict[str, Behaviour] = {

@@ -2,10 +2,22 @@
 
 import re
 import socket
+import struct
 import threading
 from collections.abc import Callable, Mapping
 
-__all__ = ["ANSWER", "HEAD", "Behaviour", "OddUpstream", "usual"]
+__all__ = [
+    "ANSWER",
+    "EVENTS",
+    "HEAD",
+    "ROLE",
+    "WORD",
+    "Behaviour",
+    "OddUpstream",
+    "falls_silent_after",
+    "resets_after",
+    "usual",
+]
 
 Behaviour = Callable[[socket.socket], bool]
 """Answers one request on its connection; True leaves the connection open for the next."""
@@ -16,6 +28,13 @@ ANSWER = (
     b'"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}'
 )
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+ROLE = (
+    b'data: {"id":"chatcmpl-odd","object":"chat.completion.chunk","created":1,"model":"gpt-4o",'
+    b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
+)
+WORD = ROLE.replace(b'"content":""', b'"content":"Good morning"')
+"""The head of a stream, its first event, and its first word."""
 WAIT_SECONDS_MAX = 30.0
 _USER = re.compile(rb'"user": ?"([^"]+)"')
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -25,6 +44,29 @@ def usual(connection: socket.socket) -> bool:
     """A proper answer."""
     connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(ANSWER) + ANSWER)
     return True
+
+
+def resets_after(sent: bytes) -> Behaviour:
+    """Bytes, then a reset."""
+
+    def behave(connection: socket.socket) -> bool:
+        connection.sendall(sent)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+
+    return behave
+
+
+def falls_silent_after(sent: bytes) -> Behaviour:
+    """Bytes, then nothing for as long as anybody waits."""
+
+    def behave(connection: socket.socket) -> bool:
+        connection.sendall(sent)
+        while connection.recv(65536):
+            pass
+        return False
+
+    return behave
 
 
 class OddUpstream:

@@ -1,7 +1,6 @@
 """When the first provider fails: what the caller sees, what each attempt is, what metrics say."""
 
 import socket
-import struct
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -9,17 +8,21 @@ from collections.abc import Iterator
 import openai
 import pytest
 from ledger_file import query
-from odd_upstream import ANSWER, HEAD, Behaviour, usual
+from odd_upstream import (
+    ANSWER,
+    EVENTS,
+    HEAD,
+    ROLE,
+    WORD,
+    Behaviour,
+    falls_silent_after,
+    resets_after,
+    usual,
+)
 from openai.types.chat import ChatCompletionMessageParam
 from unified_under_test import UnifiedUnderTest, running_unified
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello."}]
-EVENTS = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
-ROLE = (
-    b'data: {"id":"chatcmpl-odd","object":"chat.completion.chunk","created":1,"model":"gpt-4o",'
-    b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
-)
-WORD = ROLE.replace(b'"content":""', b'"content":"Good morning"')
 ERROR = b'{"error":{"message":"odd trouble","type":"odd","param":null,"code":null}}'
 CIRCUIT = """
 [routing]
@@ -36,29 +39,6 @@ def answers(status: bytes, body: bytes = ERROR, headers: bytes = b"") -> Behavio
     def behave(connection: socket.socket) -> bool:
         connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
         return True
-
-    return behave
-
-
-def resets_after(sent: bytes) -> Behaviour:
-    """Bytes, then a reset."""
-
-    def behave(connection: socket.socket) -> bool:
-        connection.sendall(sent)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return False
-
-    return behave
-
-
-def falls_silent_after(sent: bytes) -> Behaviour:
-    """Bytes, then nothing for as long as the gateway waits."""
-
-    def behave(connection: socket.socket) -> bool:
-        connection.sendall(sent)
-        while connection.recv(65536):
-            pass
-        return False
 
     return behave
 

@@ -196,6 +196,10 @@ def _fees(rates: Rates, demand: RequestDemand) -> int:
     uses = ToolCalls(
         **{_dearer_search(rates): demand.web_searches},
         file_search=demand.file_searches,
+        maps_grounding=min(demand.web_searches, 1),
+        code_execution=demand.tool_rounds,
+        image_generation=demand.tool_rounds,
+        advice=demand.tool_rounds,
         characters=demand.text_bytes,
     )
     return rates.charge_tools(uses)[0]

@@ -260,8 +260,9 @@ class PriceBook:
             return self._unknown(f"{terms.source} has no price for tokens", asked)
         own_fees = {} if rates is FREE else listing.tool_fees(moment)
         if fees := {**own_fees, **self._overrides.tool_fees(*called, moment)}:
+            known = {**dict(rates.tool_fees), **fees}
             rates = msgspec.structs.replace(
-                rates, tool_fees=tuple({**dict(rates.tool_fees), **fees}.items())
+                rates, tool_fees=tuple((t, fee) for t, fee in known.items() if fee is not None)
             )
         notes = [note] if note else []
         if not terms.tier_known:

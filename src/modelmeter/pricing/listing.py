@@ -99,8 +99,8 @@ class Listing(msgspec.Struct, frozen=True):
             days |= {one.start_date for one in dated if isinstance(one, StartDateConstraint)}
         return days
 
-    def tool_fees(self, moment: datetime) -> dict[str, int]:
-        """Our own fees of tools, in pico-dollars a use."""
+    def tool_fees(self, moment: datetime) -> dict[str, int | None]:
+        """Our own fees of tools, in pico-dollars a use; None: known to be unknown."""
         return self.overlay.tool_fees(self.provider_id, self.name, moment)
 
     def terms(self, moment: datetime, tier: str | None, region: str | None) -> Terms | None:

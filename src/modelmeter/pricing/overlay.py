@@ -143,13 +143,17 @@ class LongWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ToolFee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a use of a tool costs that the provider runs, where the catalogue has no word for it."""
+    """
+    What a use of a tool costs that the provider runs, where the catalogue does not say it.
+
+    Without an amount it is known to be unknown, whatever the catalogue says.
+    """
 
     provider: str
     models: Globs
     tool: str
-    usd_per_thousand: Decimal
     source: str
+    usd_per_thousand: Decimal | None = None
     since: date | None = None
     until: date | None = None
 
@@ -212,10 +216,12 @@ class Overlay:
             None,
         )
 
-    def tool_fees(self, provider_id: str, model: str, moment: datetime) -> dict[str, int]:
-        """The fees of tools, in pico-dollars a use; of two for one tool the first."""
+    def tool_fees(self, provider_id: str, model: str, moment: datetime) -> dict[str, int | None]:
+        """The fees of tools, in pico-dollars a use, or unknown; of two for one tool the first."""
         return {
-            fee.tool: int(fee.usd_per_thousand * PICO_PER_USD) // _PER_THOUSAND
+            fee.tool: None
+            if fee.usd_per_thousand is None
+            else int(fee.usd_per_thousand * PICO_PER_USD) // _PER_THOUSAND
             for fee in reversed(self.fees_of(provider_id, model))
             if _holds(fee.since, fee.until, moment)
         }

@@ -58,6 +58,8 @@ _JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream")]
 _METRICS = b"amazon-bedrock-invocationMetrics"
 _OK = 200
+_SDK_MARKS = (b'"usage_metadata"', b'"grounding_metadata"')
+"""Of answers of Google's Python SDK: https://googleapis.github.io/python-genai/."""
 
 _fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
@@ -112,7 +114,7 @@ def facts_of(line: UsageLine) -> ResponseFacts:
     """
     operation, kind = kind_of(line)
     http_status = line.http_status or _OK
-    whole, events = _whole_or_events(line)
+    whole, events = _whole_or_events(line, of_google=kind == "genai")
     if kind == "genai" and not events:
         embedding = embedding_facts(line.model, line.raw_usage, whole)
         if embedding is not None:
@@ -136,15 +138,39 @@ def served_tier(line: UsageLine, facts: ResponseFacts) -> str | None:
     return facts.service_tier or line.tier or line.requested_tier
 
 
-def _whole_or_events(line: UsageLine) -> tuple[Mapping[str, msgspec.Raw], list[msgspec.Raw]]:
+def _whole_or_events(
+    line: UsageLine, *, of_google: bool
+) -> tuple[Mapping[str, msgspec.Raw], list[msgspec.Raw]]:
     """The fields of a whole answer, or the events of a streamed one."""
     fields: Mapping[str, msgspec.Raw] = {}
-    for value in (line.raw_usage, line.raw_response):
+    response = _in_the_api_s_words(line.raw_response) if of_google else line.raw_response
+    for value in (line.raw_usage, response):
         if bytes(memoryview(value)[:1]) == b"[":
-            return {}, _list_decoder.decode(value)
-    if not is_absent(line.raw_response):
-        fields = _fields_decoder.decode(line.raw_response)
+            events = _in_the_api_s_words(value) if of_google else value
+            return {}, _list_decoder.decode(events)
+    if not is_absent(response):
+        fields = _fields_decoder.decode(response)
     return fields, []
+
+
+def _in_the_api_s_words(answer: msgspec.Raw) -> msgspec.Raw:
+    """An answer as Google's Python SDK writes it down, with the names of the API itself."""
+    if not any(mark in bytes(answer) for mark in _SDK_MARKS):
+        return answer
+    return msgspec.Raw(msgspec.json.encode(_in_camel_case(msgspec.json.decode(answer))))
+
+
+def _in_camel_case(value: object) -> object:
+    if isinstance(value, list):
+        return [_in_camel_case(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {_camel_case(str(name)): _in_camel_case(item) for name, item in value.items()}
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 def _body(line: UsageLine, kind: str, whole: Mapping[str, msgspec.Raw]) -> bytes:

@@ -16,6 +16,12 @@ class ToolCalls(msgspec.Struct, frozen=True, omit_defaults=True):
     """Searches of files that the provider stores."""
     code_execution: int = 0
     """Runs of code on the provider's machines, which it bills by time or session."""
+    image_generation: int = 0
+    """Images that another model made for a response, whose tokens its usage does not hold."""
+    maps_grounding: int = 0
+    """Answers of Gemini that rest on Google Maps."""
+    advice: int = 0
+    """Consultations of another model amid a call, at that model's prices: Anthropic's advisor."""
     characters: int = 0
     """Of input, where the provider bills those and not tokens."""
     cached_audio: int = 0

@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+import msgspec
+
 from modelmeter.cache import CachedAnswer, CacheRequest, KeyParts, Stored
 from modelmeter.meter import CallOpening
 from modelmeter.providers import ResponseFacts
@@ -101,7 +103,8 @@ class CachingRouter:
         targets = self.router.routes.targets(asked.model)
         turn = None
         if self._cache is not None:
-            turn = await self._cache.begin(_request(asked, errand))
+            origin = self.router.routes.origin(targets)
+            turn = await self._cache.begin(_request(asked, errand, origin))
         if turn is None:
             return await self.router.answer(asked, errand)
         if turn.stored is not None:
@@ -121,14 +124,14 @@ class CachingRouter:
         return attempt
 
 
-def _request(asked: Asked, errand: Errand) -> CacheRequest:
+def _request(asked: Asked, errand: Errand, origin: bytes) -> CacheRequest:
     return CacheRequest(
         agent_id=errand.caller.agent_id,
         model=asked.model,
         operation=asked.operation,
         parts=KeyParts(
             tenant_id=errand.caller.tenant_id,
-            credential=errand.principal,
+            credential=msgspec.msgpack.encode((errand.principal, origin)),
             provider="",
             endpoint=f"{_ENDPOINT}/{asked.operation}",
             body=asked.body,

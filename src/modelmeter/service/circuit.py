@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from enum import IntEnum
+from threading import Lock
 
 from modelmeter.record import Clock
 from modelmeter.service.routes import Target
@@ -78,22 +79,27 @@ class Circuits:
         self._routing = routing
         self._clock = clock
         self._circuits: OrderedDict[tuple[str, str], Circuit] = OrderedDict()
+        self._turn = Lock()
 
     def of(self, target: Target) -> Circuit:
         """The breaker of a model."""
         place = (target.provider, target.model)
-        circuit = self._circuits.get(place)
-        if circuit is None:
-            if len(self._circuits) >= CIRCUITS_MAX:
-                self._circuits.popitem(last=False)
-            circuit = self._circuits[place] = Circuit(self._routing, self._clock)
-        self._circuits.move_to_end(place)
+        with self._turn:
+            circuit = self._circuits.get(place)
+            if circuit is None:
+                if len(self._circuits) >= CIRCUITS_MAX:
+                    self._circuits.popitem(last=False)
+                circuit = self._circuits[place] = Circuit(self._routing, self._clock)
+            self._circuits.move_to_end(place)
         return circuit
 
     def open_by_provider(self) -> dict[str, int]:
         """How many models of each provider are left alone now."""
         counts: dict[str, int] = {}
-        for (provider, _), circuit in self._circuits.items():
+        # Metrics are asked for in a thread of their own.
+        with self._turn:
+            known = list(self._circuits.items())
+        for (provider, _), circuit in known:
             is_open = circuit.state is not CircuitState.CLOSED
             counts[provider] = counts.get(provider, 0) + int(is_open)
         return counts

@@ -59,7 +59,8 @@ class LLMService:
 
     A model is a route of the configuration, ``provider/model``, or a model's own name. Options
     are those of OpenAI's chat API (``temperature``, ``max_tokens``, ``tools``,
-    ``response_format``, ``stop``, …); what the provider cannot do raises.
+    ``response_format``, ``stop``, …); what the provider cannot do raises. ``cache_control`` is as
+    HTTP's header of a request: ``no-cache``, ``no-store``, ``max-age=60``.
     """
 
     def __init__(self, parts: ServiceParts) -> None:
@@ -74,6 +75,7 @@ class LLMService:
         tenant_id: str = "",
         team: str | None = None,
         request_id: str | None = None,
+        cache_control: str | None = None,
         **options: object,
     ) -> Completion:
         """
@@ -88,7 +90,7 @@ class LLMService:
             LedgerError: the call cannot be entered.
         """
         asked = _chat(model, messages, options, streamed=False)
-        errand = self._errand(agent_id, tenant_id, team, request_id)
+        errand = self._errand(agent_id, tenant_id, team, request_id, cache_control)
         reply, facts = await self._whole(asked, errand)
         return read_completion(reply.body, facts)
 
@@ -101,6 +103,7 @@ class LLMService:
         tenant_id: str = "",
         team: str | None = None,
         request_id: str | None = None,
+        cache_control: str | None = None,
         **options: object,
     ) -> CompletionStream:
         """
@@ -109,7 +112,7 @@ class LLMService:
         Raises what `complete` does.
         """
         asked = _chat(model, messages, options, streamed=True)
-        errand = self._errand(agent_id, tenant_id, team, request_id)
+        errand = self._errand(agent_id, tenant_id, team, request_id, cache_control)
         reply = await self._answer(asked, errand)
         return CompletionStream(reply, errand.attempts)
 
@@ -122,6 +125,7 @@ class LLMService:
         tenant_id: str = "",
         team: str | None = None,
         request_id: str | None = None,
+        cache_control: str | None = None,
         dimensions: int | None = None,
     ) -> Embeddings:
         """
@@ -137,7 +141,7 @@ class LLMService:
         if dimensions is not None:
             fields["dimensions"] = dimensions
         asked = Asked(Operation.EMBEDDINGS, model, _encode(fields), fields)
-        errand = self._errand(agent_id, tenant_id, team, request_id)
+        errand = self._errand(agent_id, tenant_id, team, request_id, cache_control)
         reply, facts = await self._whole(asked, errand)
         try:
             found = _vectors.decode(reply.body).data
@@ -170,7 +174,12 @@ class LLMService:
             raise APIKeyError(error.message, error_type=ErrorType.AUTHENTICATION) from error
 
     def _errand(
-        self, agent_id: str, tenant_id: str, team: str | None, request_id: str | None
+        self,
+        agent_id: str,
+        tenant_id: str,
+        team: str | None,
+        request_id: str | None,
+        cache_control: str | None,
     ) -> Errand:
         parts = self._parts
         return Errand(
@@ -181,6 +190,7 @@ class LLMService:
             sender=parts.sender(),
             began_ns=parts.clock.monotonic_ns(),
             request_id=request_id,
+            cache_control=None if cache_control is None else cache_control.encode(),
         )
 
 

@@ -1,5 +1,6 @@
 """The calls that the HappyOS platform makes: a prompt in, a plain dict out."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import TypedDict
@@ -26,10 +27,10 @@ _MILLISECONDS = 1000
 _REFUSED = (RefusedRequestError, BudgetExceededError, ThrottledError, LedgerError)
 _JSON = "json"
 _JSON_WANTED = {"role": "system", "content": "Answer with one JSON object and nothing else."}
-_WITHOUT_JSON_MODE = re.compile(r"gpt-4(-0314|-0613|-32k.*)?|gpt-3\.5-turbo-(0301|0613|16k.*)")
+_WITHOUT_JSON_MODE = re.compile(
+    r"(?:openai/)?(?:gpt-4(-0314|-0613|-32k.*)?|gpt-3\.5-turbo-(0301|0613|16k.*))"
+)
 """Models of before JSON mode: https://platform.openai.com/docs/guides/structured-outputs."""
-
-
 _REASONING = re.compile(r"(?:openai/)?(?:o[1-9](?:-|$)|gpt-[5-9])")
 """Models that refuse a temperature: https://platform.openai.com/docs/guides/reasoning."""
 
@@ -140,10 +141,11 @@ class PlatformService:
         )
         now_ns = self._clock.time_ns()
         try:
-            return self._ledger.read(
+            return await asyncio.to_thread(
+                self._ledger.read,
                 lambda connection: usage_stats(
                     connection, wanted, time_range, now_ns, self._time_zone
-                )
+                ),
             )
         except (SettingsError, LedgerError) as error:
             raise LLMServiceError(str(error), error_type=ErrorType.INVALID_REQUEST) from error

@@ -1,13 +1,13 @@
 """Which models of which providers answer to a name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
 from modelmeter.pricing.short_names import SHORT_NAMES
 from modelmeter.service.model_provider import provider_of_model
-from modelmeter.settings.model import Settings
+from modelmeter.settings.model import ProviderSettings, Settings
 
 __all__ = ["Routes", "Target"]
 
@@ -33,6 +33,7 @@ class Routes:
         self._kinds: Mapping[str, str] = {
             name: provider.kind for name, provider in settings.providers.items()
         }
+        self._origins = {name: _origin(provider) for name, provider in settings.providers.items()}
         self._routes = {
             name: tuple(self._explicit(target) for target in route.targets)
             for name, route in settings.routes.items()
@@ -66,6 +67,17 @@ class Routes:
             )
         return (self._target(meant, name),)
 
+    def origin(self, targets: Sequence[Target]) -> bytes:
+        """
+        Whose answers those of ``targets`` are: models, addresses, credentials.
+
+        An answer that was kept under a name is none any more once that means another model, is
+        asked elsewhere, or with another key. Secrets are in it: it is never shown, only digested.
+        """
+        return msgspec.json.encode(
+            [(one.provider, one.model, self._origins[one.provider]) for one in targets]
+        )
+
     def _explicit(self, target: str) -> Target:
         provider, _, model = target.partition("/")
         return self._target(provider, model)
@@ -75,3 +87,13 @@ class Routes:
         if kind == "bedrock":
             model = SHORT_NAMES.get(model, model)
         return Target(provider, kind, model)
+
+
+def _origin(provider: ProviderSettings) -> tuple[str | None, ...]:
+    key = provider.api_key
+    return (
+        provider.base_url,
+        provider.region,
+        provider.aws_profile,
+        None if key is None else key.get_secret_value(),
+    )

@@ -112,7 +112,15 @@ class ToolFeeSettings(_Dated):
     """An entry of ``[[prices.tool_fees]]``: what a tool costs that the provider runs."""
 
     models: Globs = ("*",)
-    tool: Literal["web_search", "web_search_preview", "file_search", "code_execution"]
+    tool: Literal[
+        "web_search",
+        "web_search_preview",
+        "file_search",
+        "code_execution",
+        "image_generation",
+        "maps_grounding",
+        "advice",
+    ]
     usd_per_thousand: Money
 
 

@@ -60,8 +60,10 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
     inference_geo: object = None
     iterations: object = None
     """
-    Passes whose counts the others do not hold, all of which are billed:
-    https://platform.claude.com/docs/en/build-with-claude/compaction.
+    Passes whose counts the others do not hold, all of which are billed: those that compacted the
+    conversation (https://platform.claude.com/docs/en/build-with-claude/compaction), and those of
+    an advisor, at the prices of its own model
+    (https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool).
     """
 
     @property
@@ -79,17 +81,19 @@ class AnthropicUsage(msgspec.Struct, frozen=True):
     @property
     def tools(self) -> ToolCalls:
         """Tools beside the tokens; a count that cannot be believed is none."""
-        used = self.server_tool_use
+        used, advice = self.server_tool_use, _consultations(self.iterations)
         if used is None:
-            return NO_TOOLS
+            return ToolCalls(advice=advice) if advice else NO_TOOLS
         return ToolCalls(
             web_search=_believed(used.web_search_requests),
             code_execution=_believed(used.code_execution_requests),
+            advice=advice,
         )
 
 
 _FAST = "fast"
 _COMPACTION = "compaction"
+_ADVICE = "advisor_message"
 
 _decoder = msgspec.json.Decoder(AnthropicUsage)
 _CONTRADICTION = "the provider's usage contradicts itself"
@@ -115,6 +119,12 @@ def merge_usage(old: AnthropicUsage | None, new: AnthropicUsage) -> AnthropicUsa
             for name in AnthropicUsage.__struct_fields__
         }
     )
+
+
+def _consultations(iterations: object) -> int:
+    if not isinstance(iterations, list):
+        return 0
+    return sum(isinstance(one, dict) and one.get("type") == _ADVICE for one in iterations)
 
 
 def _believed(requests: object) -> int:

@@ -20,6 +20,7 @@ __all__ = ["ArrayFrames", "EventFrames", "StreamObserver", "generation_facts"]
 
 _SERVER_ERROR = 500
 _NO_USAGE = "the provider reported no usage"
+_MAPS = "maps"
 _BILLED_BY_PROMPT = ("gemini-1", "gemini-2")
 """
 Models whose grounding with Google Search costs by the prompt that was grounded; later ones cost by
@@ -43,6 +44,7 @@ class _Content(msgspec.Struct):
 
 class _Grounding(msgspec.Struct, rename="camel"):
     web_search_queries: list[object] | None = None
+    grounding_chunks: list[object] | None = None
 
 
 class _Candidate(msgspec.Struct, rename="camel"):
@@ -86,6 +88,7 @@ class _Generation:
         self._error: ErrorType | None = None
         self._tier: str | None = None
         self._queries = 0
+        self._maps = False
         self._cached_audio = 0
         self._note: str | None = _NO_USAGE
 
@@ -118,6 +121,7 @@ class _Generation:
             self._complete = self._complete or candidate.finish_reason is not None
             self._characters += _length(candidate)
             self._queries = max(self._queries, _queries(candidate))
+            self._maps = self._maps or _rests_on_maps(candidate)
         if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason is not None:
             self._complete = True
             self._error = ErrorType.CONTENT_FILTER
@@ -152,11 +156,13 @@ class _Generation:
         )
 
     def _tools(self) -> ToolCalls:
-        if not self._queries and not self._cached_audio:
+        if not self._queries and not self._cached_audio and not self._maps:
             return NO_TOOLS
         by_prompt = (self._model or self._requested).startswith(_BILLED_BY_PROMPT)
         searches = min(self._queries, 1) if by_prompt else self._queries
-        return ToolCalls(web_search=searches, cached_audio=self._cached_audio)
+        return ToolCalls(
+            web_search=searches, maps_grounding=int(self._maps), cached_audio=self._cached_audio
+        )
 
     @property
     def complete(self) -> bool:
@@ -263,6 +269,15 @@ def generation_facts(requested: str, body: bytes) -> ResponseFacts:
 def _queries(candidate: _Candidate) -> int:
     grounding = candidate.grounding_metadata
     return 0 if grounding is None else len(grounding.web_search_queries or [])
+
+
+def _rests_on_maps(candidate: _Candidate) -> bool:
+    """https://ai.google.dev/gemini-api/docs/maps-grounding."""
+    grounding = candidate.grounding_metadata
+    if grounding is None:
+        return False
+    chunks = grounding.grounding_chunks or ()
+    return any(isinstance(chunk, dict) and chunk.get(_MAPS) is not None for chunk in chunks)
 
 
 def _length(candidate: _Candidate) -> int:

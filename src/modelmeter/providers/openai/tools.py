@@ -11,8 +11,12 @@ _TOOLS = {
     "web_search_call": "web_search",
     "file_search_call": "file_search",
     "code_interpreter_call": "code_execution",
+    "shell_call": "code_execution",
+    "image_generation_call": "image_generation",
 }
-"""Items of a response's output that a fee stands behind."""
+"""Items of a response's output that money stands behind which is not in its usage."""
+_HOSTED = "container"
+"""How the environment of a shell is called that is not the caller's own."""
 _TOOL_MARK = b"_call"
 _PREVIEW = "web_search_preview"
 _PREVIEW_MARK = b'"web_search_preview'
@@ -42,7 +46,7 @@ def tools_used(output: msgspec.Raw, tools: msgspec.Raw = ABSENT) -> ToolCalls:
     for item in items if isinstance(items, list) else ():
         kind = item.get("type") if isinstance(item, dict) else None
         tool = _TOOLS.get(kind) if isinstance(kind, str) else None
-        if tool is not None and not _looks_at_a_page(item):
+        if tool is not None and not _is_free(item):
             used[tool] += 1
     if used["web_search"] and _PREVIEW_MARK in bytes(tools):
         used[_PREVIEW] = used.pop("web_search")
@@ -58,6 +62,11 @@ def searches_of_model(model: str | None) -> ToolCalls:
     return _ONE_SEARCH if "search-api" in model else NO_TOOLS
 
 
-def _looks_at_a_page(item: dict[str, object]) -> bool:
+def _is_free(item: dict[str, object]) -> bool:
+    """It looks at a page that a search found, or runs on the caller's own machine."""
+    if item["type"] == "shell_call":
+        environment = item.get("environment")
+        kind = environment.get("type") if isinstance(environment, dict) else None
+        return not str(kind).startswith(_HOSTED)
     action = item.get("action")
     return isinstance(action, dict) and action.get("type") in _PAGE_ACTIONS
