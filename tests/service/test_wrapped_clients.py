@@ -9,6 +9,7 @@ from typing import Any
 import anthropic
 import boto3
 import botocore.exceptions
+import httpx2
 import openai
 import pytest
 from botocore.config import Config
@@ -17,6 +18,7 @@ from fresh_process import fresh_process
 from google import genai
 from google.genai import errors, types
 from ledger_file import query
+from odd_upstream import OddUpstream, usual
 from simulated_providers import call_simulator, running_simulator
 
 from modelmeter import wrap
@@ -324,6 +326,26 @@ def test_a_budget_set_by_another_process_holds_from_the_next_call_on(
         ask(client, "Hello.")
 
     assert query(ledger, "SELECT status FROM entry ORDER BY seq") == [("success",), ("blocked",)]
+
+
+async def test_what_a_clients_own_http_client_adds_is_still_added(ledger: Path) -> None:
+    """Headers for a proxy in between, say."""
+    upstream = OddUpstream({"usual": usual})
+    added = {"x-proxy-pass": "open"}
+    url = f"{upstream.url}/v1"
+    with httpx2.Client(headers=added) as http_client:
+        client = openai.OpenAI(base_url=url, api_key="k", http_client=http_client)
+        wrap(client, agent_id="a").chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+        heads = [upstream.heads["usual"]]
+    async with httpx2.AsyncClient(headers=added) as async_http_client:
+        later = openai.AsyncOpenAI(base_url=url, api_key="k", http_client=async_http_client)
+        wrapped = wrap(later, agent_id="a")
+        await wrapped.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+        heads.append(upstream.heads["usual"])
+    upstream.close()
+
+    assert all(b"x-proxy-pass: open" in head.lower() for head in heads)
+    assert query(ledger, "SELECT status FROM entry") == [("success",), ("success",)]
 
 
 def test_what_is_no_metered_operation_passes(simulator: str, ledger: Path) -> None:
