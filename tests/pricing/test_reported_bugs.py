@@ -12,9 +12,14 @@ from typing import NamedTuple
 
 import pytest
 
+from modelmeter.budgets.bound import DemandBound
+from modelmeter.budgets.contract import BoundRequest
 from modelmeter.pricing import PriceBook
+from modelmeter.pricing.overrides import Overrides
 from modelmeter.pricing.priced_line import LinePricer
-from modelmeter.record import CostState, TokenCounts
+from modelmeter.providers import dialect_for
+from modelmeter.record import CostState, Operation, TokenCounts
+from modelmeter.settings.prices import CeilingSettings, DeploymentSettings, PriceSettings
 
 BOOK = PriceBook({"azure": "azure"})
 PRICER = LinePricer(BOOK, lambda: 0)
@@ -361,30 +366,73 @@ def test_a_reported_mistake_is_not_made(bug: Bug) -> None:
     assert bug.right != bug.naive
 
 
-def test_an_inference_profile_s_arn_is_unknown_until_it_is_mapped_never_free() -> None:
-    """langfuse/langfuse#13325: cost 0. `tests/pricing/test_overrides.py` maps one."""
+def test_an_inference_profile_s_arn_is_never_free() -> None:
+    """
+    langfuse/langfuse#13325: cost 0.
+
+    It has the price of the model it was made for, once the operator says which; until then it is
+    unknown, and told as such.
+    """
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3"
     at_ns = int(datetime(2026, 2, 1, tzinfo=UTC).timestamp()) * 10**9
+    nova = DeploymentSettings(provider="bedrock", name=arn, model="amazon.nova-lite-v1:0")
+    overrides = Overrides(PriceSettings(deployments=(nova,)))
+    told = PriceBook({"bedrock": "bedrock"}, overrides=overrides)
 
-    price = BOOK.price("bedrock", arn, TokenCounts(input=1000), at_ns)
+    unknown = BOOK.price("bedrock", arn, TokenCounts(input=1000), at_ns)
+    known = told.price("bedrock", arn, TokenCounts(input=1000), at_ns)
 
-    assert price.state is CostState.UNPRICED
-    assert price.note
+    assert (unknown.state, known.state) == (CostState.UNPRICED, CostState.PRICED)
+    assert unknown.note
+    assert Decimal(known.cost) / 10**12 == bill((1000, "0.06"))
 
 
 def test_azure_s_word_for_turbo_is_not_believed_where_the_deployment_is_known() -> None:
     """
     langchain-ai/langchain#14912: Azure answers ``gpt-4`` for a deployment of Turbo.
 
-    Without an override the answer's word counts, at 30 and 60 USD a million; the override that
-    says better is tested in `tests/pricing/test_overrides.py`.
+    The operator's word for the deployment stands before the answer's, which counts without it.
     """
-    usage = chat(1000, 100)
     line = {
         "provider": "azure", "api": "chat", "model": "prod-chat", "when": "2024-06-01",
-        "raw_usage": usage, "raw_response": {"model": "gpt-4"},
+        "raw_usage": chat(1000, 100), "raw_response": {"model": "gpt-4"},
     }  # fmt: skip
+    turbo = DeploymentSettings(provider="azure", name="prod-chat", model="gpt-4-turbo")
+    overrides = Overrides(PriceSettings(deployments=(turbo,)))
+    told = LinePricer(PriceBook({"azure": "azure"}, overrides=overrides), lambda: 0)
+    right, naive = bill((1000, "10"), (100, "30")), bill((1000, "30"), (100, "60"))
 
-    result = json.loads(PRICER.price(json.dumps(line).encode()))
+    results = [json.loads(pricer.price(json.dumps(line).encode())) for pricer in (told, PRICER)]
 
-    assert (result["cost_usd"], result["matched_model"]) == ("0.036", "gpt-4")
+    assert [result["matched_model"] for result in results] == ["gpt-4-turbo", "gpt-4"]
+    assert [Decimal(result["cost_usd"]) for result in results] == [right, naive]
+
+
+def test_an_unmapped_model_counts_against_budgets_where_the_operator_wants_it() -> None:
+    """
+    BerriAI/litellm#36561: what has no price is charged 0, so that no budget ever fires.
+
+    A ceiling makes such a call cost something, and what is held for it before is no less.
+    """
+    ceiling = CeilingSettings(input=Decimal(20), output=Decimal(100))
+    settings = PriceSettings(unknown_models="ceiling", ceiling=ceiling)
+    book = PriceBook({"openai": "openai"}, overrides=Overrides(settings))
+    at_ns = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp()) * 10**9
+    body = b'{"model":"gpt-99-ultra","messages":[{"role":"user","content":"hi"}],"max_tokens":9}'
+    request = BoundRequest(
+        provider="openai",
+        kind="openai",
+        operation=Operation.CHAT,
+        model="gpt-99-ultra",
+        body=body,
+        output_tokens_max=9,
+        at_ns=at_ns,
+    )
+
+    price = book.price("openai", "gpt-99-ultra", TokenCounts(input=8, output=9), at_ns)
+    bound = DemandBound(book, dialect_for).bound(request)
+
+    assert price.state is CostState.ESTIMATED
+    assert Decimal(price.cost) / 10**12 == bill((8, "20"), (9, "100"))
+    assert bound.cost is not None
+    assert bound.cost >= price.cost

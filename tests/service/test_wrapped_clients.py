@@ -9,7 +9,6 @@ from typing import Any
 import anthropic
 import boto3
 import botocore.exceptions
-import httpx2
 import openai
 import pytest
 from botocore.config import Config
@@ -18,7 +17,6 @@ from fresh_process import fresh_process
 from google import genai
 from google.genai import errors, types
 from ledger_file import query
-from odd_upstream import OddUpstream, usual
 from simulated_providers import call_simulator, running_simulator
 
 from modelmeter import wrap
@@ -28,6 +26,7 @@ from modelmeter.in_process import close_in_process
 _FIXTURES = fresh_process
 
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
+TOLD = ("model-requested", "model-used", "downgraded-by", "output-limit")
 HELLO: Any = [{"role": "user", "content": "Hello."}]
 
 
@@ -328,24 +327,111 @@ def test_a_budget_set_by_another_process_holds_from_the_next_call_on(
     assert query(ledger, "SELECT status FROM entry ORDER BY seq") == [("success",), ("blocked",)]
 
 
-async def test_what_a_clients_own_http_client_adds_is_still_added(ledger: Path) -> None:
-    """Headers for a proxy in between, say."""
-    upstream = OddUpstream({"usual": usual})
-    added = {"x-proxy-pass": "open"}
-    url = f"{upstream.url}/v1"
-    with httpx2.Client(headers=added) as http_client:
-        client = openai.OpenAI(base_url=url, api_key="k", http_client=http_client)
-        wrap(client, agent_id="a").chat.completions.create(model="gpt-4o-mini", messages=HELLO)
-        heads = [upstream.heads["usual"]]
-    async with httpx2.AsyncClient(headers=added) as async_http_client:
-        later = openai.AsyncOpenAI(base_url=url, api_key="k", http_client=async_http_client)
-        wrapped = wrap(later, agent_id="a")
-        await wrapped.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
-        heads.append(upstream.heads["usual"])
-    upstream.close()
+DOWNGRADES = """
+[[budgets]]
+name = "cheaper"
+window = "day"
+limit_usd = "0.000000001"
+at_limit = "downgrade"
+[budgets.downgrade]
+"gpt-4o-mini" = "gpt-4.1-nano"
+"claude-haiku-4-5" = "claude-3-haiku-20240307"
+"gemini-2.0-flash" = "gemini-2.0-flash-lite"
+"anthropic.claude-3-haiku-20240307-v1:0" = "amazon.nova-micro-v1:0"
+"""
 
-    assert all(b"x-proxy-pass: open" in head.lower() for head in heads)
-    assert query(ledger, "SELECT status FROM entry") == [("success",), ("success",)]
+
+@pytest.mark.parametrize(
+    ("make", "ask", "asked", "used"),
+    [
+        (openai_client, ask_openai, "gpt-4o-mini", "gpt-4.1-nano"),
+        (openai_client, stream_openai, "gpt-4o-mini", "gpt-4.1-nano"),
+        (anthropic_client, ask_anthropic, "claude-haiku-4-5", "claude-3-haiku-20240307"),
+        (genai_client, ask_genai, "gemini-2.0-flash", "gemini-2.0-flash-lite"),
+        (genai_client, stream_genai, "gemini-2.0-flash", "gemini-2.0-flash-lite"),
+    ],
+)
+def test_a_budget_that_downgrades_has_the_cheaper_model_answer(
+    simulator: str,
+    ledger: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Make,
+    ask: Ask,
+    asked: str,
+    used: str,
+) -> None:
+    """As at the gateway; its entry has both models."""
+    _configure(ledger, monkeypatch, DOWNGRADES)
+
+    assert ask(wrap(make(simulator), agent_id="a"), "Hello.") > 0
+
+    models = "SELECT status, model_requested, model FROM entry"
+    assert query(ledger, models) == [("success", asked, used)]
+    assert query(ledger, f"SELECT count(*) FROM entry WHERE model_answered LIKE '{used}%'") == [
+        (1,)
+    ]
+    assert query(ledger, "SELECT mark FROM budget_mark") == [("downgraded",)]
+
+
+def test_the_answer_says_what_budgets_changed(
+    simulator: str, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the headers of the gateway."""
+    _configure(ledger, monkeypatch, DOWNGRADES)
+    client = wrap(openai_client(simulator), agent_id="a")
+
+    answer = client.chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=HELLO)
+
+    told = {name: answer.headers.get(f"x-modelmeter-{name}") for name in TOLD}
+    assert told == {
+        "model-requested": "gpt-4o-mini",
+        "model-used": "gpt-4.1-nano",
+        "downgraded-by": "cheaper",
+        "output-limit": "32768",
+    }
+
+
+def test_a_signed_request_that_would_be_downgraded_is_refused_and_entered(
+    simulator: str, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model of a Bedrock request stands in what is signed."""
+    _configure(ledger, monkeypatch, DOWNGRADES)
+
+    with pytest.raises(botocore.exceptions.ClientError, match="cheaper"):
+        ask_bedrock(wrap(bedrock_client(simulator), agent_id="a"), "Hello.")
+
+    assert query(ledger, "SELECT status, error_type FROM entry") == [("blocked", "budget_exceeded")]
+    assert query(ledger, "SELECT mark FROM budget_mark") == [("blocked",)]
+
+
+def test_a_wrapped_clients_limit_is_lowered_to_what_is_left(
+    simulator: str, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the operator wants that."""
+    table = """
+[budgeting]
+clamp_output = true
+[[budgets]]
+name = "small"
+window = "day"
+limit_usd = "0.0005"
+"""
+    _configure(ledger, monkeypatch, table)
+    client = wrap(openai_client(simulator), agent_id="a")
+
+    answer = client.chat.completions.with_raw_response.create(model="gpt-4o-mini", messages=HELLO)
+
+    assert answer.headers["x-modelmeter-output-limit-for"] == "small"
+    assert 0 < int(answer.headers["x-modelmeter-output-limit"]) < 1000
+    assert query(ledger, "SELECT status FROM entry") == [("success",)]
+
+
+def _configure(ledger: Path, monkeypatch: pytest.MonkeyPatch, tables: str) -> None:
+    """This process, from here on."""
+    config = ledger.with_name("modelmeter.toml")
+    config.write_text(f'ledger = "{ledger}"\n{tables}')
+    monkeypatch.setenv("MODELMETER_CONFIG", str(config))
+    close_in_process()
 
 
 def test_what_is_no_metered_operation_passes(simulator: str, ledger: Path) -> None:

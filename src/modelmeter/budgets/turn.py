@@ -178,8 +178,9 @@ class BudgetTurn:
         for place in verdict.shadows:
             self._marks.append((rules[place], BUDGET_SHADOW, intent.id))
         if verdict.stopped_by is not None:
+            other = verdict.downgrade_to if opening.takes_other_model else None
             return self._refuse(
-                opening, rules[verdict.stopped_by], claims[verdict.stopped_by], verdict.downgrade_to
+                opening, rules[verdict.stopped_by], claims[verdict.stopped_by], other
             )
         holds = {}
         for rule, claim in zip(rules, claims, strict=True):

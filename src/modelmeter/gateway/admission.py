@@ -10,17 +10,10 @@ from modelmeter.gateway.door import Door
 from modelmeter.gateway.upstream import UpstreamRequest
 from modelmeter.meter import CallOpening, Meter, OpenCall
 from modelmeter.meter.bounding import CHANGES_MAX, Bounded, Bounding
+from modelmeter.meter.told import limit_told, model_told
 from modelmeter.providers import RequestFacts
 
-__all__ = ["LIMIT_HEADER", "Admission", "Admitted", "Asked"]
-
-MODEL_REQUESTED_HEADER = b"x-modelmeter-model-requested"
-MODEL_USED_HEADER = b"x-modelmeter-model-used"
-DOWNGRADED_BY_HEADER = b"x-modelmeter-downgraded-by"
-LIMIT_HEADER = b"x-modelmeter-output-limit"
-"""The limit of output tokens that was set for the caller."""
-LIMIT_FOR_HEADER = b"x-modelmeter-output-limit-for"
-"""The budget to whose rest the limit was lowered."""
+__all__ = ["Admission", "Admitted", "Asked"]
 
 Send = Callable[[str, bytes], Awaitable[UpstreamRequest]]
 """Makes the upstream's request of a path and a body."""
@@ -83,7 +76,7 @@ class Admission:
             except BudgetExceededError as error:
                 if error.downgrade_to is not None:
                     asked = _downgraded(asked, error.downgrade_to, error.budget)
-                    headers, final = _told(asked.opening), False
+                    headers, final = model_told(asked.opening), False
                     continue
                 if not bounded.opening.asks_again:
                     raise
@@ -92,9 +85,9 @@ class Admission:
                 lower = self._bounding.lowered(bounded, asked.door.kind, error)
                 if lower is not None:
                     asked = msgspec.structs.replace(asked, facts=lower.facts)
-                    headers = headers + _limit_told(lower)
+                    headers = headers + limit_told(lower)
             else:
-                told = headers + _limit_told(bounded)
+                told = headers + limit_told(bounded)
                 return Admitted(call, bounded.facts, request, told)
         raise RefusedRequestError(
             f"budgets send this call from one model to another: {asked.opening.model!r} is the "
@@ -138,26 +131,3 @@ def _downgraded(asked: Asked, model: str, budget: str) -> Asked:
             downgraded_by=budget,
         ),
     )
-
-
-def _told(opening: CallOpening) -> Headers:
-    told = (
-        (MODEL_REQUESTED_HEADER, opening.model_requested),
-        (MODEL_USED_HEADER, opening.model),
-        (DOWNGRADED_BY_HEADER, opening.downgraded_by),
-    )
-    return [(name, _header_text(value)) for name, value in told if value is not None]
-
-
-def _limit_told(bounded: Bounded) -> Headers:
-    if bounded.output_limit is None:
-        return []
-    told = [(LIMIT_HEADER, str(bounded.output_limit).encode())]
-    if bounded.limit_for is not None:
-        told.append((LIMIT_FOR_HEADER, bounded.limit_for.encode()))
-    return told
-
-
-def _header_text(value: str) -> bytes:
-    """Names are printable, but need not be ASCII."""
-    return value.encode("ascii", "backslashreplace")

@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import msgspec
 
 from modelmeter.errors import LLMServiceError, RefusedRequestError
-from modelmeter.gateway.admission import LIMIT_HEADER
 from modelmeter.gateway.answer_keeper import CACHE_HEADER
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
@@ -24,6 +23,7 @@ from modelmeter.gateway.relay import REFUSED, refusal_of, require_json
 from modelmeter.gateway.unified_sender import UnifiedSender
 from modelmeter.gateway.upstream import Upstream
 from modelmeter.meter import Meter
+from modelmeter.meter.told import LIMIT_HEADER
 from modelmeter.providers import dialect_for
 from modelmeter.record import Caller, Clock, ErrorType, Operation
 from modelmeter.service.caching import CachingRouter, Reply

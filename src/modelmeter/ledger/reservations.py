@@ -21,6 +21,8 @@ class Opening(msgspec.Struct, frozen=True):
     """The budget for whose sake another model is asked than was requested."""
     asks_again: bool = False
     """A refusal is not the last word: the call waits for its turn, or lowers its limit."""
+    takes_other_model: bool = True
+    """Whoever asks can ask a cheaper model instead; if not, a downgrade is a refusal."""
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -51,6 +51,8 @@ class CallOpening(msgspec.Struct, frozen=True):
     downgraded_by: str | None = None
     asks_again: bool = False
     """A refusal is not the last word: nothing is kept of it."""
+    takes_other_model: bool = True
+    """Another model can be asked instead."""
     answers: int = 1
     """How many the request asks for."""
 
@@ -107,7 +109,9 @@ class Meter:
         begun = self._ledger.begin(
             intent
             if opening.bound is None
-            else Opening(intent, opening.downgraded_by, opening.asks_again)
+            else Opening(
+                intent, opening.downgraded_by, opening.asks_again, opening.takes_other_model
+            )
         )
         call = OpenCall(intent, begun, self._ledger, self._pricer, self._clock, began_ns)
         if opening.is_held:

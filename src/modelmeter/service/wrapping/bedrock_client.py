@@ -11,7 +11,8 @@ from botocore.exceptions import BotoCoreError
 from modelmeter.record import ErrorType
 from modelmeter.service.aws_faults import error_type_of, may_be_sent
 from modelmeter.service.process_ledger import LedgerAccess
-from modelmeter.service.wrapping.watched_call import REFUSED, MeterDoor, WatchedCall, refusal
+from modelmeter.service.wrapping.meter_door import MeterDoor
+from modelmeter.service.wrapping.watched_call import REFUSED, WatchedCall, refusal
 
 __all__ = ["BedrockMeter"]
 
@@ -46,9 +47,9 @@ class BedrockMeter:
             return
         try:
             path = urlsplit(str(request.url)).path
-            facts = self._door.read(str(request.method), path, body)
-            if facts is not None:
-                request.data = self._ledger.run(self._door.limited(facts)).upstream_body
+            asked = self._door.read(str(request.method), path, body)
+            if asked is not None:
+                request.data = self._ledger.run(self._door.limited(asked))
         except REFUSED:
             # `before_send` meets the same again, and answers it.
             return
@@ -57,10 +58,10 @@ class BedrockMeter:
         """Send a metered request and give its answer; None: botocore sends it itself."""
         body = request.body if isinstance(request.body, bytes) else b""
         try:
-            facts = self._door.read(request.method, urlsplit(request.url).path, body)
-            if facts is None:
+            asked = self._door.read(request.method, urlsplit(request.url).path, body)
+            if asked is None:
                 return None
-            call = self._ledger.run(self._door.open(facts, None))
+            call = self._ledger.run(self._door.open(asked, None, is_signed=True))
         except REFUSED as error:
             answer = refusal(self._door.dialect, error)
             headers = HTTPHeaders()

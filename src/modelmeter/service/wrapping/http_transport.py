@@ -5,16 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2
 
 from modelmeter.errors import UpstreamError
-from modelmeter.providers import RequestFacts
 from modelmeter.record import ErrorType
 from modelmeter.service.http_faults import error_type_of, may_be_sent
 from modelmeter.service.process_ledger import LedgerAccess
-from modelmeter.service.wrapping.watched_call import (
-    REFUSED,
-    MeterDoor,
-    WatchedCall,
-    refusal,
-)
+from modelmeter.service.wrapping.meter_door import AskedFor, MeterDoor
+from modelmeter.service.wrapping.watched_call import REFUSED, WatchedCall, refusal
 
 __all__ = ["AsyncMeteredTransport", "MeteredTransport"]
 
@@ -34,15 +29,15 @@ class MeteredTransport(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Meter one request, or pass on one that is no metered operation."""
         try:
-            facts = self._door.read(request.method, request.url.path, request.read())
-            if facts is None:
+            asked = self._door.read(request.method, request.url.path, request.read())
+            if asked is None:
                 return self._inner.send(request, stream=True)
-            opening = self._door.open(facts, request.headers.get(_RETRY_COUNT))
+            opening = self._door.open(asked, request.headers.get(_RETRY_COUNT))
             call = self._ledger.run(opening)
         except REFUSED as error:
             return _refused(self._door, error, request)
         try:
-            response = self._inner.send(_outgoing(request, call.facts), stream=True)
+            response = self._inner.send(_outgoing(request, asked, call, self._door), stream=True)
         except httpx2.HTTPError as error:
             self._ledger.run(call.settle(error_type_of(error), sent=may_be_sent(error)))
             raise
@@ -67,14 +62,16 @@ class AsyncMeteredTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Meter one request, or pass on one that is no metered operation."""
         try:
-            facts = self._door.read(request.method, request.url.path, await request.aread())
-            if facts is None:
+            asked = self._door.read(request.method, request.url.path, await request.aread())
+            if asked is None:
                 return await self._inner.send(request, stream=True)
-            call = await self._door.open(facts, request.headers.get(_RETRY_COUNT))
+            call = await self._door.open(asked, request.headers.get(_RETRY_COUNT))
         except REFUSED as error:
             return _refused(self._door, error, request)
         try:
-            response = await self._inner.send(_outgoing(request, call.facts), stream=True)
+            response = await self._inner.send(
+                _outgoing(request, asked, call, self._door), stream=True
+            )
         except httpx2.HTTPError as error:
             await call.settle(error_type_of(error), sent=may_be_sent(error))
             raise
@@ -157,17 +154,23 @@ class _AsyncBody(httpx2.AsyncByteStream):
             await self._call.settle(None if self._call.finished else ErrorType.CANCELLED)
 
 
-def _outgoing(request: httpx2.Request, facts: RequestFacts) -> httpx2.Request:
+def _outgoing(
+    request: httpx2.Request, asked: AskedFor, call: WatchedCall, door: MeterDoor
+) -> httpx2.Request:
     """The request as it is sent: not compressed on its way back, and asked for its usage."""
+    url = request.url
+    if call.path != asked.path:
+        query = b"?" + url.query if url.query else b""
+        url = url.copy_with(raw_path=f"{door.base_path}{call.path}".encode("ascii") + query)
     headers = httpx2.Headers(
         [(name, value) for name, value in request.headers.raw if name.lower() != b"content-length"]
     )
     headers["accept-encoding"] = "identity"
     return httpx2.Request(
         request.method,
-        request.url,
+        url,
         headers=headers,
-        content=facts.upstream_body,
+        content=call.facts.upstream_body,
         extensions=request.extensions,
     )
 
@@ -186,9 +189,10 @@ def _passed_on(
         for name, value in response.headers.multi_items()
         if name.lower() not in dropped
     ]
+    told = [(name.decode(), value.decode()) for name, value in call.told]
     return httpx2.Response(
         response.status_code,
-        headers=lines,
+        headers=lines + told,
         stream=body,
         request=request,
         extensions={

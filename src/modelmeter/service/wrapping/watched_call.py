@@ -1,6 +1,6 @@
-"""One request of a wrapped client, from its bytes to its entry, whoever carries the bytes."""
+"""One call of a wrapped client, from its request to its entry, whoever carries the bytes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -10,20 +10,18 @@ from modelmeter.errors import (
     RefusedRequestError,
     ThrottledError,
 )
-from modelmeter.meter import CallOpening, Ending, Meter, OpenCall
-from modelmeter.meter.bounding import Bounding
+from modelmeter.meter import Ending, OpenCall
 from modelmeter.meter.held_stream import HeldStream, observe
 from modelmeter.providers import AnswerHead, Dialect, RequestFacts, ResponseFacts, ResponseObserver
-from modelmeter.record import Caller, Clock, ErrorType
+from modelmeter.record import ErrorType
 
-__all__ = ["REFUSED", "MeterDoor", "Refusal", "WatchedCall", "refusal"]
+__all__ = ["REFUSED", "Headers", "Refusal", "WatchedCall", "refusal"]
 
 REFUSED = (RefusedRequestError, BudgetExceededError, ThrottledError, LedgerError)
 """Why a request is not sent."""
 
 _REQUEST_ID_HEADERS = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id")
 _REQUEST_ID_BYTES_MAX = 256
-_ATTEMPTS_MAX = 100
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -52,81 +50,17 @@ def refusal(dialect: Dialect, error: Exception) -> Refusal:
     return Refusal(status, headers, body)
 
 
-class MeterDoor(msgspec.Struct, frozen=True):
-    """Whose calls a wrapped client makes, of whom, and where they are metered."""
-
-    caller: Caller
-    provider: str
-    kind: str
-    dialect: Dialect
-    base_path: str
-    """The path of the client's base address, which the dialect does not know."""
-    meter: Callable[[], Meter]
-    """The meter for the event loop that runs now."""
-    bounding: Callable[[], Bounding]
-    """What bounds calls, for the event loop that runs now."""
-    clock: Clock
-
-    def read(self, method: str, path: str, body: bytes) -> RequestFacts | None:
-        """
-        What a request asks for; None: it is no metered operation.
-
-        Raises:
-            RefusedRequestError: it cannot be read.
-        """
-        path = path.removeprefix(self.base_path)
-        operation = self.dialect.operation(method, path)
-        return None if operation is None else self.dialect.read_request(operation, path, body)
-
-    async def limited(self, facts: RequestFacts) -> RequestFacts:
-        """
-        The request with a limit of its output, where a budget needs one.
-
-        Raises:
-            RefusedRequestError: nothing bounds its cost, and a budget needs that.
-            LedgerUnavailableError: changed budgets cannot be taken up now.
-        """
-        opening = self._opening(facts, 0)
-        return (await self.bounding().bounded(opening, self.kind, facts, final=True)).facts
-
-    async def open(self, facts: RequestFacts, retries: str | None) -> "WatchedCall":
-        """
-        Commit a call's intent.
-
-        Raises:
-            RefusedRequestError: nothing bounds its cost, and a budget needs that.
-            BudgetExceededError: it does not fit a budget.
-            ThrottledError: calls like it come too fast.
-            LedgerUnavailableError: the intent is not committed.
-        """
-        began_ns = self.clock.monotonic_ns()
-        opening = self._opening(facts, _attempt(retries))
-        bounding = self.bounding()
-        bounded = await bounding.bounded(opening, self.kind, facts, final=True)
-        call = await bounding.open(
-            self.meter(), bounded.opening, began_ns=began_ns, still_wanted=_wanted
-        )
-        return WatchedCall(call, bounded.facts, self.dialect)
-
-    def _opening(self, facts: RequestFacts, attempt: int) -> CallOpening:
-        return CallOpening(
-            caller=self.caller,
-            provider=self.provider,
-            operation=facts.operation,
-            model=facts.model,
-            streamed=facts.streamed,
-            input_bytes=len(facts.upstream_body),
-            output_tokens_max=facts.output_tokens_max,
-            answers=facts.answers,
-            attempt=attempt,
-        )
-
-
 class WatchedCall:
     """A call under way: its answer's bytes go through, and its ending is told at the end."""
 
-    def __init__(self, call: OpenCall, facts: RequestFacts, dialect: Dialect) -> None:
+    def __init__(
+        self, call: OpenCall, path: str, facts: RequestFacts, dialect: Dialect, told: Headers
+    ) -> None:
+        self.path = path
+        """Where it is to be sent, behind the client's base address."""
         self.facts = facts
+        self.told = told
+        """What the caller is told with the answer."""
         self.settled = False
         self._call = call
         self._dialect = dialect
@@ -205,13 +139,3 @@ class WatchedCall:
 def _request_id(head: AnswerHead) -> str | None:
     found = (head.header(name) for name in _REQUEST_ID_HEADERS)
     return next((name for name in found if 0 < len(name) <= _REQUEST_ID_BYTES_MAX), None)
-
-
-def _attempt(retries: str | None) -> int:
-    if retries is None or not retries.isascii() or not retries.isdigit():
-        return 0
-    return min(int(retries[:3]), _ATTEMPTS_MAX)
-
-
-def _wanted() -> None:
-    """Who waits for a call in a process is there as long as it waits."""

@@ -14,7 +14,7 @@ from modelmeter.meter.bounding import Bounding
 from modelmeter.providers import dialect_for
 from modelmeter.record import Caller, Clock
 from modelmeter.service.process_ledger import LedgerAccess
-from modelmeter.service.wrapping.watched_call import MeterDoor
+from modelmeter.service.wrapping.meter_door import MeterDoor
 
 if TYPE_CHECKING:
     import httpx2
