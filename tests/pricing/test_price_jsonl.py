@@ -231,3 +231,48 @@ def test_a_rate_that_is_none_is_told(rate: str) -> None:
     result = CliRunner().invoke(app, ["price", "gpt-4o", "--per-month", rate])
 
     assert isinstance(result.exception, SettingsError)
+
+
+def test_a_fee_that_the_caller_knows_makes_a_partial_cost_whole() -> None:
+    ran = {"output": [{"type": "code_interpreter_call"}, {"type": "web_search_call"}]}
+    usage = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
+    line = call(api="responses", raw_usage=usage, raw_response=ran)
+    fees = {"code_execution": "0.03", "cache_storage": 0.45}
+
+    without, told = priced(line, {**line, "fees": fees})
+
+    assert (without["status"], without["cost_usd"]) == ("partial", "0.0135")
+    assert (told["status"], told["cost_usd"]) == ("priced", "0.4935")
+    assert told["lines"][-2:] == [  # type: ignore[index]  # JSON
+        {"kind": "code_execution", "tokens": 1, "usd_per_million": "30000", "usd": "0.03"},
+        {"kind": "cache_storage", "tokens": 1, "usd_per_million": "450000", "usd": "0.45"},
+    ]
+
+
+def test_a_fee_stands_in_place_of_the_catalogue_s_and_gives_no_price_to_anything_else() -> None:
+    ran = {"output": [{"type": "web_search_call"}]}
+    usage = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
+    line = call(api="responses", raw_usage=usage, raw_response=ran, fees={"web_search": "0.001"})
+
+    cheap, unknown, free, nothing = priced(
+        line,
+        {**line, "model": "gpt-99"},
+        call(provider="openrouter", model="deepseek/deepseek-r1:free", fees={"container": "0.5"}),
+        call(raw_usage={**USAGE, "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+             fees={"container": "0"}),
+    )  # fmt: skip
+
+    assert (cheap["status"], cheap["cost_usd"]) == ("priced", "0.0045")
+    assert (unknown["status"], unknown["cost_usd"]) == ("unknown", None)
+    assert (free["status"], free["cost_usd"]) == ("priced", "0.5")
+    assert (nothing["status"], nothing["cost_usd"]) == ("zero", "0")
+
+
+@pytest.mark.parametrize(
+    "fees", [{"a": "-1"}, {"a": "NaN"}, {"a": 2e6}, {"A fee": "1"}, {"a": None}, ["a"]]
+)
+def test_a_fee_that_is_none_is_told(fees: object) -> None:
+    (result,) = priced(call(fees=fees))
+
+    assert result["status"] == "unknown"
+    assert str(result["reason"]).startswith("the line is no usage")

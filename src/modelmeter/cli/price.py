@@ -47,7 +47,8 @@ def price(
     Show what a call costs: its tokens, the rates, their source and date.
 
     With --jsonl: each line names provider, api, model, when, tier, region, http_status and
-    raw_usage or raw_response, as the provider returned it; the result is one line each.
+    raw_usage or raw_response, as the provider returned it, and fees that you know were billed
+    beside; the result is one line each.
     """
     from modelmeter.cli.ledger_option import settings_of
     from modelmeter.errors import SettingsError

@@ -1,23 +1,34 @@
 """The price of a usage line, as a line of JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 
 import msgspec
 
 from modelmeter.pricing.book import PriceBook
 from modelmeter.pricing.quote import Quote
-from modelmeter.pricing.rates import FREE, line_fields
+from modelmeter.pricing.rates import FREE, PriceLine, line_fields
 from modelmeter.pricing.usage_line import UsageLine, facts_of, provider_name, served_tier
-from modelmeter.providers import ResponseFacts
 from modelmeter.providers.bodies import UNREADABLE
-from modelmeter.record import NO_TOOLS, CostState, TokenCounts, usd_text
+from modelmeter.record import (
+    NO_TOOLS,
+    CostState,
+    PicoUsd,
+    TokenCounts,
+    ToolCalls,
+    pico_usd,
+    usd_text,
+)
 
 __all__ = ["LinePricer", "LineStatus"]
 
 TIMES_MAX = 4096
 """Texts of times whose meaning is remembered."""
+FEE_USD_MAX = 1_000_000
+"""Of a fee that the caller tells."""
+_MILLION = 10**6
 _HTTP_ERROR = 400
 _NS = 10**9
 _NULL = msgspec.Raw(b"null")
@@ -78,28 +89,49 @@ class LinePricer:
             service_tier=served_tier(line, facts),
             region=facts.region or line.region,
         )
-        return _priced(line.id, quote, tokens or TokenCounts(), facts)
+        tools = facts.tools
+        if line.fees:
+            told = {name: 0 for name in line.fees if name in ToolCalls.__struct_fields__}
+            tools = msgspec.structs.replace(tools, **told)
+        result = _priced(line.id, quote, tokens or TokenCounts(), tools)
+        return _with_fees(result, line.fees) if line.fees else result
 
 
-def _priced(
-    line_id: msgspec.Raw, quote: Quote, tokens: TokenCounts, facts: ResponseFacts
-) -> _Result:
+def _with_fees(result: _Result, fees: Mapping[str, Decimal]) -> _Result:
+    """The result with what the caller knows that was billed beside."""
+    if not all(usd.is_finite() and 0 <= usd <= FEE_USD_MAX for usd in fees.values()):
+        raise ValueError(f"a fee is from 0 to {FEE_USD_MAX} USD")
+    if result.cost_usd is None:
+        return result
+    cost = pico_usd(Decimal(result.cost_usd))
+    for name, usd in fees.items():
+        fee = pico_usd(usd)
+        cost = PicoUsd(cost + fee)
+        exact = Decimal(usd_text(fee))
+        result.lines.append(line_fields(PriceLine(name, 1, exact * _MILLION, exact)))
+    result.cost_usd = usd_text(cost)
+    if cost and result.status in ("zero", "free"):
+        result.status = "priced"
+    return result
+
+
+def _priced(line_id: msgspec.Raw, quote: Quote, tokens: TokenCounts, tools: ToolCalls) -> _Result:
     rates = quote.rates
-    used_nothing = not tokens.total and facts.tools == NO_TOOLS
+    used_nothing = not tokens.total and tools == NO_TOOLS
     if rates is None:
         if used_nothing:
             return _Result(line_id, "zero", "0", [], reason="nothing was used")
         return _unknown(line_id, quote.note)
-    missing = quote.missing(tokens, facts.tools)
-    price = quote.price(tokens, facts.tools)
-    lines = quote.lines(tokens, facts.tools)
+    missing = quote.missing(tokens, tools)
+    price = quote.price(tokens, tools)
+    lines = quote.lines(tokens, tools)
     known_usd = usd_text(price.cost)
     status, reason = "priced", price.note
     if missing:
         if not lines:
             return _unknown(line_id, price.note)
         known = rates.charge(tokens)
-        fees, _ = rates.charge_tools(facts.tools)
+        fees, _ = rates.charge_tools(tools)
         known_usd = usd_text((known or 0) + fees)
         status = "partial"
     elif price.state is CostState.ESTIMATED:

@@ -1,7 +1,9 @@
 """One usage as a provider returned it, on a line of JSON: which facts it holds."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
 
@@ -66,6 +68,16 @@ _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _dialects: dict[str, Dialect] = {}
 
 
+Fees = Annotated[
+    dict[
+        Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")],
+        Decimal,
+    ],
+    msgspec.Meta(max_length=20),
+]
+"""Amounts in USD by what they are for."""
+
+
 class UsageLine(msgspec.Struct, frozen=True):
     """A line of input; what is not known of a call may be left out."""
 
@@ -86,6 +98,11 @@ class UsageLine(msgspec.Struct, frozen=True):
     """The answer, whole or in part; ``raw_usage`` stands in front of its usage."""
     raw_request: msgspec.Raw = ABSENT
     """The request, where it says what the answer does not: which tools were offered."""
+    fees: Fees = {}
+    """
+    What the provider billed beside, in USD, by the caller's knowledge: of a tool by its name in
+    `ToolCalls`, in place of what is known of it here, or by any other word.
+    """
 
 
 def provider_name(word: str) -> str:
