@@ -212,6 +212,35 @@ async def test_a_chunk_amid_a_stream_that_cannot_be_read_ends_it(
     assert query(ledger, "SELECT cost_state FROM entry") == [("estimated",)]
 
 
+async def test_of_a_stream_of_several_answers_the_first_is_given(
+    service: LLMService, point: Point
+) -> None:
+    """As of a whole answer; their pieces come in any order."""
+
+    def answer_twice(connection: socket.socket) -> bool:
+        pieces = ((0, "Good"), (1, "Bad"), (1, " evening"), (0, " morning"))
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+            + b"".join(
+                b'data: {"choices":[{"index":%d,"delta":{"content":"%b"}}]}\n\n'
+                % (index, text.encode())
+                for index, text in pieces
+            )
+            + b"data: [DONE]\n\n"
+        )
+        return False
+
+    upstream = OddUpstream({"usual": answer_twice})
+    point("openai", f"{upstream.url}/v1")
+
+    async with await service.stream("smart", "Hello.", n=2) as stream:
+        pieces = [piece async for piece in stream]
+
+    upstream.close()
+    assert pieces == ["Good", " morning"]
+    assert stream.completion.text == "Good morning"
+
+
 async def test_an_image_that_is_no_base64_is_the_callers_fault(
     service: LLMService, point: Point, simulator: str
 ) -> None:
