@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fresh_process import fresh_process
 from ledger_file import query
-from odd_upstream import OddUpstream
+from odd_upstream import OddUpstream, usual
 from simulated_providers import call_simulator, running_simulator
 
 from modelmeter import LLMService
@@ -210,6 +210,23 @@ async def test_a_chunk_amid_a_stream_that_cannot_be_read_ends_it(
     upstream.close()
     assert stream.completion.text == "Good"
     assert query(ledger, "SELECT cost_state FROM entry") == [("estimated",)]
+
+
+async def test_the_key_stands_in_the_header_that_the_configuration_names(
+    service: LLMService, point: Point, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Azure's, say; and in no other."""
+    upstream = OddUpstream({"usual": usual})
+    point("openai", f"{upstream.url}/v1")
+    monkeypatch.setenv("MODELMETER_PROVIDERS__OPENAI__API_KEY_HEADER", "api-key")
+    close_in_process()
+
+    await service.complete("smart", "Hello.")
+
+    upstream.close()
+    head = upstream.heads["usual"].lower()
+    assert b"\r\napi-key: sk-simulated\r\n" in head
+    assert b"authorization" not in head
 
 
 async def test_of_a_stream_of_several_answers_the_first_is_given(
