@@ -1,5 +1,6 @@
 """A streamed answer for Python: its text as it comes, and at the end the whole of it."""
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from types import TracebackType
@@ -82,6 +83,7 @@ class CompletionStream:
         self._finish = "stop"
         self._decoder = ServerSentEventDecoder()
         self._ready: deque[str] = deque()
+        self._loop = asyncio.get_running_loop()
 
     @property
     def completion(self) -> Completion:
@@ -136,6 +138,11 @@ class CompletionStream:
         await self._chunks.aclose()
         # An answer that was never begun to be read has not noticed that.
         await self._reply.abandon()
+
+    def __del__(self) -> None:
+        """What was never begun to be read, no generator notices: it is settled here."""
+        if self._reply.outcome is None and not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(self._reply.abandon(), self._loop)
 
     async def __aenter__(self) -> Self:
         return self
