@@ -1,10 +1,13 @@
-"""Whose answers a program's cache gives, when several programs keep theirs in one Redis."""
+"""A program's cache, and whose answers it gives when several programs share a Redis."""
 
+import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from fresh_process import fresh_process
+from ledger_file import query
 from redis_server import RedisServer
 from simulated_providers import call_simulator, running_simulator
 
@@ -49,6 +52,64 @@ def configuration_of_the_next_program(
     )
     redis.command("flushall")
     return config
+
+
+@pytest.fixture(name="ledger")
+def ledger_of_a_program_that_keeps_answers_in_memory(
+    simulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_process: None
+) -> Path:
+    """Where it enters its calls."""
+    ledger = tmp_path / "ledger.db"
+    call_simulator(monkeypatch, simulator, LEDGER=str(ledger), CACHE__ENABLED="true")
+    return ledger
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_equal_call_is_answered_from_the_cache(ledger: Path, streamed: bool) -> None:
+    """It costs nothing and says so; another tenant's is made anew."""
+    service = LLMService()
+
+    async def ask(tenant_id: str) -> tuple[str, bool, Decimal]:
+        if streamed:
+            stream = await service.stream("claude-3-haiku", "Hello.", tenant_id=tenant_id)
+            text = "".join([piece async for piece in stream])
+            answer = stream.completion
+            assert answer.text == text
+        else:
+            answer = await service.complete("claude-3-haiku", "Hello.", tenant_id=tenant_id)
+        return answer.text, answer.cached, answer.cost
+
+    first, second, other = await ask("acme"), await ask("acme"), await ask("globex")
+
+    assert (first[1], second[1], other[1]) == (False, True, False)
+    assert first[0] == second[0]
+    assert first[2] > 0
+    assert second[2] == 0
+    assert query(
+        ledger,
+        "SELECT tenant_id, provider, cached, cost_saved_pico_usd > 0 FROM entry ORDER BY seq",
+    ) == [("acme", "bedrock", 0, 0), ("acme", "bedrock", 1, 1), ("globex", "bedrock", 0, 0)]
+    await service.close()
+
+
+async def test_equal_calls_at_once_are_made_once(ledger: Path) -> None:
+    """Also from several event loops of one process."""
+
+    async def ask() -> str:
+        service = LLMService()
+        try:
+            answers = await asyncio.gather(
+                *(service.complete("gemini-2.5-flash", "Hello.") for _ in range(16))
+            )
+        finally:
+            await service.close()
+        (text,) = {answer.text for answer in answers}
+        return text
+
+    texts = await asyncio.gather(*(asyncio.to_thread(asyncio.run, ask()) for _ in range(2)))
+
+    assert len(set(texts)) == 1
+    assert query(ledger, "SELECT cached, count(*) FROM entry GROUP BY 1") == [(0, 1), (1, 31)]
 
 
 def begin_program(config: Path, target: str) -> None:

@@ -35,9 +35,9 @@ class AnswerShape(Protocol):
         """
         ...
 
-    def feed(self, chunk: bytes, shown: bytes, facts: ResponseFacts) -> bytes:
+    def feed(self, shown: bytes, facts: ResponseFacts) -> bytes:
         """
-        The next bytes of a stream: as they came, and as its observer lets them through.
+        The next bytes of a stream, as its observer lets them through.
 
         ``facts`` are of interest only before the answer has begun.
 
@@ -53,6 +53,10 @@ class AnswerShape(Protocol):
         Raises:
             UpstreamError: the stream broke off before its proper end.
         """
+        ...
+
+    def cut(self, facts: ResponseFacts) -> bytes:
+        """What follows the end that a stream was given where its hold was used up."""
         ...
 
     def failure(self, message: str, error_type: ErrorType) -> bytes:
@@ -96,7 +100,7 @@ class _AsItIs:
             )
         return body
 
-    def feed(self, chunk: bytes, shown: bytes, facts: ResponseFacts) -> bytes:
+    def feed(self, shown: bytes, facts: ResponseFacts) -> bytes:
         if not self._begun and facts.error_type is not None:
             raise UpstreamError(
                 "the provider reported an error in the stream", error_type=facts.error_type
@@ -109,6 +113,9 @@ class _AsItIs:
             raise broken_off()
         self._begun = True
         return rest
+
+    def cut(self, facts: ResponseFacts) -> bytes:
+        return b""
 
     def failure(self, message: str, error_type: ErrorType) -> bytes:
         return _failure(message, error_type)
@@ -130,17 +137,22 @@ class _Chat:
     def whole(self, body: bytes, facts: ResponseFacts) -> bytes:
         return self._writer.whole(self._reader.read_whole(body), facts.tokens)
 
-    def feed(self, chunk: bytes, shown: bytes, facts: ResponseFacts) -> bytes:
-        pieces = self._reader.feed(chunk)
+    def feed(self, shown: bytes, facts: ResponseFacts) -> bytes:
+        pieces = self._reader.feed(shown)
         self._begun = self._begun or bool(pieces)
         return b"".join(self._writer.chunk(piece) for piece in pieces)
 
     def end(self, rest: bytes, facts: ResponseFacts) -> bytes:
-        last = b"".join(self._writer.chunk(piece) for piece in self._reader.end())
-        if self._wants_usage and facts.tokens is not None:
-            last += self._writer.usage_chunk(facts.tokens)
+        pieces = [*self._reader.feed(rest), *self._reader.end()]
+        last = b"".join(self._writer.chunk(piece) for piece in pieces)
         self._begun = True
-        return last + STREAM_END
+        return last + self.cut(facts)
+
+    def cut(self, facts: ResponseFacts) -> bytes:
+        usage = b""
+        if self._wants_usage and facts.tokens is not None:
+            usage = self._writer.usage_chunk(facts.tokens)
+        return usage + STREAM_END
 
     def failure(self, message: str, error_type: ErrorType) -> bytes:
         return _failure(message, error_type)
@@ -159,11 +171,14 @@ class _Embeddings:
         target = self._target
         return embeddings_body(target.kind, body, target.model, self._encoding, facts.tokens)
 
-    def feed(self, chunk: bytes, shown: bytes, facts: ResponseFacts) -> bytes:
+    def feed(self, shown: bytes, facts: ResponseFacts) -> bytes:
         raise UpstreamError("embeddings are not streamed", error_type=ErrorType.BAD_RESPONSE)
 
     def end(self, rest: bytes, facts: ResponseFacts) -> bytes:
         return rest
+
+    def cut(self, facts: ResponseFacts) -> bytes:
+        return b""
 
     def failure(self, message: str, error_type: ErrorType) -> bytes:
         return _failure(message, error_type)

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
-from modelmeter.budgets.used_up import is_used_up
 from modelmeter.errors import LLMServiceError, UpstreamError
 from modelmeter.meter import Ending, OpenCall
+from modelmeter.meter.held_stream import HeldStream, observe
 from modelmeter.providers import AnswerHead, ResponseFacts, ResponseObserver, dialect_for
 from modelmeter.record import Call, ErrorType
 from modelmeter.service.answer_shape import AnswerShape, shape_for
@@ -148,7 +148,8 @@ class Attempt:
                         error_type=ErrorType.BAD_RESPONSE,
                     )
                 head = AnswerHead(answer.status, answer.headers)
-                self._observer = dialect_for(self.target.kind).observe(self._wire.facts, head)
+                dialect = dialect_for(self.target.kind)
+                self._observer = observe(dialect, self._wire.facts, head, self._call.hold)
                 if answer.status >= _HTTP_ERROR or not self._streamed:
                     await self._whole(answer)
                 elif self._wire.passes and not head.content_type.startswith(_EVENTS):
@@ -205,9 +206,12 @@ class Attempt:
             shown = self._watch(chunk)
             # Once the answer has begun nothing of its facts is asked before its end.
             facts = _NO_FACTS if self._shape.has_begun else observer.facts()
-            out = self._shape.feed(chunk, shown, facts)
+            out = self._shape.feed(shown, facts)
+            if self._is_cut:
+                self._held += out + self._shape.cut(observer.facts())
+                self._over = True
+                return None
             if not observer.finished:
-                self._check_hold(observer)
                 return out
             # The end mark and what belongs to it wait for the call's settlement.
             self._held += out
@@ -217,13 +221,10 @@ class Attempt:
         self._over = True
         return None
 
-    def _check_hold(self, observer: ResponseObserver) -> None:
-        hold = self._call.hold
-        if hold is not None and is_used_up(hold, observer.facts()):
-            raise UpstreamError(
-                "the model wrote more than was held for this call",
-                error_type=ErrorType.BUDGET_EXCEEDED,
-            )
+    @property
+    def _is_cut(self) -> bool:
+        """What was held for the stream is used up: it was ended there."""
+        return isinstance(self._observer, HeldStream) and self._observer.is_cut
 
     async def _read_tail(self, answer: ProviderAnswer) -> bytes:
         """After the end mark nothing is missing: what does not come soon is not waited for."""
@@ -332,7 +333,9 @@ class Attempt:
     async def _settle(self, failure: ErrorType | None, *, sent: bool = True) -> None:
         answer = self._answer
         facts = self.facts
-        if failure is None and self._cancelled:
+        if self._is_cut:
+            failure = ErrorType.BUDGET_EXCEEDED
+        elif failure is None and self._cancelled:
             failure = ErrorType.CANCELLED
         if failure is ErrorType.CANCELLED:
             # Who leaves because of an error that the stream told has cancelled nothing.

@@ -1,5 +1,6 @@
 """A streamed answer for Python: its text as it comes, and at the end the whole of it."""
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from types import TracebackType
@@ -39,6 +40,7 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
+    index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
 
@@ -82,6 +84,7 @@ class CompletionStream:
         self._finish = "stop"
         self._decoder = ServerSentEventDecoder()
         self._ready: deque[str] = deque()
+        self._loop = asyncio.get_running_loop()
 
     @property
     def completion(self) -> Completion:
@@ -137,6 +140,11 @@ class CompletionStream:
         # An answer that was never begun to be read has not noticed that.
         await self._reply.abandon()
 
+    def __del__(self) -> None:
+        """What was never begun to be read, no generator notices: it is settled here."""
+        if self._reply.outcome is None and not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(self._reply.abandon(), self._loop)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -154,7 +162,10 @@ class CompletionStream:
             known = fault.code in frozenset(ErrorType)
             kind = ErrorType(fault.code or "") if known else ErrorType.SERVER_ERROR
             raise self._error(fault.message, kind)
-        for choice in chunk.choices[:1]:
+        for choice in chunk.choices:
+            if choice.index:
+                # Of several answers the first is given, as by `LLMService.complete`.
+                continue
             self._finish = choice.finish_reason or self._finish
             if choice.delta is None:
                 continue

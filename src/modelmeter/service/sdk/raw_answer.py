@@ -7,7 +7,13 @@ from typing import Protocol
 import httpx2
 import msgspec
 
-from modelmeter.service.sdk.answers import StreamedAnswer, WholeAnswer, closed_by, lower_headers
+from modelmeter.service.sdk.answers import (
+    Headers,
+    StreamedAnswer,
+    WholeAnswer,
+    closed_by,
+    lower_headers,
+)
 from modelmeter.service.sdk.http_client import no_answer
 from modelmeter.service.sender import ProviderAnswer
 
@@ -56,8 +62,7 @@ async def raw_answer(
         failed = getattr(error, "response", None)
         if not isinstance(failed, httpx2.Response):
             raise
-        headers = lower_headers(failed.headers.items())
-        return WholeAnswer(failed.status_code, headers, failed.content)
+        return WholeAnswer(failed.status_code, _headers(failed.headers), failed.content)
     except faults.connection as error:
         raise no_answer(error.__cause__ or error) from error
 
@@ -72,5 +77,10 @@ async def raw_answer(
         await opening.__aexit__(None, None, None)
 
     return StreamedAnswer(
-        response.status_code, lower_headers(response.headers.items()), pieces(), closed_by(close)
+        response.status_code, _headers(response.headers), pieces(), closed_by(close)
     )
+
+
+def _headers(headers: Mapping[str, str]) -> Headers:
+    """Those of the body as it is given: the SDK has unpacked it."""
+    return [line for line in lower_headers(headers.items()) if line[0] != b"content-encoding"]

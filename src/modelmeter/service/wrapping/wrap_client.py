@@ -167,7 +167,14 @@ def _metered(inner: "httpx2.Client", door: MeterDoor, parts: WrapParts) -> "http
     from modelmeter.service.wrapping.http_transport import MeteredTransport
 
     transport = MeteredTransport(inner, door, parts.ledger)
-    return httpx2.Client(transport=transport, timeout=inner.timeout)
+    return httpx2.Client(
+        transport=transport,
+        timeout=inner.timeout,
+        # What its user had every request carry: SDKs have it added when they build one.
+        headers=inner.headers,
+        cookies=inner.cookies,
+        params=inner.params,
+    )
 
 
 def _async_metered(inner: "httpx2.AsyncClient", door: MeterDoor) -> "httpx2.AsyncClient":
@@ -175,7 +182,13 @@ def _async_metered(inner: "httpx2.AsyncClient", door: MeterDoor) -> "httpx2.Asyn
 
     from modelmeter.service.wrapping.http_transport import AsyncMeteredTransport
 
-    return httpx2.AsyncClient(transport=AsyncMeteredTransport(inner, door), timeout=inner.timeout)
+    return httpx2.AsyncClient(
+        transport=AsyncMeteredTransport(inner, door),
+        timeout=inner.timeout,
+        headers=inner.headers,
+        cookies=inner.cookies,
+        params=inner.params,
+    )
 
 
 def _unknown_transport(inner: object) -> SettingsError:

@@ -1,4 +1,4 @@
-"""A wrapped client's stream that uses up its hold is ended there, as one that met its limit."""
+"""A program's stream that uses up its hold is ended there, as one that met its limit."""
 
 import asyncio
 import json
@@ -19,14 +19,16 @@ from google import genai
 from google.genai import types
 from ledger_file import query
 from odd_upstream import OddUpstream
+from simulated_providers import call_simulator
 
-from modelmeter import wrap
+from modelmeter import LLMService, wrap
 from modelmeter.in_process import close_in_process
 from modelmeter.wire.event_stream import encode_event_stream_message
 
 _FIXTURES = fresh_process
 
 SERVER_SENT = b"text/event-stream"
+AWS = b"application/vnd.amazon.eventstream"
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
 EVENTS = 20_000
 MODEST = EVENT * 5 + b"data: [DONE]\n\n"
@@ -45,6 +47,7 @@ MESSAGE_GOES_ON = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
     b'"delta":{"type":"text_delta","text":"word "}}\n\n'
 )
+GENERATION = b"data: %b\r\n\r\n" % json.dumps(json.loads(element("word "))).encode()
 CONVERSE_BEGINS = encode_event_stream_message(
     {":message-type": "event", ":event-type": "messageStart"}, b'{"role":"assistant"}'
 )
@@ -161,16 +164,11 @@ at_limit = "{at_limit}"
             SERVER_SENT,
             MESSAGE_BEGINS + MESSAGE_GOES_ON * EVENTS,
         ),
-        (
-            genai_content,
-            "MAX_TOKENS",
-            SERVER_SENT,
-            b"data: %b\r\n\r\n" % json.dumps(json.loads(element("word "))).encode() * EVENTS,
-        ),
+        (genai_content, "MAX_TOKENS", SERVER_SENT, GENERATION * EVENTS),
         (
             bedrock_converse,
             "max_tokens",
-            b"application/vnd.amazon.eventstream",
+            AWS,
             CONVERSE_BEGINS + CONVERSE_GOES_ON * EVENTS,
         ),
     ],
@@ -191,6 +189,34 @@ def test_a_stream_that_heeds_no_limit_is_cut_with_a_proper_end_and_recorded(
         text, told = ask(upstream.url)
 
     assert told == reason
+    assert 160 < len(text) < EVENTS * len("word ") // 2
+    assert query(tmp_path / "ledger.db", "SELECT status, error_type, note FROM entry") == [CUT]
+
+
+STREAMS = {
+    "gpt-4o-mini": (SERVER_SENT, EVENT * EVENTS),
+    "claude-haiku-4-5": (SERVER_SENT, MESSAGE_BEGINS + MESSAGE_GOES_ON * EVENTS),
+    "gemini-2.5-flash": (SERVER_SENT, GENERATION * EVENTS),
+    "claude-3-haiku": (AWS, CONVERSE_BEGINS + CONVERSE_GOES_ON * EVENTS),
+}
+
+
+@pytest.mark.parametrize("model", STREAMS)
+async def test_a_stream_from_python_is_cut_with_a_proper_end_and_recorded(
+    fresh_process: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """Whoever's SDK carries it, and whether or not it is translated."""
+    upstream = OddUpstream({"usual": chunked(*STREAMS[model], 7_000)})
+    call_simulator(monkeypatch, upstream.url)
+    _begin(tmp_path / "ledger.db", monkeypatch, "block")
+    service = LLMService()
+
+    with closing(upstream):
+        stream = await service.stream(model, "Hello.", max_tokens=10)
+        text = "".join([piece async for piece in stream])
+        await service.close()
+
+    assert stream.completion.finish_reason == "length"
     assert 160 < len(text) < EVENTS * len("word ") // 2
     assert query(tmp_path / "ledger.db", "SELECT status, error_type, note FROM entry") == [CUT]
 
