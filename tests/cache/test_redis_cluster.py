@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from itertools import count
 
+import msgspec
 import pytest
-from cache_cases import HandClock, answer_of, request_of
+from cache_cases import PARTS, HandClock, answer_of, request_of
 from redis_server import RedisCluster, RedisServer
 from stores_under_test import STORE_SECONDS_MAX, clock, cluster
 from test_cache_turns import SETTINGS, hit, miss_and_keep
 
 from modelmeter.cache import ResponseCache, Stored
+from modelmeter.cache.guarded_store import PAUSE_SECONDS
 from modelmeter.cache.redis_store import RedisStore, _TenantKeys
 from modelmeter.errors import CacheUnavailableError
 from modelmeter.record import CacheMiss
@@ -109,6 +111,23 @@ async def test_a_tenants_slot_may_move_to_another_master(
     await store.put(tenant, KEY, answer_of("two"), ttl_seconds=600)
     assert (await store.usage())[tenant].answers == 1
     assert await store.clear(tenant) == 1
+
+
+async def test_one_who_takes_a_cluster_for_a_single_server_is_told_its_name(
+    cluster: RedisCluster, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once; calls go on."""
+    alone = RedisStore(cluster.masters[0].url, timeout_seconds=STORE_SECONDS_MAX)
+    cache = ResponseCache(SETTINGS, alone, clock)
+    parts = msgspec.structs.replace(PARTS, tenant_id=tenant_on(cluster, cluster.masters[1]))
+
+    for _ in range(3):
+        assert await hit(cache, request_of(parts)) is CacheMiss.UNAVAILABLE
+        clock.pass_seconds(PAUSE_SECONDS)
+    await cache.close()
+
+    (told,) = [message for message in caplog.messages if "without the cache" in message]
+    assert "redis+cluster://" in told
 
 
 async def test_a_full_master_gives_right_answers_or_none_and_counts_what_made_room(

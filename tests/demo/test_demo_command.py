@@ -104,6 +104,12 @@ def test_it_ends_by_itself_with_a_report_of_what_the_ledger_holds(tmp_path: Path
     assert isinstance(present, int)
     assert past > 1000
     assert present > 5
+    # Counters begin with the past in them: it is no increase of the demo's first minute.
+    assert query(
+        ledger,
+        "SELECT count(*) > 10 FROM series, series_shown"
+        " WHERE kind = 'requests' AND born_at_ns <= born_until_ns",
+    ) == [(1,)]
     assert query(ledger, "SELECT count(*) FROM open_call") == [(0,)]
     check_ledger(ledger)
 

@@ -195,6 +195,23 @@ async def test_a_price_that_was_known_is_never_taken_back(path: Path) -> None:
     assert (page.entries, page.changes, page.unknown) == (1, [], 1)
 
 
+async def test_a_fee_that_was_known_is_never_taken_back(path: Path) -> None:
+    """Azure's search of the web has no known fee; an entry that holds one keeps it."""
+    intent = msgspec.structs.replace(make_intent(model="gpt-4o"), provider="azure")
+    searched = ToolCalls(web_search=1)
+    dear = charged(TRUE_COST + 10_000_000_000, intent, tools=searched)
+    cheap = charged(1, msgspec.structs.replace(intent, id="another"), tools=searched)
+    await enter(path, dear, cheap)
+
+    with closing(connect_reader(path)) as connection:
+        (page,) = plan(connection, BOOK, ALL)
+
+    assert (page.entries, page.unknown) == (2, 1)
+    assert [(change.cost_after, change.state) for change in page.changes] == [
+        (TRUE_COST, CostState.ESTIMATED)
+    ]
+
+
 async def test_an_estimate_stays_one_and_a_cached_call_stays_free(path: Path) -> None:
     guess = charged(7, usage_estimated=True, cost_state=CostState.ESTIMATED, note="it broke off")
     old_guess = charged(7, cost_state=CostState.ESTIMATED)

@@ -100,6 +100,22 @@ def test_a_file_that_is_broken_changes_no_price_and_is_told_until_it_is_good_aga
     assert (cost(book), fault(book)) == (3_000_000_000, None)
 
 
+def test_a_file_that_was_missing_at_the_start_is_taken_up_when_it_is_there(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "later.json"
+    book = PriceBook(catalogue=load_catalogue(path))
+    watch = CatalogueWatch(book, path)
+    watch.check(path)
+    before = fault(book)
+
+    write_prices(path, "7")
+    watch.check(path)
+
+    assert "later.json" in str(before)
+    assert (cost(book), fault(book)) == (7_000_000_000, None)
+
+
 def test_a_model_that_only_the_newer_catalogue_knows_is_priced_at_once(path: Path) -> None:
     book = PriceBook(catalogue=load_catalogue(path))
     watch = CatalogueWatch(book, path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fresh_process import fresh_process
 from ledger_file import query
-from odd_upstream import OddUpstream
+from odd_upstream import OddUpstream, usual
 from simulated_providers import call_simulator, running_simulator
 
 from modelmeter import LLMService
@@ -210,6 +210,52 @@ async def test_a_chunk_amid_a_stream_that_cannot_be_read_ends_it(
     upstream.close()
     assert stream.completion.text == "Good"
     assert query(ledger, "SELECT cost_state FROM entry") == [("estimated",)]
+
+
+async def test_the_key_stands_in_the_header_that_the_configuration_names(
+    service: LLMService, point: Point, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Azure's, say; and in no other."""
+    upstream = OddUpstream({"usual": usual})
+    point("openai", f"{upstream.url}/v1")
+    monkeypatch.setenv("MODELMETER_PROVIDERS__OPENAI__API_KEY_HEADER", "api-key")
+    close_in_process()
+
+    await service.complete("smart", "Hello.")
+
+    upstream.close()
+    head = upstream.heads["usual"].lower()
+    assert b"\r\napi-key: sk-simulated\r\n" in head
+    assert b"authorization" not in head
+
+
+async def test_of_a_stream_of_several_answers_the_first_is_given(
+    service: LLMService, point: Point
+) -> None:
+    """As of a whole answer; their pieces come in any order."""
+
+    def answer_twice(connection: socket.socket) -> bool:
+        pieces = ((0, "Good"), (1, "Bad"), (1, " evening"), (0, " morning"))
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+            + b"".join(
+                b'data: {"choices":[{"index":%d,"delta":{"content":"%b"}}]}\n\n'
+                % (index, text.encode())
+                for index, text in pieces
+            )
+            + b"data: [DONE]\n\n"
+        )
+        return False
+
+    upstream = OddUpstream({"usual": answer_twice})
+    point("openai", f"{upstream.url}/v1")
+
+    async with await service.stream("smart", "Hello.", n=2) as stream:
+        pieces = [piece async for piece in stream]
+
+    upstream.close()
+    assert pieces == ["Good", " morning"]
+    assert stream.completion.text == "Good morning"
 
 
 async def test_an_image_that_is_no_base64_is_the_callers_fault(

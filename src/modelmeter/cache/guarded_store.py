@@ -1,5 +1,6 @@
 """A store behind a short circuit: while it is down, nobody waits for its timeouts."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -10,6 +11,8 @@ from modelmeter.errors import CacheUnavailableError
 from modelmeter.record import CacheMiss, Clock
 
 __all__ = ["PAUSE_SECONDS", "GuardedStore"]
+
+logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 2.0
 """How long a store is left alone after it failed; then one request tries it."""
@@ -86,11 +89,15 @@ class GuardedStore:
             self._trying = True
         try:
             answer = await request()
-        except CacheUnavailableError:
+        except CacheUnavailableError as error:
+            if not self.is_down:
+                logger.warning("calls go on without the cache: %s", error)
             self.failures += 1
             self._open_until_ns = self._clock.monotonic_ns() + int(PAUSE_SECONDS * _NS)
             raise
         else:
+            if self.is_down:
+                logger.warning("the cache is in use again")
             self._open_until_ns = None
             return answer
         finally:

@@ -12,7 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import MovedError, RedisClusterException, RedisError
 
 from modelmeter.cache import redis_scripts
 from modelmeter.cache.answer import CachedAnswer, decode_answer, encode_answer
@@ -225,6 +225,11 @@ class RedisStore:
                 # A cluster's client that does not know the nodes yet would ask any of them.
                 await self._redis.initialize()
                 return await cast("Awaitable[object]", request())
+        except MovedError as error:
+            raise CacheUnavailableError(
+                "the cache's Redis is one of a cluster: name that as redis+cluster:// or "
+                "rediss+cluster://"
+            ) from error
         except _FAULTS as error:
             # The error's own text may name the server and its user.
             raise CacheUnavailableError(

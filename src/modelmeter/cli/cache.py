@@ -94,7 +94,9 @@ def clear(
         _order(ledger or settings.ledger, tenants)
         typer.echo(f"Every gateway on this ledger forgets the answers of {whose} in a moment.")
     else:
-        typer.echo(f"{_clear_store(settings, tenants):,} answers of {whose} are forgotten.")
+        count = _clear_store(settings, tenants)
+        noun = "answer" if count == 1 else "answers"
+        typer.echo(f"Forgotten: {count:,} {noun} of {whose}.")
 
 
 def _ns(moment: "datetime") -> int:

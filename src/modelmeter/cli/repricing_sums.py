@@ -94,7 +94,7 @@ class RepricingSums:
         verb = "would change" if dry_run else "changed"
         console.print(
             f"{self.looked_at:,} entries looked at, {total.calls:,} {verb}, "
-            f"{self.unknown:,} have no known price.",
+            f"{self.unknown:,} have no known price, or less of it is known than before: they stay.",
             markup=False,
         )
         if self.late:

@@ -81,7 +81,7 @@ class Repriced(msgspec.Struct, frozen=True):
     entries: int
     changes: list[Change]
     unknown: int
-    """Entries that have no price by today's knowledge either; they stay as they are."""
+    """Entries of whose price no more is known today, or less; they stay as they are."""
 
 
 def count_entries(connection: sqlite3.Connection, wanted: Wanted) -> int:
@@ -206,12 +206,19 @@ def _look_at(
             region=terms.region,
             tools=tools,
         )
-        if price.state is _UNPRICED:
+        if price.state is _UNPRICED or _takes_back(entry, price):
             # A price that was known once is never taken back: that would hide money.
             unknown += 1
         elif (change := _change(entry, price)) is not None:
             changes.append(change)
     return Repriced(entries=len(entries), changes=changes, unknown=unknown)
+
+
+def _takes_back(entry: Mapping[str, object], price: Price) -> bool:
+    """Less of it has a known price today, a tool's fee for one, and so it would cost less."""
+    if price.state is not CostState.ESTIMATED or entry["cost_state"] != CostState.PRICED:
+        return False
+    return price.cost < _int(entry, "cost_pico_usd") + _int(entry, "cost_saved_pico_usd")
 
 
 def _change(entry: Mapping[str, object], price: Price) -> Change | None:

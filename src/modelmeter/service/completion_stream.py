@@ -40,6 +40,7 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
+    index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
 
@@ -161,7 +162,10 @@ class CompletionStream:
             known = fault.code in frozenset(ErrorType)
             kind = ErrorType(fault.code or "") if known else ErrorType.SERVER_ERROR
             raise self._error(fault.message, kind)
-        for choice in chunk.choices[:1]:
+        for choice in chunk.choices:
+            if choice.index:
+                # Of several answers the first is given, as by `LLMService.complete`.
+                continue
             self._finish = choice.finish_reason or self._finish
             if choice.delta is None:
                 continue

@@ -27,8 +27,12 @@ class OpenAISender:
         Raises:
             RefusedRequestError: there is no key.
         """
+        key = key_of(name, settings)
+        self._headers: dict[str, str | openai.Omit] = {}
+        if settings.api_key_header != "authorization":
+            self._headers = {"Authorization": openai.omit, settings.api_key_header: key}
         self._client = openai.AsyncOpenAI(
-            api_key=key_of(name, settings),
+            api_key=key,
             base_url=settings.base_url,
             max_retries=0,
             timeout=timeouts(limits),
@@ -39,11 +43,11 @@ class OpenAISender:
         fields = _fields.decode(request.body)
         if request.facts.operation is Operation.EMBEDDINGS:
             embedding = self._client.embeddings.with_streaming_response.create(
-                model=target.model, input="", extra_body=fields
+                model=target.model, input="", extra_body=fields, extra_headers=self._headers
             )
             return await raw_answer(embedding, _FAULTS)
         chat = self._client.chat.completions.with_streaming_response.create(
-            model=target.model, messages=[], extra_body=fields
+            model=target.model, messages=[], extra_body=fields, extra_headers=self._headers
         )
         return await raw_answer(chat, _FAULTS)
 
