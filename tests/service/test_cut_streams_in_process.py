@@ -1,6 +1,7 @@
 """A program's stream that uses up its hold is ended there, as one that met its limit."""
 
 import asyncio
+import base64
 import json
 import zlib
 from collections.abc import Callable
@@ -30,6 +31,13 @@ _FIXTURES = fresh_process
 SERVER_SENT = b"text/event-stream"
 AWS = b"application/vnd.amazon.eventstream"
 CLAUDE = "anthropic.claude-3-haiku-20240307-v1:0"
+LLAMA = "meta.llama3-8b-instruct-v1:0"
+CLAUDE_GOES_ON: Any = {
+    "type": "content_block_delta",
+    "index": 0,
+    "delta": {"type": "text_delta", "text": "word "},
+}
+NOVA_GOES_ON = {"contentBlockIndex": 0, "delta": {"text": "word "}}
 EVENTS = 20_000
 MODEST = EVENT * 5 + b"data: [DONE]\n\n"
 HELLO: Any = [{"role": "user", "content": "Hello."}]
@@ -107,7 +115,7 @@ def genai_content(url: str) -> tuple[str, str | None]:
     return "".join(answer.text or "" for answer in answers), candidates[0].finish_reason.value
 
 
-def bedrock_converse(url: str) -> tuple[str, str | None]:
+def bedrock_client(url: str) -> Any:
     client = boto3.client(
         "bedrock-runtime",
         region_name="us-east-1",
@@ -116,17 +124,59 @@ def bedrock_converse(url: str) -> tuple[str, str | None]:
         aws_secret_access_key="simulated-secret",
         config=Config(retries={"total_max_attempts": 1}),
     )
-    wrap(client, agent_id="a")
-    answer = client.converse_stream(
+    return wrap(client, agent_id="a")
+
+
+def bedrock_converse(url: str) -> tuple[str, str | None]:
+    answer = bedrock_client(url).converse_stream(
         modelId=CLAUDE,
         messages=[{"role": "user", "content": [{"text": "Hello."}]}],
         inferenceConfig={"maxTokens": 10},
     )
     events = list(answer["stream"])
     deltas = [event["contentBlockDelta"] for event in events if "contentBlockDelta" in event]
-    return "".join(delta["delta"]["text"] for delta in deltas), events[-1]["messageStop"][
-        "stopReason"
-    ]
+    reason = events[-1]["messageStop"]["stopReason"]
+    return "".join(delta["delta"]["text"] for delta in deltas), reason
+
+
+def bedrock_claude(url: str) -> tuple[str, str | None]:
+    body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 10, "messages": HELLO}
+    *events, delta, stop = _invoked(url, CLAUDE, body)
+    assert stop == {"type": "message_stop"}
+    return "".join(event["delta"]["text"] for event in events), delta["delta"]["stop_reason"]
+
+
+def bedrock_llama(url: str) -> tuple[str, str | None]:
+    events = _invoked(url, LLAMA, {"prompt": "Hello.", "max_gen_len": 10})
+    return "".join(event["generation"] for event in events), events[-1]["stop_reason"]
+
+
+def bedrock_nova(url: str) -> tuple[str, str | None]:
+    messages = [{"role": "user", "content": [{"text": "Hello."}]}]
+    body = {"messages": messages, "inferenceConfig": {"maxTokens": 10}}
+    *events, last = _invoked(url, "us.amazon.nova-micro-v1:0", body)
+    text = "".join(event["contentBlockDelta"]["delta"]["text"] for event in events)
+    return text, last["messageStop"]["stopReason"]
+
+
+def bedrock_titan(url: str) -> tuple[str, str | None]:
+    body = {"inputText": "Hello.", "textGenerationConfig": {"maxTokenCount": 10}}
+    events = _invoked(url, "amazon.titan-text-express-v1", body)
+    return "".join(event["outputText"] for event in events), events[-1]["completionReason"]
+
+
+def _invoked(url: str, model: str, body: Any) -> list[Any]:
+    answer = bedrock_client(url).invoke_model_with_response_stream(
+        modelId=model, body=json.dumps(body)
+    )
+    return [json.loads(event["chunk"]["bytes"]) for event in answer["body"]]
+
+
+def chunk_of(**body: object) -> bytes:
+    """One of an invoked model's."""
+    payload = {"bytes": base64.b64encode(json.dumps(body).encode()).decode()}
+    headers = {":message-type": "event", ":event-type": "chunk"}
+    return encode_event_stream_message(headers, json.dumps(payload).encode())
 
 
 def _said(chunks: list[openai.types.chat.ChatCompletionChunk]) -> str:
@@ -171,6 +221,10 @@ at_limit = "{at_limit}"
             AWS,
             CONVERSE_BEGINS + CONVERSE_GOES_ON * EVENTS,
         ),
+        (bedrock_claude, "max_tokens", AWS, chunk_of(**CLAUDE_GOES_ON) * EVENTS),
+        (bedrock_llama, "length", AWS, chunk_of(generation="word ", stop_reason=None) * EVENTS),
+        (bedrock_nova, "max_tokens", AWS, chunk_of(contentBlockDelta=NOVA_GOES_ON) * EVENTS),
+        (bedrock_titan, "LENGTH", AWS, chunk_of(outputText="word ") * EVENTS),
     ],
 )
 def test_a_stream_that_heeds_no_limit_is_cut_with_a_proper_end_and_recorded(

@@ -8,6 +8,7 @@ from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.anthropic.answers import MessageStreamObserver, message_facts
 from modelmeter.providers.anthropic.demand import anthropic_demand
 from modelmeter.providers.anthropic.errors import error_body, error_type_of_body
+from modelmeter.providers.anthropic.final_event import final_event
 from modelmeter.providers.bodies import decode_request, model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
@@ -23,9 +24,6 @@ _PATHS = frozenset({"/v1/messages", "/messages"})
 _HEADERS = ((b"content-type", b"application/json"),)
 _LIMIT_PLACES = (("max_tokens",),)
 _OK = 200
-
-
-_FINAL = b'event: message_delta\ndata: %b\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
 class _Request(msgspec.Struct):
@@ -83,14 +81,8 @@ class AnthropicDialect:
         return framing_of(head.content_type)
 
     def final_event(self, request: RequestFacts, head: AnswerHead, seen: ResponseFacts) -> bytes:
-        """See `Dialect.final_event`; https://docs.anthropic.com/en/api/messages-streaming."""
-        written = 0 if seen.tokens is None else seen.tokens.output + seen.tokens.reasoning
-        delta = {
-            "type": "message_delta",
-            "delta": {"stop_reason": "max_tokens", "stop_sequence": None},
-            "usage": {"output_tokens": written},
-        }
-        return _FINAL % msgspec.json.encode(delta)
+        """See `Dialect.final_event`."""
+        return final_event(seen)
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""

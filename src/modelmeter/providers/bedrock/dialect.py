@@ -17,6 +17,7 @@ from modelmeter.providers.bedrock.errors import (
     error_name_of_status,
     error_type_of_body,
 )
+from modelmeter.providers.bedrock.final_event import final_event
 from modelmeter.providers.bedrock.limits import limit_places
 from modelmeter.providers.bedrock.streams import ConverseStreamObserver, InvokeStreamObserver
 from modelmeter.providers.bodies import decode_request, largest_limit, model_name
@@ -26,7 +27,6 @@ from modelmeter.providers.framing import Framing, framing_of
 from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
-from modelmeter.wire.event_stream import encode_event_stream_message
 
 __all__ = ["BedrockDialect"]
 
@@ -38,13 +38,6 @@ _OPERATIONS = {
 }
 _STREAMS = frozenset({"converse-stream", "invoke-with-response-stream"})
 _EVENT_STREAM = "application/vnd.amazon.eventstream"
-
-
-_MESSAGE_STOP = {
-    ":event-type": "messageStop",
-    ":content-type": "application/json",
-    ":message-type": "event",
-}
 
 
 class _Config(msgspec.Struct):
@@ -122,10 +115,8 @@ class BedrockDialect:
         return framing_of(head.content_type)
 
     def final_event(self, request: RequestFacts, head: AnswerHead, seen: ResponseFacts) -> bytes:
-        """See `Dialect.final_event`; a model's own stream ends with its body."""
-        if request.operation is not Operation.CONVERSE:
-            return b""
-        return encode_event_stream_message(_MESSAGE_STOP, b'{"stopReason":"max_tokens"}')
+        """See `Dialect.final_event`."""
+        return final_event(request, seen)
 
     def error_body(self, message: str, *, code: str, http_status: int) -> bytes:
         """See `Dialect.error_body`."""
