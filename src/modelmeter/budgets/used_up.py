@@ -13,7 +13,13 @@ counts on the way, so many characters use up a token for certain, and fewer are 
 
 
 def is_used_up(bound: CallBound, seen: ResponseFacts) -> bool:
-    """More output went by than was held for, by the provider's counts or by too much text."""
+    """
+    More output went by than was held for, by the provider's counts or by too much text.
+
+    Of an answer that is written nothing is left to be saved.
+    """
+    if seen.is_written:
+        return False
     tokens = seen.tokens
     if tokens is not None:
         written = tokens.output + tokens.reasoning + tokens.audio_output + tokens.image_output

@@ -55,6 +55,8 @@ class ResponseFacts(msgspec.Struct, frozen=True):
     """The provider's own counts, disjoint; None if it reported none that can be believed."""
     ended: bool = False
     """The answer came to its proper end."""
+    is_written: bool = False
+    """The model has said that it is done: of a stream only its end mark may be missing."""
     error_type: ErrorType | None = None
     output_characters: int = 0
     """Text seen so far: what an estimate rests on when no counts came."""

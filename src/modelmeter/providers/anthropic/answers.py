@@ -37,6 +37,7 @@ class _Delta(msgspec.Struct):
     text: object = None
     thinking: object = None
     partial_json: object = None
+    stop_reason: object = None
 
 
 class _Event(msgspec.Struct):
@@ -55,6 +56,7 @@ class MessageEvents:
 
     def __init__(self) -> None:
         self.stopped = False
+        self._is_written = False
         self._usage: AnthropicUsage | None = None
         self._model: str | None = None
         self._id: str | None = None
@@ -78,6 +80,7 @@ class MessageEvents:
             self._take_usage(event.message.usage)
         elif event.type == "message_delta":
             self._take_usage(event.usage)
+            self._is_written = event.delta is not None and event.delta.stop_reason is not None
         elif event.type == "message_stop":
             self.stopped = True
         elif event.type == "error":
@@ -93,6 +96,7 @@ class MessageEvents:
             model_answered=self._model,
             tokens=tokens,
             ended=self.stopped,
+            is_written=self.stopped or self._is_written,
             error_type=self._error,
             output_characters=self._characters,
             provider_request_id=self._id,

@@ -181,6 +181,7 @@ class InvokeStreamObserver(_EventObserver):
             model_answered=model_behind(self._model, message.model_answered or self._answered),
             tokens=tokens,
             ended=self._ended and error is None,
+            is_written=self._ended or message.is_written,
             error_type=error,
             output_characters=self._characters + message.output_characters,
             provider_request_id=message.provider_request_id,

@@ -147,6 +147,7 @@ class _Generation:
             model_answered=self._model,
             tokens=self._tokens,
             ended=ended,
+            is_written=self._complete,
             error_type=self._error,
             output_characters=self._characters,
             provider_request_id=self._id,

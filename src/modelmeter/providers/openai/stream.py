@@ -37,6 +37,7 @@ class _Delta(msgspec.Struct):
 class _Choice(msgspec.Struct):
     delta: _Delta | None = None
     text: object = None
+    finish_reason: object = None
 
 
 class _Chunk(msgspec.Struct):
@@ -86,6 +87,7 @@ class _StreamObserver(ABC):
         self._decoder: ServerSentEventDecoder | None = ServerSentEventDecoder()
         self._hides_usage = hides_usage
         self._finished = False
+        self._is_written = False
         self._model: str | None = None
         self._id: str | None = None
         self._tier: str | None = None
@@ -132,6 +134,7 @@ class _StreamObserver(ABC):
             model_answered=self._model,
             tokens=self._tokens,
             ended=self._finished,
+            is_written=self._finished or self._is_written,
             error_type=self._error,
             output_characters=self._characters,
             provider_request_id=self._id,
@@ -198,6 +201,8 @@ class ChatStreamObserver(_StreamObserver):
         if held_usage and self._tokens is not None:
             self._tools = searches_of_model(self._model)
         choices = chunk.choices or []
+        if held_usage and all(choice.finish_reason is not None for choice in choices):
+            self._is_written = True
         for choice in choices:
             self._count(choice.text)
             if choice.delta is not None:
