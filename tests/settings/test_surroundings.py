@@ -66,6 +66,20 @@ enabled = false
     assert not settings.cache.enabled
 
 
+@pytest.mark.parametrize(
+    ("given", "store"),
+    [
+        ("cache.internal:6379", "redis://cache.internal:6379"),
+        ("rediss+cluster://cache.internal:6379", "rediss+cluster://cache.internal:6379"),
+    ],
+)
+def test_the_platforms_cache_may_be_named_by_its_url(given: str, store: str) -> None:
+    """Where it wants TLS, or is a cluster."""
+    settings = with_surroundings(Settings(), {"ELASTICACHE_CLUSTER": given})
+
+    assert settings.cache.store.get_secret_value() == store
+
+
 def test_a_value_of_no_use_is_told() -> None:
     """By the variable's name."""
     with pytest.raises(SettingsError, match="ELASTICACHE"):

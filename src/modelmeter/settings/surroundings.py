@@ -27,7 +27,7 @@ def with_surroundings(settings: Settings, environment: Mapping[str, str]) -> Set
     ``settings`` with keys, AWS's region and a cache from the variables that name them elsewhere.
 
     What the configuration says itself stands. ``ELASTICACHE_CLUSTER`` is the host and port of a
-    Redis, ``ELASTICACHE_TTL`` seconds.
+    Redis, or its URL, ``ELASTICACHE_TTL`` seconds.
 
     Raises:
         SettingsError: a variable's value is of no use.
@@ -62,7 +62,8 @@ def _provider(
 
 
 def _cache(cluster: str, ttl: str | None) -> CacheSettings:
-    fields: dict[str, object] = {"enabled": True, "store": SecretStr(f"redis://{cluster}")}
+    url = cluster if "://" in cluster else f"redis://{cluster}"
+    fields: dict[str, object] = {"enabled": True, "store": SecretStr(url)}
     if ttl is not None:
         fields["ttl_seconds"] = ttl
     try:
