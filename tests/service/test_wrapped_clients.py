@@ -38,7 +38,6 @@ from modelmeter.errors import SettingsError
 
 _FIXTURES = fresh_process
 
-TOLD = ("model-requested", "model-used", "downgraded-by", "output-limit")
 HELLO: Any = [{"role": "user", "content": "Hello."}]
 
 
