@@ -18,7 +18,7 @@ INTERVAL_SECONDS = 0.5
 AGENTS = 50
 DOWN_SECONDS = 2.5
 """Longer than a new series stands at 0: what was born just before the crash was seen by nobody."""
-SETTLED_SECONDS = 25
+SETTLED_SECONDS = 20
 """Sampled time after the last call: Prometheus extrapolates by up to one interval of it."""
 WINDOW = "10m"
 WAIT_SECONDS_MAX = 60.0
