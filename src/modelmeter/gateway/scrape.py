@@ -21,6 +21,9 @@ __all__ = ["Scrape"]
 
 logger = logging.getLogger(__name__)
 
+SHOWN_WAIT_SECONDS = 2.0
+"""How long a scrape waits for the ledger: Prometheus gives a scrape up after 10 seconds."""
+
 
 class Scrape:
     """Renders the metrics in a thread of their own, one scrape at a time."""
@@ -76,9 +79,13 @@ class Scrape:
         if until_ns is None:
             return snapshot
         try:
-            await self._ledger.show_series(until_ns)
+            async with asyncio.timeout(SHOWN_WAIT_SECONDS):
+                await self._ledger.show_series(until_ns)
         except LedgerUnavailableError as error:
             logger.warning("new series stay at 0: %s", error)
+            return snapshot
+        except TimeoutError:
+            logger.warning("new series stay at 0: the ledger did not commit in time")
             return snapshot
         return msgspec.structs.replace(snapshot, shown_until_ns=until_ns)
 
