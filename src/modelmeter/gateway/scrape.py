@@ -47,9 +47,7 @@ class Scrape:
         self._counts = counts
         self._budgets = budgets
         self._clock = clock
-        self._hold = BirthHold(
-            scrape_interval_seconds=scrape_interval_seconds, since_ns=clock.time_ns()
-        )
+        self._hold = BirthHold(clock, scrape_interval_seconds=scrape_interval_seconds)
         self._exposition = Exposition(version=__version__)
         self._turn = asyncio.Lock()
 
@@ -64,7 +62,7 @@ class Scrape:
             now_ns = self._clock.time_ns()
             try:
                 snapshot = await asyncio.to_thread(read_series, self._connection)
-                snapshot = await self._shown(snapshot, now_ns)
+                snapshot = await self._shown(snapshot)
                 return await asyncio.to_thread(self._render, snapshot, now_ns, accept)
             except sqlite3.Error as error:
                 raise LedgerUnavailableError(f"cannot read the ledger: {error}") from error
@@ -73,9 +71,9 @@ class Scrape:
         """Release the ledger."""
         self._connection.close()
 
-    async def _shown(self, snapshot: SeriesSnapshot, now_ns: int) -> SeriesSnapshot:
+    async def _shown(self, snapshot: SeriesSnapshot) -> SeriesSnapshot:
         """With what is to be shown from now on; for no other process may show it at 0 again."""
-        until_ns = self._hold.newly_shown_until_ns(snapshot, now_ns)
+        until_ns = self._hold.newly_shown_until_ns(snapshot)
         if until_ns is None:
             return snapshot
         try:
