@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-__all__ = ["KEY_BYTES", "CacheKey", "KeyParts", "cache_key", "canonical_body"]
+__all__ = ["CacheKey", "KeyParts", "cache_key", "canonical_body"]
 
 CacheKey = bytes
 """A SHA-256 digest."""
-KEY_BYTES = 32
 
 CANONICAL_BODY_BYTES_MAX = 256 * 1024
 """A body that is brought into canonical form; a longer one is taken byte for byte."""

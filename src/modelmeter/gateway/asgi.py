@@ -11,7 +11,6 @@ __all__ = [
     "Scope",
     "Send",
     "header",
-    "headers_named",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -28,8 +27,3 @@ def header(headers: Headers, name: bytes) -> bytes | None:
         if key == name:
             return value
     return None
-
-
-def headers_named(headers: Headers, name: bytes) -> list[bytes]:
-    """All values of a header; ``name`` in lower case."""
-    return [value for key, value in headers if key == name]

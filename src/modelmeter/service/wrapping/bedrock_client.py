@@ -17,7 +17,6 @@ from modelmeter.service.wrapping.watched_call import REFUSED, WatchedCall, refus
 __all__ = ["BedrockMeter"]
 
 _SERVICE = "bedrock-runtime"
-_CHUNK_BYTES = 65_536
 
 
 class _Session(Protocol):
