@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -248,3 +249,22 @@ def test_a_program_that_uses_the_library_takes_it_up_as_well(
             time.sleep(0.01)
     finally:
         here.close()
+
+
+async def test_at_the_end_of_a_program_the_watch_ends_and_prices_stay(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its other threads may call on for long, but no thread can be begun any more."""
+    monkeypatch.setattr(catalogue_watch, "CATALOGUE_CHECK_SECONDS", 0.01)
+    over = ThreadPoolExecutor()
+    over.shutdown()
+    asyncio.get_running_loop().set_default_executor(over)
+    book = PriceBook(catalogue=load_catalogue(path))
+    before = asyncio.all_tasks()
+
+    async with CatalogueWatch(book, path):
+        _, unended = await asyncio.wait(asyncio.all_tasks() - before, timeout=5)
+
+    assert not unended
+    assert fault(book) is None
+    assert caplog.text == ""

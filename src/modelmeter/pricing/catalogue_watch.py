@@ -44,6 +44,7 @@ class CatalogueWatch:
             await self._watching
 
     async def _run(self, path: Path) -> None:
+        loop = asyncio.get_running_loop()
         while not self._ends.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CATALOGUE_CHECK_SECONDS):
@@ -51,7 +52,12 @@ class CatalogueWatch:
                     return
             try:
                 # A file may lie where looking at it takes long.
-                await asyncio.to_thread(self.check, path)
+                looking = loop.run_in_executor(None, self.check, path)
+            except RuntimeError:
+                # The program's main thread has ended: no other can be begun any more.
+                return
+            try:
+                await looking
             except Exception:
                 # Nothing that a file holds may end this: prices go on as they are, and say so.
                 logger.exception("the price catalogue %s could not be read", path)
