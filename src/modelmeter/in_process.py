@@ -184,10 +184,7 @@ class LLMMetrics(llm_metrics.LLMMetrics):
         from modelmeter.metrics import BirthHold, Exposition
 
         here = in_process()
-        hold = BirthHold(
-            scrape_interval_seconds=here.settings.scrape_interval_seconds,
-            since_ns=here.clock.time_ns(),
-        )
+        hold = BirthHold(here.clock, scrape_interval_seconds=here.settings.scrape_interval_seconds)
         super().__init__(
             _LedgerOfNow(),
             here.teams,

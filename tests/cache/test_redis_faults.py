@@ -159,12 +159,15 @@ async def test_a_full_one_gives_right_answers_or_none(
     assert sum(redis_store.take_evictions().values()) > 0
 
 
-async def test_an_answer_that_made_room_is_known_though_its_remark_did_too(
-    server: RedisServer, redis_store: RedisStore
+@pytest.mark.parametrize("witness", ["remark", "index"])
+async def test_an_answer_that_made_room_is_known_though_one_witness_did_too(
+    server: RedisServer, redis_store: RedisStore, witness: str
 ) -> None:
     await redis_store.put("acme", key_of(1), answer_of("1"), ttl_seconds=60)
     keys = server.command("keys", "*").split()
-    server.command("del", *(key for key in keys if ":answer:" in key or ":remark:" in key))
+    gone = [key for key in keys if ":answer:" in key or f":{witness}" in key]
+    assert len(gone) == 2
+    server.command("del", *gone)
 
     for _ in range(2):
         assert await redis_store.get("acme", key_of(1)) is CacheMiss.EVICTED

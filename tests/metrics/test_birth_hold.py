@@ -28,32 +28,81 @@ def snapshot(*born_ns: int, shown_until_ns: int = 0) -> SeriesSnapshot:
     )
 
 
-def hold(since_ns: int = START_NS) -> BirthHold:
-    return BirthHold(scrape_interval_seconds=INTERVAL_SECONDS, since_ns=since_ns)
+class HandClock:
+    """Two clocks that a test moves; the wall's may jump."""
+
+    def __init__(self) -> None:
+        self.wall_ns = START_NS
+        self.elapsed_ns = 0
+
+    def time_ns(self) -> int:
+        return self.wall_ns
+
+    def monotonic_ns(self) -> int:
+        return self.elapsed_ns
+
+    def go_on(self, ns: int) -> None:
+        self.wall_ns += ns
+        self.elapsed_ns += ns
 
 
-@pytest.mark.parametrize("since_ns", [0, START_NS])
-def test_a_series_is_shown_two_intervals_and_a_bit_after_its_birth(since_ns: int) -> None:
-    held = hold(since_ns)
-    young = snapshot(START_NS)
-
-    assert held.newly_shown_until_ns(young, START_NS + HOLD_NS - 1) is None
-    assert held.newly_shown_until_ns(young, START_NS + HOLD_NS) == START_NS
+@pytest.fixture(name="clock")
+def hand_clock() -> HandClock:
+    return HandClock()
 
 
-def test_a_series_from_before_the_start_stands_at_zero_as_long() -> None:
-    restarted = hold(since_ns=START_NS)
+def hold(clock: HandClock) -> BirthHold:
+    """Of a process that starts now."""
+    return BirthHold(clock, scrape_interval_seconds=INTERVAL_SECONDS)
+
+
+@pytest.mark.parametrize("up_ns", [0, 500 * NS])
+def test_a_series_is_shown_two_intervals_and_a_bit_after_its_birth(
+    clock: HandClock, up_ns: int
+) -> None:
+    held = hold(clock)
+    clock.go_on(up_ns)
+    born_ns = clock.wall_ns
+    young = snapshot(born_ns)
+
+    clock.go_on(HOLD_NS - 1)
+    assert held.newly_shown_until_ns(young) is None
+    clock.go_on(1)
+    assert held.newly_shown_until_ns(young) == born_ns
+
+
+def test_a_series_from_before_the_start_stands_at_zero_as_long(clock: HandClock) -> None:
+    restarted = hold(clock)
     unseen = snapshot(START_NS - 100 * NS)
 
-    assert restarted.newly_shown_until_ns(unseen, START_NS) is None
-    assert restarted.newly_shown_until_ns(unseen, START_NS + HOLD_NS - 1) is None
-    assert restarted.newly_shown_until_ns(unseen, START_NS + HOLD_NS) == START_NS
+    assert restarted.newly_shown_until_ns(unseen) is None
+    clock.go_on(HOLD_NS - 1)
+    assert restarted.newly_shown_until_ns(unseen) is None
+    clock.go_on(1)
+    assert restarted.newly_shown_until_ns(unseen) == START_NS
 
 
-def test_nothing_is_to_be_kept_when_no_series_is_new() -> None:
+@pytest.mark.parametrize("jump_ns", [-90 * NS, 3600 * NS])
+def test_a_wall_clock_that_is_set_right_after_the_start_changes_nothing(
+    clock: HandClock, jump_ns: int
+) -> None:
+    """Set back, it would keep series at 0 for that long; set forward, show them unseen."""
+    restarted = hold(clock)
+    unseen = snapshot(START_NS - 100 * NS)
+    clock.wall_ns += jump_ns
+
+    clock.go_on(HOLD_NS - 1)
+    assert restarted.newly_shown_until_ns(unseen) is None
+    clock.go_on(1)
+    assert restarted.newly_shown_until_ns(unseen) == START_NS + jump_ns
+
+
+def test_nothing_is_to_be_kept_when_no_series_is_new(clock: HandClock) -> None:
     old = snapshot(START_NS, shown_until_ns=START_NS)
+    held = hold(clock)
+    clock.go_on(100 * NS)
 
-    assert hold().newly_shown_until_ns(old, START_NS + 100 * NS) is None
+    assert held.newly_shown_until_ns(old) is None
 
 
 def chat(url: str, agent: str) -> None:

@@ -33,10 +33,10 @@ class NoHold(BirthHold):
     """Shows each series with its value from its birth on."""
 
     def __init__(self) -> None:
-        super().__init__(scrape_interval_seconds=15, since_ns=0)
+        super().__init__(SystemClock(), scrape_interval_seconds=15)
 
-    def newly_shown_until_ns(self, snapshot: SeriesSnapshot, now_ns: int) -> int:
-        return now_ns
+    def newly_shown_until_ns(self, snapshot: SeriesSnapshot) -> int:
+        return SystemClock().time_ns()
 
 
 @pytest.fixture(name="metrics")

@@ -34,9 +34,10 @@ GET = (
 local answer = redis.call('GET', KEYS[1])
 if answer then return {answer, redis.call('PTTL', KEYS[1])} end
 local remark = redis.call('GET', KEYS[2])
-if remark and remark ~= 'stored' then return {false, remark} end
--- The remark may have made room as well; the index is asked for more often, and so stays.
-local ends = redis.call('ZSCORE', KEYS[3], ARGV[1])
+local ends = remark and string.match(remark, '^stored ?(%d*)$')
+if remark and not ends then return {false, remark} end
+-- Remark and index may have made room as well; either of them tells what was there.
+ends = tonumber(ends) or redis.call('ZSCORE', KEYS[3], ARGV[1])
 if not ends then return {false, remark and 'expired' or 'first_seen'} end
 drop(KEYS[3], KEYS[4], ARGV[1])
 local left = math.floor(ends - now_ms())
@@ -54,8 +55,9 @@ local now = now_ms()
 prune(KEYS[3], KEYS[4], now, 100)
 drop(KEYS[3], KEYS[4], ARGV[1])
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-redis.call('SET', KEYS[2], 'stored', 'PX', ARGV[5])
-redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[1])
+local ends = string.format('%.0f', now + ARGV[3])
+redis.call('SET', KEYS[2], 'stored ' .. ends, 'PX', ARGV[5])
+redis.call('ZADD', KEYS[3], ends, ARGV[1])
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[4])
 redis.call('HINCRBY', KEYS[4], 'total', ARGV[4])
 for _, key in ipairs({KEYS[3], KEYS[4]}) do

@@ -21,6 +21,9 @@ __all__ = ["Scrape"]
 
 logger = logging.getLogger(__name__)
 
+SHOWN_WAIT_SECONDS = 2.0
+"""How long a scrape waits for the ledger: Prometheus gives a scrape up after 10 seconds."""
+
 
 class Scrape:
     """Renders the metrics in a thread of their own, one scrape at a time."""
@@ -44,9 +47,7 @@ class Scrape:
         self._counts = counts
         self._budgets = budgets
         self._clock = clock
-        self._hold = BirthHold(
-            scrape_interval_seconds=scrape_interval_seconds, since_ns=clock.time_ns()
-        )
+        self._hold = BirthHold(clock, scrape_interval_seconds=scrape_interval_seconds)
         self._exposition = Exposition(version=__version__)
         self._turn = asyncio.Lock()
 
@@ -61,7 +62,7 @@ class Scrape:
             now_ns = self._clock.time_ns()
             try:
                 snapshot = await asyncio.to_thread(read_series, self._connection)
-                snapshot = await self._shown(snapshot, now_ns)
+                snapshot = await self._shown(snapshot)
                 return await asyncio.to_thread(self._render, snapshot, now_ns, accept)
             except sqlite3.Error as error:
                 raise LedgerUnavailableError(f"cannot read the ledger: {error}") from error
@@ -70,15 +71,19 @@ class Scrape:
         """Release the ledger."""
         self._connection.close()
 
-    async def _shown(self, snapshot: SeriesSnapshot, now_ns: int) -> SeriesSnapshot:
+    async def _shown(self, snapshot: SeriesSnapshot) -> SeriesSnapshot:
         """With what is to be shown from now on; for no other process may show it at 0 again."""
-        until_ns = self._hold.newly_shown_until_ns(snapshot, now_ns)
+        until_ns = self._hold.newly_shown_until_ns(snapshot)
         if until_ns is None:
             return snapshot
         try:
-            await self._ledger.show_series(until_ns)
+            async with asyncio.timeout(SHOWN_WAIT_SECONDS):
+                await self._ledger.show_series(until_ns)
         except LedgerUnavailableError as error:
             logger.warning("new series stay at 0: %s", error)
+            return snapshot
+        except TimeoutError:
+            logger.warning("new series stay at 0: the ledger did not commit in time")
             return snapshot
         return msgspec.structs.replace(snapshot, shown_until_ns=until_ns)
 

@@ -1,6 +1,7 @@
 """How long a new series is shown at 0, also over a restart."""
 
 from modelmeter.ledger.series_reader import SeriesSnapshot
+from modelmeter.record import Clock
 
 __all__ = ["BirthHold"]
 
@@ -20,16 +21,18 @@ class BirthHold:
     restart of the counter, and count everything twice.
     """
 
-    def __init__(self, *, scrape_interval_seconds: float, since_ns: int) -> None:
-        """``since_ns``: from when on this process can be scraped."""
+    def __init__(self, clock: Clock, *, scrape_interval_seconds: float) -> None:
+        """From now on this process can be scraped."""
+        self._clock = clock
         self._hold_ns = int((_HELD_INTERVALS * scrape_interval_seconds + _HELD_EXTRA_SECONDS) * _NS)
-        self._since_ns = since_ns
+        # A restart often comes with a wall clock that is set right a moment later.
+        self._since_ns = clock.monotonic_ns()
 
-    def newly_shown_until_ns(self, snapshot: SeriesSnapshot, now_ns: int) -> int | None:
+    def newly_shown_until_ns(self, snapshot: SeriesSnapshot) -> int | None:
         """The time of birth up to which series are to be shown from now on, if there are any."""
-        until_ns = now_ns - self._hold_ns
-        if until_ns < self._since_ns:
+        if self._clock.monotonic_ns() - self._since_ns < self._hold_ns:
             return None
+        until_ns = self._clock.time_ns() - self._hold_ns
         if any(
             snapshot.shown_until_ns < born_at_ns <= until_ns for *_, born_at_ns in snapshot.series
         ):

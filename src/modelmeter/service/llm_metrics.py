@@ -160,7 +160,7 @@ class LLMMetrics:
         """
         self._ledger.commit(Probe())
         snapshot = self._ledger.read(read_series)
-        until_ns = self._hold.newly_shown_until_ns(snapshot, self._clock.time_ns())
+        until_ns = self._hold.newly_shown_until_ns(snapshot)
         if until_ns is not None:
             self._ledger.commit(SeriesShown(until_ns))
             snapshot = msgspec.structs.replace(snapshot, shown_until_ns=until_ns)
