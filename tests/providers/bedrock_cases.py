@@ -219,6 +219,9 @@ WHOLE: dict[str, WholeCase] = {
     ),
 }
 
+_CALLING = {"role": "assistant", "content": "Hello", "tool_calls": None}
+_CALL = {"function": {"name": "add", "arguments": '{"a":1}'}}
+_CALLED = {"message": {"content": "", "tool_calls": [_CALL]}, "stop_reason": "tool_calls"}
 STREAMS: dict[str, StreamCase] = {
     "converse": StreamCase(
         Operation.CONVERSE,
@@ -333,5 +336,57 @@ STREAMS: dict[str, StreamCase] = {
         ),
         5,
         _CHAT_TOKENS,
+    ),
+    "mistral": StreamCase(
+        Operation.INVOKE_MODEL,
+        (
+            chunk({"outputs": [{"text": "Hel", "stop_reason": None}]}),
+            chunk({"outputs": [{"text": "lo", "stop_reason": "stop"}], **_metrics(25, 6)}),
+        ),
+        5,
+        TokenCounts(input=25, output=6),
+    ),
+    "mistral-chat": StreamCase(
+        Operation.INVOKE_MODEL,
+        (
+            chunk({"choices": [{"index": 0, "message": _CALLING, "stop_reason": None}]}),
+            chunk({"choices": [_CALLED], "usage": None, **_metrics(50, 20)}),
+        ),
+        12,
+        TokenCounts(input=50, output=20),
+    ),
+    "deepseek": StreamCase(
+        Operation.INVOKE_MODEL,
+        (
+            chunk({"choices": [{"text": "Hello", "stop_reason": None}]}),
+            chunk({"choices": [{"text": "", "stop_reason": "stop"}], **_metrics(12, 30)}),
+        ),
+        5,
+        TokenCounts(input=12, output=30),
+    ),
+    "command-r": StreamCase(
+        Operation.INVOKE_MODEL,
+        (
+            chunk({"is_finished": False, "event_type": "stream-start", "generation_id": "g"}),
+            chunk({"is_finished": False, "event_type": "text-generation", "text": "Hello"}),
+            chunk({"event_type": "stream-end", "response": {"text": "Hello"}, **_metrics(8, 3)}),
+        ),
+        5,
+        TokenCounts(input=8, output=3),
+    ),
+    "command": StreamCase(
+        Operation.INVOKE_MODEL,
+        (
+            chunk({"text": "Hello", "is_finished": False}),
+            chunk({"is_finished": True, "finish_reason": "COMPLETE", **_metrics(4, 2)}),
+        ),
+        5,
+        TokenCounts(input=4, output=2),
+    ),
+    "command-in-one": StreamCase(
+        Operation.INVOKE_MODEL,
+        (chunk({"generations": [{"text": "Hello"}], **_metrics(4, 2)}),),
+        5,
+        TokenCounts(input=4, output=2),
     ),
 }

@@ -38,6 +38,16 @@ CLAUDE_GOES_ON: Any = {
     "delta": {"type": "text_delta", "text": "word "},
 }
 NOVA_GOES_ON = {"contentBlockIndex": 0, "delta": {"text": "word "}}
+GPT_OSS = "openai.gpt-oss-20b-1:0"
+LIMIT = {"max_tokens": 10}
+COMPLETION: Any = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion.chunk",
+    "created": 1764201600,
+    "model": GPT_OSS,
+    "choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}],
+}
+MISTRAL_SAYS = {"role": "assistant", "content": "word "}
 EVENTS = 20_000
 MODEST = EVENT * 5 + b"data: [DONE]\n\n"
 HELLO: Any = [{"role": "user", "content": "Hello."}]
@@ -165,6 +175,53 @@ def bedrock_titan(url: str) -> tuple[str, str | None]:
     return "".join(event["outputText"] for event in events), events[-1]["completionReason"]
 
 
+def bedrock_completion(url: str) -> tuple[str, str | None]:
+    *events, last = _invoked(url, GPT_OSS, {"messages": HELLO, "max_tokens": 10})
+    text = "".join(event["choices"][0]["delta"]["content"] for event in events)
+    assert {**last, "choices": []} == {**events[0], "choices": []}
+    assert last["choices"][0]["delta"] == {}
+    return text, last["choices"][0]["finish_reason"]
+
+
+def bedrock_mistral(url: str) -> tuple[str, str | None]:
+    events = _invoked(url, "mistral.mistral-7b-instruct-v0:2", {"prompt": "Hello."} | LIMIT)
+    outputs = [event["outputs"][0] for event in events]
+    return "".join(output["text"] for output in outputs), outputs[-1]["stop_reason"]
+
+
+def bedrock_mistral_chat(url: str) -> tuple[str, str | None]:
+    events = _invoked(url, "mistral.mistral-large-2407-v1:0", {"messages": HELLO} | LIMIT)
+    choices = [event["choices"][0] for event in events]
+    text = "".join(choice["message"]["content"] for choice in choices)
+    return text, choices[-1]["stop_reason"]
+
+
+def bedrock_deepseek(url: str) -> tuple[str, str | None]:
+    events = _invoked(url, "us.deepseek.r1-v1:0", {"prompt": "Hello."} | LIMIT)
+    choices = [event["choices"][0] for event in events]
+    return "".join(choice["text"] for choice in choices), choices[-1]["stop_reason"]
+
+
+def bedrock_command_r(url: str) -> tuple[str, str | None]:
+    *events, last = _invoked(url, "cohere.command-r-v1:0", {"message": "Hello."} | LIMIT)
+    assert (last["event_type"], last["is_finished"]) == ("stream-end", True)
+    return "".join(event["text"] for event in events), last["finish_reason"]
+
+
+def bedrock_command(url: str) -> tuple[str, str | None]:
+    body = {"prompt": "Hello.", "stream": True} | LIMIT
+    events = _invoked(url, "cohere.command-text-v14", body)
+    assert events[-1]["is_finished"]
+    return "".join(event["text"] for event in events), events[-1]["finish_reason"]
+
+
+def bedrock_unknown(url: str) -> tuple[str, str | None]:
+    """A shape whose end is not known gets none, whatever the model's name."""
+    events = _invoked(url, LLAMA, {"prompt": "Hello.", "max_gen_len": 10})
+    assert {tuple(event) for event in events} == {("text",)}
+    return "".join(event["text"] for event in events), None
+
+
 def _invoked(url: str, model: str, body: Any) -> list[Any]:
     answer = bedrock_client(url).invoke_model_with_response_stream(
         modelId=model, body=json.dumps(body)
@@ -225,6 +282,38 @@ at_limit = "{at_limit}"
         (bedrock_llama, "length", AWS, chunk_of(generation="word ", stop_reason=None) * EVENTS),
         (bedrock_nova, "max_tokens", AWS, chunk_of(contentBlockDelta=NOVA_GOES_ON) * EVENTS),
         (bedrock_titan, "LENGTH", AWS, chunk_of(outputText="word ") * EVENTS),
+        (bedrock_completion, "length", AWS, chunk_of(**COMPLETION) * EVENTS),
+        (
+            bedrock_mistral,
+            "length",
+            AWS,
+            chunk_of(outputs=[{"text": "word ", "stop_reason": None}]) * EVENTS,
+        ),
+        (
+            bedrock_mistral_chat,
+            "length",
+            AWS,
+            chunk_of(choices=[{"index": 0, "message": MISTRAL_SAYS, "stop_reason": None}]) * EVENTS,
+        ),
+        (
+            bedrock_deepseek,
+            "length",
+            AWS,
+            chunk_of(choices=[{"text": "word ", "stop_reason": None}]) * EVENTS,
+        ),
+        (
+            bedrock_command_r,
+            "MAX_TOKENS",
+            AWS,
+            chunk_of(text="word ", is_finished=False, event_type="text-generation") * EVENTS,
+        ),
+        (
+            bedrock_command,
+            "MAX_TOKENS",
+            AWS,
+            chunk_of(text="word ", is_finished=False) * EVENTS,
+        ),
+        (bedrock_unknown, None, AWS, chunk_of(text="word ") * EVENTS),
     ],
 )
 def test_a_stream_that_heeds_no_limit_is_cut_with_a_proper_end_and_recorded(

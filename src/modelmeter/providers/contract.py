@@ -60,6 +60,8 @@ class ResponseFacts(msgspec.Struct, frozen=True):
     error_type: ErrorType | None = None
     output_characters: int = 0
     """Text seen so far: what an estimate rests on when no counts came."""
+    first_text: bytes = b""
+    """The first part that had text, of a stream whose shape nothing but its parts tell."""
     provider_request_id: str | None = None
     """The id in the body; headers are the gateway's to read."""
     service_tier: str | None = None

@@ -38,6 +38,8 @@ class InvokedBody(msgspec.Struct, frozen=True):
     results: msgspec.Raw = ABSENT
     outputs: msgspec.Raw = ABSENT
     choices: msgspec.Raw = ABSENT
+    generations: msgspec.Raw = ABSENT
+    """Cohere Command's, in a stream too if its request does not ask for one."""
     output: msgspec.Raw = ABSENT
     block_delta: msgspec.Raw = msgspec.field(default=ABSENT, name="contentBlockDelta")
 
@@ -45,6 +47,7 @@ class InvokedBody(msgspec.Struct, frozen=True):
 class _Said(msgspec.Struct):
     content: object = None
     reasoning_content: object = None
+    tool_calls: object = None
 
 
 class _Part(msgspec.Struct):
@@ -86,7 +89,7 @@ def model_behind(requested: str, answered: object) -> str | None:
 def text_length(body: InvokedBody) -> int:
     """The characters of the text in an answer or chunk of any maker but Anthropic."""
     length = _lengths(body.generation, body.completion, body.text, body.titan_text)
-    for parts in (body.results, body.outputs, body.choices):
+    for parts in (body.results, body.outputs, body.choices, body.generations):
         if not is_absent(parts):
             length += _parts_length(parts)
     try:
@@ -110,7 +113,16 @@ def _parts_length(parts: msgspec.Raw) -> int:
         for said in (part.message, part.delta):
             if said is not None:
                 length += _lengths(said.content, said.reasoning_content)
+                length += _arguments_length(said.tool_calls)
     return length
+
+
+def _arguments_length(calls: object) -> int:
+    """The characters that a model wrote to call tools, as chat completions have them."""
+    if not isinstance(calls, list):
+        return 0
+    functions = [call.get("function") for call in calls if isinstance(call, dict)]
+    return _lengths(*(made.get("arguments") for made in functions if isinstance(made, dict)))
 
 
 def _lengths(*texts: object) -> int:

@@ -147,6 +147,7 @@ class InvokeStreamObserver(_EventObserver):
         self._metered: TokenCounts | None = None
         self._usage_note: str | None = None
         self._answered: object = None
+        self._first_text = b""
 
     def _read(self, event_type: str, payload: bytes) -> None:
         if event_type != "chunk":
@@ -160,10 +161,13 @@ class InvokeStreamObserver(_EventObserver):
             self._message.read(data)
             self._ended = self._ended or self._message.stopped
         else:
-            self._read_other(body)
+            self._read_other(body, data)
 
-    def _read_other(self, body: InvokedBody) -> None:
-        self._characters += text_length(body)
+    def _read_other(self, body: InvokedBody, data: bytes) -> None:
+        length = text_length(body)
+        self._characters += length
+        if length and not self._first_text:
+            self._first_text = data
         self._answered = body.model or self._answered
         # Titan and Llama spread theirs over the chunks; Bedrock's are the same and in one place.
         if not is_absent(body.usage) or not is_absent(body.metadata):
@@ -184,6 +188,7 @@ class InvokeStreamObserver(_EventObserver):
             is_written=self._ended or message.is_written,
             error_type=error,
             output_characters=self._characters + message.output_characters,
+            first_text=self._first_text,
             provider_request_id=message.provider_request_id,
             service_tier=self._tier or message.service_tier,
             note=self._note or note,
