@@ -66,15 +66,25 @@ class UsageQuery(BaseModel):
 
     from_: Annotated[
         str | None,
-        Field(alias="from", max_length=64, description="Date or ISO time; goes with `to`."),
+        Field(
+            alias="from",
+            min_length=1,
+            max_length=64,
+            description="Date or ISO time; goes with `to`.",
+        ),
     ] = None
     to: Annotated[
         str | None,
-        Field(max_length=64, description="Date (the whole day) or ISO time; without it: now."),
+        Field(
+            min_length=1,
+            max_length=64,
+            description="Date (the whole day) or ISO time; without it: now.",
+        ),
     ] = None
     window: Annotated[Window | None, Field(description="Instead of `from` and `to`.")] = None
     time_zone: Annotated[
-        str | None, Field(max_length=64, description="IANA name; else the configuration's.")
+        str | None,
+        Field(min_length=1, max_length=64, description="IANA name; else the configuration's."),
     ] = None
     agent: Annotated[Names, Field(description="Only of these agents.")] = []
     team: Annotated[Names, Field(description="Only of these teams.")] = []
