@@ -1,7 +1,6 @@
 """`backend.core.llm.llm_service`: the platform's calls, and what they add up to."""
 
 import json
-from collections.abc import Iterator
 from inspect import isasyncgen
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from fresh_process import fresh_process
 from ledger_file import query
 from redis_server import RedisServer
-from simulated_providers import call_simulator, running_simulator
+from simulated_providers import call_simulator, simulator_fixture
 
 from backend.core.llm import LLMService, get_cost_tracker
 from backend.core.llm.llm_service import (
@@ -23,13 +22,7 @@ from backend.core.llm.llm_service import (
 )
 from modelmeter.in_process import close_in_process
 
-_FIXTURES = fresh_process
-
-
-@pytest.fixture(scope="module", name="simulator")
-def simulator_for_this_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address."""
-    yield from running_simulator(tmp_path_factory.mktemp("simulator"))
+_FIXTURES = (fresh_process, simulator_fixture)
 
 
 @pytest.fixture(name="ledger")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from budget_cases import budget, define
 from fresh_process import fresh_process
 from ledger_file import query
-from simulated_providers import call_simulator, running_simulator
+from simulated_providers import call_simulator, simulator_fixture
 
 from modelmeter import LLMService
 from modelmeter.errors import (
@@ -25,7 +25,7 @@ from modelmeter.errors import (
 from modelmeter.in_process import close_in_process
 from modelmeter.record import CostState
 
-_FIXTURES = fresh_process
+_FIXTURES = (fresh_process, simulator_fixture)
 
 MODELS = {
     "gpt-4o-mini": "openai",
@@ -44,12 +44,6 @@ PIXEL = (
     "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-
-
-@pytest.fixture(scope="module", name="simulator")
-def simulator_for_this_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address."""
-    yield from running_simulator(tmp_path_factory.mktemp("simulator"))
 
 
 @pytest.fixture(name="ledger")

@@ -10,13 +10,13 @@ import pytest
 from fresh_process import fresh_process
 from ledger_file import query
 from odd_upstream import OddUpstream, usual
-from simulated_providers import call_simulator, running_simulator
+from simulated_providers import call_simulator, simulator_fixture
 
 from modelmeter import LLMService
 from modelmeter.errors import LLMServiceError, RefusedRequestError
 from modelmeter.in_process import close_in_process
 
-_FIXTURES = fresh_process
+_FIXTURES = (fresh_process, simulator_fixture)
 
 MODELS = {
     "openai": "gpt-4o-mini",
@@ -41,12 +41,6 @@ upstream_connect_timeout_seconds = 0.3
 """
 
 Point = Callable[[str, str], Path]
-
-
-@pytest.fixture(scope="module", name="simulator")
-def simulator_for_this_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address."""
-    yield from running_simulator(tmp_path_factory.mktemp("simulator"))
 
 
 @pytest.fixture(scope="module", name="full")

@@ -9,18 +9,12 @@ import pytest
 from fresh_process import fresh_process
 from ledger_file import query
 from redis_server import RedisServer
-from simulated_providers import call_simulator, running_simulator
+from simulated_providers import call_simulator, simulator_fixture
 
 from modelmeter import LLMService
 from modelmeter.in_process import close_in_process
 
-_FIXTURES = fresh_process
-
-
-@pytest.fixture(scope="module", name="simulator")
-def simulator_for_this_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address."""
-    yield from running_simulator(tmp_path_factory.mktemp("simulator"))
+_FIXTURES = (fresh_process, simulator_fixture)
 
 
 @pytest.fixture(scope="module", name="redis")

@@ -17,13 +17,13 @@ from odd_upstream import (
     falls_silent_after,
     resets_after,
 )
-from simulated_providers import call_simulator, running_simulator
+from simulated_providers import call_simulator, simulator_fixture
 
 from modelmeter import LLMService
 from modelmeter.errors import LLMServiceError
 from modelmeter.in_process import close_in_process
 
-_FIXTURES = fresh_process
+_FIXTURES = (fresh_process, simulator_fixture)
 
 
 BEHAVIOURS: dict[str, Behaviour] = {
@@ -35,12 +35,6 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "resets-after-token": resets_after(EVENTS + ROLE + WORD),
     "silent-after-token": falls_silent_after(EVENTS + ROLE + WORD),
 }
-
-
-@pytest.fixture(scope="module", name="simulator")
-def simulator_for_this_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address."""
-    yield from running_simulator(tmp_path_factory.mktemp("simulator"))
 
 
 @pytest.fixture(scope="module", name="odd")

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,31 +28,15 @@ from sdk_clients import (
     stream_genai,
     stream_openai,
 )
-from simulated_providers import call_simulator, running_simulator
+from simulated_providers import ledger_fixture, simulator_fixture
 
 from modelmeter import wrap
 from modelmeter.in_process import close_in_process
 
-_FIXTURES = fresh_process
+_FIXTURES = (fresh_process, simulator_fixture, ledger_fixture)
 
 TOLD = ("model-requested", "model-used", "downgraded-by", "output-limit")
 HELLO: Any = [{"role": "user", "content": "Hello."}]
-
-
-@pytest.fixture(scope="module", name="simulator")
-def simulator_for_this_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address."""
-    yield from running_simulator(tmp_path_factory.mktemp("simulator"))
-
-
-@pytest.fixture(name="ledger")
-def ledger_of_this_process(
-    simulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_process: None
-) -> Path:
-    """Where the process enters its calls."""
-    ledger = tmp_path / "ledger.db"
-    call_simulator(monkeypatch, simulator, LEDGER=str(ledger))
-    return ledger
 
 
 def test_a_budget_stops_a_wrapped_client_with_its_sdks_error(

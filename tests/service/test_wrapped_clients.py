@@ -1,7 +1,6 @@
 """`modelmeter.wrap`: a client that a program has, metered without a gateway."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +30,14 @@ from sdk_clients import (
     stream_genai,
     stream_openai,
 )
-from simulated_providers import call_simulator, running_simulator
+from simulated_providers import ledger_fixture, simulator_fixture
 
 from modelmeter import wrap
 from modelmeter.errors import SettingsError
 
-_FIXTURES = fresh_process
+_FIXTURES = (fresh_process, simulator_fixture, ledger_fixture)
 
 HELLO: Any = [{"role": "user", "content": "Hello."}]
-
-
-@pytest.fixture(scope="module", name="simulator")
-def simulator_for_this_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address."""
-    yield from running_simulator(tmp_path_factory.mktemp("simulator"))
-
-
-@pytest.fixture(name="ledger")
-def ledger_of_this_process(
-    simulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_process: None
-) -> Path:
-    """Where the process enters its calls."""
-    ledger = tmp_path / "ledger.db"
-    call_simulator(monkeypatch, simulator, LEDGER=str(ledger))
-    return ledger
 
 
 WHOLE = [

@@ -8,17 +8,28 @@ from running import SimulatorProcess
 
 from modelmeter.in_process import close_in_process
 
-__all__ = ["call_simulator", "running_simulator"]
+__all__ = ["call_simulator", "ledger_fixture", "simulator_fixture"]
 
 
-def running_simulator(folder: Path) -> Iterator[str]:
-    """The address of a simulator."""
-    simulator = SimulatorProcess(folder)
+@pytest.fixture(scope="module", name="simulator")
+def simulator_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a simulator for a module's tests."""
+    simulator = SimulatorProcess(tmp_path_factory.mktemp("simulator"))
     simulator.start()
     try:
         yield simulator.url
     finally:
         simulator.kill()
+
+
+@pytest.fixture(name="ledger")
+def ledger_fixture(
+    simulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_process: None
+) -> Path:
+    """Where a process of the test's own, which calls the simulator, enters its calls."""
+    ledger = tmp_path / "ledger.db"
+    call_simulator(monkeypatch, simulator, LEDGER=str(ledger))
+    return ledger
 
 
 def call_simulator(environment: pytest.MonkeyPatch, url: str, **settings: str) -> None:
