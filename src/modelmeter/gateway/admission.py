@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from modelmeter.errors import BudgetExceededError, RefusedRequestError
+from modelmeter.errors import BudgetExceededError
 from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.upstream import UpstreamRequest
 from modelmeter.meter import CallOpening, Meter, OpenCall
-from modelmeter.meter.bounding import CHANGES_MAX, Bounded, Bounding
+from modelmeter.meter.bounding import CHANGES_MAX, Bounded, Bounding, downgrade_loop
 from modelmeter.meter.told import limit_told, model_told
 from modelmeter.providers import RequestFacts
 
@@ -89,12 +89,7 @@ class Admission:
             else:
                 told = headers + limit_told(bounded)
                 return Admitted(call, bounded.facts, request, told)
-        raise RefusedRequestError(
-            f"budgets send this call from one model to another: {asked.opening.model!r} is the "
-            "last of them; let each downgrade lead to the cheapest",
-            code="downgrade_loop",
-            http_status=429,
-        )
+        raise downgrade_loop(asked.opening.model)
 
     async def _meanwhile(
         self, path: str, bounded: Bounded, send: Send, began_ns: int

@@ -7,7 +7,7 @@ import stamina
 
 from modelmeter.errors import BudgetExceededError, LLMServiceError, RefusedRequestError
 from modelmeter.meter import CallOpening, Meter
-from modelmeter.meter.bounding import CHANGES_MAX, Bounding
+from modelmeter.meter.bounding import CHANGES_MAX, Bounding, downgrade_loop
 from modelmeter.record import CacheMiss, Caller, Clock, ErrorType, new_call_id
 from modelmeter.service.attempt import Attempt, Patience
 from modelmeter.service.circuit import Circuits
@@ -178,12 +178,7 @@ class Router:
             attempt = Attempt(asked, target, wire.of(bounded.facts), call, self._patience)
             await attempt.begin(errand.sender)
             return attempt
-        raise RefusedRequestError(
-            f"budgets send this call from one model to another: {target.model!r} is the last of "
-            "them; let each downgrade lead to the cheapest",
-            code="downgrade_loop",
-            http_status=429,
-        )
+        raise downgrade_loop(target.model)
 
     async def _refused(self, target: Target, wire: WireRequest, errand: Errand) -> LLMServiceError:
         """Enter a request of which no attempt is made, for every model of it is left alone."""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from modelmeter.errors import BudgetExceededError, RefusedRequestError
+from modelmeter.errors import BudgetExceededError
 from modelmeter.meter import CallOpening, Meter
-from modelmeter.meter.bounding import CHANGES_MAX, Bounding
+from modelmeter.meter.bounding import CHANGES_MAX, Bounding, downgrade_loop
 from modelmeter.meter.told import limit_told, model_told
 from modelmeter.providers import Dialect, RequestFacts
 from modelmeter.record import Caller, Clock
@@ -111,12 +111,7 @@ class MeterDoor(msgspec.Struct, frozen=True):
             else:
                 told = [*model_told(opening), *told, *limit_told(bounded)]
                 return WatchedCall(call, asked.path, bounded.facts, self.dialect, told)
-        raise RefusedRequestError(
-            f"budgets send this call from one model to another: {asked.facts.model!r} is the last "
-            "of them; let each downgrade lead to the cheapest",
-            code="downgrade_loop",
-            http_status=429,
-        )
+        raise downgrade_loop(asked.facts.model)
 
     def _of(self, asked: AskedFor, model: str) -> AskedFor:
         """The same request to another model."""
