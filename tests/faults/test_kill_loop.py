@@ -54,7 +54,7 @@ class Driver:
                 self.complete.add(call_id)
 
 
-async def kill_rounds(gateway: GatewayProcess, rounds: int, seed: int) -> Driver:
+async def kill_rounds(gateway: GatewayProcess, served: "Served", rounds: int, seed: int) -> Driver:
     """Load, kill, restart, again and again."""
     source = random.Random(seed)
     driver = Driver(source)
@@ -67,18 +67,28 @@ async def kill_rounds(gateway: GatewayProcess, rounds: int, seed: int) -> Driver
             await asyncio.sleep(source.uniform(0.02, KILL_AFTER_SECONDS_MAX))
             gateway.kill()
             await asyncio.gather(*callers)
+        await served.look()
     return driver
 
 
-async def served_ids(simulator: SimulatorProcess) -> set[str]:
-    """Every call that reached the upstream."""
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"{simulator.url}/simulator/served") as response,
-    ):
-        served = await response.json()
-    assert served["served"] == len(served["calls"]), "the simulator's list is too short to tell"
-    return {call["id"] for call in served["calls"]}
+class Served:
+    """Every call that reached the upstream, which tells the ids of its latest calls only."""
+
+    def __init__(self, simulator: SimulatorProcess) -> None:
+        self.ids: set[str] = set()
+        self.total = 0
+        self._simulator = simulator
+
+    async def look(self) -> None:
+        """Take up what has come since the last look."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{self._simulator.url}/simulator/served") as response,
+        ):
+            told = await response.json()
+        self.total = told["served"]
+        # Of an old call the request is kept no longer, and its id with it.
+        self.ids.update(call["id"] for call in told["calls"] if call["id"] is not None)
 
 
 async def check_rounds(tmp_path: Path, rounds: int) -> None:
@@ -89,9 +99,10 @@ async def check_rounds(tmp_path: Path, rounds: int) -> None:
     simulator.start()
     gateway = GatewayProcess(gateway_config(tmp_path, simulator.url))
     try:
-        driver = await kill_rounds(gateway, rounds, seed)
+        served = Served(simulator)
+        driver = await kill_rounds(gateway, served, rounds, seed)
         gateway.start()
-        served = await served_ids(simulator)
+        await served.look()
         assert gateway.stop() == 0
     finally:
         gateway.kill()
@@ -103,7 +114,8 @@ async def check_rounds(tmp_path: Path, rounds: int) -> None:
     assert len(driver.complete) > rounds
     assert len(by_id) == len(entries)
     assert {call_id for call_id in driver.complete if by_id.get(call_id) != "success"} == set()
-    assert served - by_id.keys() == set()
+    assert len(served.ids) == served.total, "the simulator's list was too short between two looks"
+    assert served.ids - by_id.keys() == set()
     assert query(ledger, "SELECT count(*) FROM open_call") == [(0,)]
     check_ledger(ledger)
 
