@@ -65,8 +65,8 @@ async def load(session: aiohttp.ClientSession, url: str, numbers: "list[int]") -
 
 async def check_rounds(tmp_path: Path, rounds: int) -> None:
     """Kill the gateway ``rounds`` times and look at its budgets after each start."""
-    seed = int(os.environ.get("MODELMETER_KILL_SEED", "0")) or random.SystemRandom().getrandbits(32)
-    print(f"replay with MODELMETER_KILL_SEED={seed}")
+    seed = int(os.environ.get("KILL_SEED", "0")) or random.SystemRandom().getrandbits(32)
+    print(f"replay with KILL_SEED={seed}")
     source = random.Random(seed)
     ledger = tmp_path / "ledger.db"
     simulator = SimulatorProcess(tmp_path)

@@ -93,8 +93,8 @@ class Served:
 
 async def check_rounds(tmp_path: Path, rounds: int) -> None:
     """Kill the gateway ``rounds`` times and hold what was seen against the ledger."""
-    seed = int(os.environ.get("MODELMETER_KILL_SEED", "0")) or random.SystemRandom().getrandbits(32)
-    print(f"replay with MODELMETER_KILL_SEED={seed}")
+    seed = int(os.environ.get("KILL_SEED", "0")) or random.SystemRandom().getrandbits(32)
+    print(f"replay with KILL_SEED={seed}")
     simulator = SimulatorProcess(tmp_path)
     simulator.start()
     gateway = GatewayProcess(gateway_config(tmp_path, simulator.url))
