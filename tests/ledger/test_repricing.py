@@ -35,6 +35,7 @@ from modelmeter.metrics import Exposition
 from modelmeter.pricing import PriceBook
 from modelmeter.record import (
     PICO_PER_USD,
+    RESERVATION,
     Call,
     CostState,
     Intent,
@@ -228,6 +229,21 @@ async def test_an_estimate_stays_one_and_a_cached_call_stays_free(path: Path) ->
     held = bills(path, hit)[-1]
     assert (held.cost, held.cost_saved) == (0, TRUE_COST)
     assert shown(path, "llm_cache_savings_total") == 0.0035
+
+
+async def test_a_lost_call_goes_on_to_cost_its_reservation(path: Path) -> None:
+    lost = charged(
+        9_000_000_000,
+        cost_state=CostState.ESTIMATED,
+        price_source=RESERVATION,
+        usage_estimated=True,
+    )
+    await enter(path, lost)
+
+    assert reprice(path) == 0
+
+    (bill,) = bills(path, lost)
+    assert (bill.cost, bill.price_source, bill.lines) == (9_000_000_000, RESERVATION, [])
 
 
 async def test_tier_region_and_tools_of_the_call_count_again(path: Path) -> None:

@@ -14,6 +14,7 @@ from modelmeter.meter.ending import Timing, call_of
 from modelmeter.pricing import PriceBook
 from modelmeter.providers import ResponseFacts
 from modelmeter.record import (
+    RESERVATION,
     CallBound,
     Caller,
     CostState,
@@ -139,15 +140,24 @@ def test_a_lost_call_is_charged_all_its_answers() -> None:
 
 
 def test_a_lost_call_is_charged_what_was_held_for_it() -> None:
-    """However much less the guess would be."""
+    """To the last pico-dollar, however much less the guess, or its tokens' own price, would be."""
     bound = CallBound(cost=PicoUsd(10**12), tokens=2_400, output_tokens=2_000)
     lost = msgspec.structs.replace(intent(output_tokens_max=1_000), bound=bound)
 
     call = lost_call(lost, PRICES)
 
     assert call.tokens == TokenCounts(input=400, output=2_000)
-    assert call.cost == 400 * 2_500_000 + 2_000 * 10_000_000
+    assert (call.cost, call.price_source) == (10**12, RESERVATION)
     assert call.cost_state is CostState.ESTIMATED
+
+
+def test_a_lost_call_whose_hold_has_no_price_is_charged_the_tokens_that_were_held() -> None:
+    bound = CallBound(cost=None, tokens=2_400, output_tokens=2_000)
+
+    call = lost_call(msgspec.structs.replace(intent(), bound=bound), PRICES)
+
+    assert call.tokens == TokenCounts(input=400, output=2_000)
+    assert call.cost == 400 * 2_500_000 + 2_000 * 10_000_000
 
 
 def test_a_lost_embedding_is_charged_its_input() -> None:

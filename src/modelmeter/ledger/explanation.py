@@ -30,7 +30,10 @@ class Bill(msgspec.Struct, frozen=True):
     """Pico-dollars; what a cached call would have cost."""
     cost_state: CostState
     lines: list[PriceLine]
-    """They add up to the cost, or to what was saved; empty where no price was known."""
+    """
+    They add up to the cost, or to what was saved; empty where no price was known, and of a lost
+    call that costs its reservation.
+    """
     priced_model: str | None
     price_source: str | None
     tier: str | None

@@ -11,7 +11,7 @@ from modelmeter.ledger.correction_series import add_corrections
 from modelmeter.ledger.corrections import CorrectionDelta, lay_over
 from modelmeter.ledger.explanation import card_terms, tokens_of, tools_of
 from modelmeter.pricing import Price, PriceBook
-from modelmeter.record import NO_TOOLS, CostState
+from modelmeter.record import NO_TOOLS, RESERVATION, CostState
 
 __all__ = ["PAGE_ENTRIES", "Change", "Repriced", "Wanted", "count_entries", "plan", "write"]
 
@@ -192,7 +192,9 @@ def _look_at(
     }
     for entry in entries:
         tokens, tools = tokens_of(entry), tools_of(entry)
-        if not tokens.total and tools == NO_TOOLS:
+        is_held = entry["price_source"] == RESERVATION
+        if is_held or (not tokens.total and tools == NO_TOOLS):
+            # What was held for a lost call bounds what nobody knows: no price of tokens does.
             continue
         terms = cards[entry["rate_card"]]
         answered = entry["model_answered"]

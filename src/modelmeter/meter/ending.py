@@ -9,6 +9,7 @@ from modelmeter.pricing.estimate import estimate_tokens, lost_call_tokens
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import (
     NO_TOOLS,
+    RESERVATION,
     Call,
     CallBound,
     CostState,
@@ -112,8 +113,30 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
 
 
 def lost_call(intent: Intent, pricer: Pricer) -> Call:
-    """The entry of a call whose outcome nobody saw: its upper bound, marked as unknown."""
-    tokens = _most(intent)
+    """The entry of a call whose outcome nobody saw: its reservation, marked as unknown."""
+    bound = intent.bound
+    if bound is None or bound.cost is None:
+        return _guessed_call(intent, pricer)
+    return Call(
+        intent=intent,
+        status=Status.UNKNOWN,
+        tokens=_held(bound),
+        cost=bound.cost,
+        cost_state=CostState.ESTIMATED,
+        price_source=RESERVATION,
+        note=_LOST_NOTE,
+        usage_estimated=True,
+    )
+
+
+def _guessed_call(intent: Intent, pricer: Pricer) -> Call:
+    """A lost call for which no money was held: a high guess, at the price of its tokens."""
+    bound = intent.bound
+    tokens = (
+        lost_call_tokens(intent.input_bytes, intent.output_tokens_max, intent.answers)
+        if bound is None
+        else _held(bound)
+    )
     price = pricer.price(intent.provider, intent.model, tokens, intent.started_at_ns)
     if price.state is CostState.UNPRICED:
         read = msgspec.structs.replace(tokens, output=0)
@@ -136,11 +159,7 @@ def lost_call(intent: Intent, pricer: Pricer) -> Call:
     )
 
 
-def _most(intent: Intent) -> TokenCounts:
-    """What was held for a call, and all of it; of one that held nothing, a high guess."""
-    bound = intent.bound
-    if bound is None:
-        return lost_call_tokens(intent.input_bytes, intent.output_tokens_max, intent.answers)
+def _held(bound: CallBound) -> TokenCounts:
     return TokenCounts(input=bound.tokens - bound.output_tokens, output=bound.output_tokens)
 
 

@@ -1,6 +1,6 @@
 """The vocabulary of one metered call: pure values, no I/O."""
 
-from modelmeter.record.bound import CallBound
+from modelmeter.record.bound import RESERVATION, CallBound
 from modelmeter.record.call import Call, Intent
 from modelmeter.record.call_id import new_call_id
 from modelmeter.record.caller import UNKNOWN_AGENT, Caller, team_of_agent
@@ -15,6 +15,7 @@ from modelmeter.record.vocabulary import CacheMiss, CostState, ErrorType, Operat
 __all__ = [
     "NO_TOOLS",
     "PICO_PER_USD",
+    "RESERVATION",
     "TOKEN_TYPES",
     "UNKNOWN_AGENT",
     "CacheMiss",

@@ -4,7 +4,10 @@ import msgspec
 
 from modelmeter.record.usd import PicoUsd
 
-__all__ = ["CallBound"]
+__all__ = ["RESERVATION", "CallBound"]
+
+RESERVATION = "reservation"
+"""The source of a price that is all the money that was held for the call."""
 
 
 class CallBound(msgspec.Struct, frozen=True):
