@@ -145,6 +145,9 @@ def test_a_budget_that_downgrades_has_the_cheaper_model_answer(unified: UnifiedU
     )
 
     assert raw.headers["x-modelmeter-model"] == "claude-haiku-4-5"
+    assert raw.headers["x-modelmeter-model-requested"] == "claude-sonnet-4-5"
+    assert raw.headers["x-modelmeter-model-used"] == "claude-haiku-4-5"
+    assert raw.headers["x-modelmeter-downgraded-by"] == "cheaper"
     assert raw.parse().model == "claude-haiku-4-5"
     call_id = raw.headers["x-modelmeter-call-id"]
     assert query(

@@ -1,19 +1,19 @@
-"""Opens a call under the budgets that apply to it, for another model where one asks for that."""
+"""The gateway's door to budgets and throttles; without any it only opens the call."""
 
 from collections.abc import Awaitable, Callable
+from operator import attrgetter
+from typing import Self
 
 import msgspec
 
-from modelmeter.errors import BudgetExceededError
-from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.upstream import UpstreamRequest
 from modelmeter.meter import CallOpening, Meter, OpenCall
-from modelmeter.meter.bounding import CHANGES_MAX, Bounded, Bounding, downgrade_loop
-from modelmeter.meter.told import limit_told, model_told
+from modelmeter.meter.admission import Admitted, admit
+from modelmeter.meter.bounding import Bounding
 from modelmeter.providers import RequestFacts
 
-__all__ = ["Admission", "Admitted", "Asked"]
+__all__ = ["Admission", "Asked", "Opened"]
 
 Send = Callable[[str, bytes], Awaitable[UpstreamRequest]]
 """Makes the upstream's request of a path and a body."""
@@ -29,19 +29,30 @@ class Asked(msgspec.Struct, frozen=True):
     facts: RequestFacts
     opening: CallOpening
 
+    def of(self, facts: RequestFacts) -> Self:
+        """The same request with another body."""
+        return msgspec.structs.replace(self, facts=facts)
 
-class Admitted(msgspec.Struct, frozen=True):
-    """A call that may be made."""
+    def to_model(self, model: str) -> Self:
+        """The request as its caller made it, to another model."""
+        dialect = self.door.dialect
+        path, body = dialect.ask_model(self.path, self.body, model)
+        facts = dialect.read_request(self.facts.operation, path, body)
+        opening = msgspec.structs.replace(
+            self.opening, model=facts.model, output_tokens_max=facts.output_tokens_max
+        )
+        return msgspec.structs.replace(self, path=path, body=body, facts=facts, opening=opening)
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A call that stands in the ledger, and the request that is to be made for it."""
 
     call: OpenCall
-    facts: RequestFacts
     request: UpstreamRequest
-    headers: Headers
-    """What the caller is told with the answer."""
 
 
 class Admission:
-    """The gateway's door to budgets and throttles; without any it only opens the call."""
+    """Opens the calls of one event loop."""
 
     def __init__(self, meter: Meter, bounding: Bounding) -> None:
         self._meter = meter
@@ -49,7 +60,7 @@ class Admission:
 
     async def open(
         self, asked: Asked, send: Send, *, began_ns: int, still_wanted: Callable[[], None]
-    ) -> Admitted:
+    ) -> Admitted[Asked, Opened]:
         """
         Commit the intent of a call and hold for it; ``still_wanted`` raises if its caller left.
 
@@ -59,70 +70,34 @@ class Admission:
             ThrottledError: calls like it come too fast.
             RefusedRequestError: there is no credential to send, or nothing bounds its cost.
         """
-        headers: Headers = []
-        final = False
-        for _ in range(CHANGES_MAX):
-            bounded = await self._bounding.bounded(
-                asked.opening, asked.door.kind, asked.facts, final=final
+
+        async def open_call(made: Asked, opening: CallOpening) -> Opened:
+            if opening.bound is None:
+                return await self._meanwhile(made, opening, send, began_ns)
+            request = await send(made.path, made.facts.upstream_body)
+            call = await self._bounding.open(
+                self._meter, opening, began_ns=began_ns, still_wanted=still_wanted
             )
-            if bounded.opening.bound is None:
-                call, request = await self._meanwhile(asked.path, bounded, send, began_ns)
-                return Admitted(call, bounded.facts, request, headers)
-            request = await send(asked.path, bounded.facts.upstream_body)
-            try:
-                call = await self._bounding.open(
-                    self._meter, bounded.opening, began_ns=began_ns, still_wanted=still_wanted
-                )
-            except BudgetExceededError as error:
-                if error.downgrade_to is not None:
-                    asked = _downgraded(asked, error.downgrade_to, error.budget)
-                    headers, final = model_told(asked.opening), False
-                    continue
-                if not bounded.opening.asks_again:
-                    raise
-                # At the least once more, for the record.
-                final = True
-                lower = self._bounding.lowered(bounded, asked.door.kind, error)
-                if lower is not None:
-                    asked = msgspec.structs.replace(asked, facts=lower.facts)
-                    headers = headers + limit_told(lower)
-            else:
-                told = headers + limit_told(bounded)
-                return Admitted(call, bounded.facts, request, told)
-        raise downgrade_loop(asked.opening.model)
+            return Opened(call, request)
+
+        return await admit(asked, self._bounding, asked.door.kind, _opening_of, open_call)
 
     async def _meanwhile(
-        self, path: str, bounded: Bounded, send: Send, began_ns: int
-    ) -> tuple[OpenCall, UpstreamRequest]:
+        self, made: Asked, opening: CallOpening, send: Send, began_ns: int
+    ) -> Opened:
         """Nothing refuses this call: its request is made while its intent goes to the disk."""
-        call = self._meter.begin(bounded.opening, began_ns=began_ns)
+        call = self._meter.begin(opening, began_ns=began_ns)
         try:
-            request = await send(path, bounded.facts.upstream_body)
+            request = await send(made.path, made.facts.upstream_body)
         except BaseException:
             call.withdraw()
             raise
         await call.opened()
-        return call, request
+        return Opened(call, request)
 
     def may_stop(self, opening: CallOpening) -> bool:
         """Whether some budget or throttle can refuse a call; asks no ledger."""
         return self._bounding.may_stop(opening)
 
 
-def _downgraded(asked: Asked, model: str, budget: str) -> Asked:
-    door, facts, opening = asked.door, asked.facts, asked.opening
-    path, body = door.dialect.ask_model(asked.path, asked.body, model)
-    facts = door.dialect.read_request(facts.operation, path, body)
-    return Asked(
-        door=door,
-        path=path,
-        body=body,
-        facts=facts,
-        opening=msgspec.structs.replace(
-            opening,
-            model=facts.model,
-            output_tokens_max=facts.output_tokens_max,
-            model_requested=opening.model_requested or opening.model,
-            downgraded_by=budget,
-        ),
-    )
+_opening_of: Callable[[Asked], CallOpening] = attrgetter("opening")

@@ -16,7 +16,7 @@ from modelmeter.errors import (
     ThrottledError,
     UpstreamError,
 )
-from modelmeter.gateway.admission import Admission, Admitted, Asked
+from modelmeter.gateway.admission import Admission, Asked, Opened
 from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.cache_desk import CacheDesk
@@ -31,6 +31,7 @@ from modelmeter.gateway.upstream import Upstream, UpstreamRequest
 from modelmeter.gateway.wrong_keys import WrongKeys
 from modelmeter.ledger import Ledger
 from modelmeter.meter import CallOpening
+from modelmeter.meter.admission import Admitted
 from modelmeter.providers import RequestFacts
 from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
@@ -150,7 +151,7 @@ class Relay:
         asked: Asked,
         began_ns: int,
         keeper: AnswerKeeper | None = None,
-    ) -> Admitted | None:
+    ) -> Admitted[Asked, Opened] | None:
         """Make a call and relay its answer; None: it was passed on unmetered."""
         parts = self._parts
 
@@ -173,14 +174,14 @@ class Relay:
         exchange = Exchange(
             client,
             parts.upstream,
-            admitted.call,
-            admitted.facts,
+            admitted.opened.call,
+            admitted.request.facts,
             asked.door.dialect,
             parts.limits,
-            told=admitted.headers,
+            told=admitted.told,
             keeper=keeper,
         )
-        await exchange.run(admitted.request)
+        await exchange.run(admitted.opened.request)
         return admitted
 
     async def _make_and_keep(
@@ -195,11 +196,12 @@ class Relay:
             admitted = await self._make(client, missed, began_ns, keeper)
             if admitted is None:
                 return
-            if admitted.facts.model != asked.facts.model:
+            if admitted.request.facts.model != asked.facts.model:
                 # A cheaper model's answer is not what others who ask for this one shall get.
                 await turn.keep_nothing()
-            if admitted.call.succeeded and client.complete:
-                entry = admitted.call.outcome
+            call = admitted.opened.call
+            if call.succeeded and client.complete:
+                entry = call.outcome
         finally:
             await keeper.conclude(entry)
 

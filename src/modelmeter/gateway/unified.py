@@ -23,7 +23,6 @@ from modelmeter.gateway.relay import REFUSED, refusal_of, require_json
 from modelmeter.gateway.unified_sender import UnifiedSender
 from modelmeter.gateway.upstream import Upstream
 from modelmeter.meter import Meter
-from modelmeter.meter.told import LIMIT_HEADER
 from modelmeter.providers import dialect_for
 from modelmeter.record import Caller, Clock, ErrorType, Operation
 from modelmeter.service.caching import CachingRouter, Reply
@@ -267,9 +266,7 @@ def _headers(reply: Reply, errand: Errand) -> Headers:
         headers += [(CACHE_HEADER, b"hit"), (b"age", b"%d" % reply.age_seconds)]
     elif errand.cache_miss is not None:
         headers.append((CACHE_HEADER, b"miss"))
-    if errand.output_limit is not None:
-        headers.append((LIMIT_HEADER, str(errand.output_limit).encode()))
-    return headers
+    return headers + errand.told
 
 
 def _refusal_of_failure(error: LLMServiceError) -> RefusedRequestError:

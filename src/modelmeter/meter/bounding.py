@@ -16,10 +16,7 @@ from modelmeter.providers.output_limit import one_meaning
 from modelmeter.record import CallBound, Clock
 from modelmeter.settings.budgets import BudgetingSettings
 
-__all__ = ["CHANGES_MAX", "Bounded", "Bounding", "downgrade_loop"]
-
-CHANGES_MAX = 5
-"""How often one call may be changed: sent on to a cheaper model, or its limit lowered."""
+__all__ = ["Bounded", "Bounding"]
 
 
 class Bounded(msgspec.Struct, frozen=True):
@@ -181,16 +178,6 @@ class Bounding:
             output_tokens_max=facts.output_tokens_max,
             at_ns=self._clock.time_ns(),
         )
-
-
-def downgrade_loop(model: str) -> RefusedRequestError:
-    """What a call is refused with that was changed `CHANGES_MAX` times, to ``model`` at last."""
-    return RefusedRequestError(
-        f"budgets send this call from one model to another: {model!r} is the last of them; let "
-        "each downgrade lead to the cheapest",
-        code="downgrade_loop",
-        http_status=429,
-    )
 
 
 def _who(opening: CallOpening) -> Who:

@@ -3,7 +3,7 @@
 from modelmeter.meter.bounding import Bounded
 from modelmeter.meter.meter import CallOpening
 
-__all__ = ["LIMIT_HEADER", "limit_told", "model_told"]
+__all__ = ["Headers", "limit_told", "model_told"]
 
 MODEL_REQUESTED_HEADER = b"x-modelmeter-model-requested"
 MODEL_USED_HEADER = b"x-modelmeter-model-used"

@@ -12,9 +12,8 @@ from modelmeter.providers import AnswerHead, ResponseFacts, ResponseObserver, di
 from modelmeter.record import Call, ErrorType
 from modelmeter.service.answer_shape import AnswerShape, shape_for
 from modelmeter.service.failures import message_in, retry_after_seconds, service_error
-from modelmeter.service.routes import Target
 from modelmeter.service.sender import ProviderAnswer, Sender
-from modelmeter.service.wire_request import Asked, WireRequest
+from modelmeter.service.wire_request import AimedRequest
 from modelmeter.settings.limits import Limits
 from modelmeter.settings.routing import RoutingSettings
 
@@ -59,14 +58,8 @@ class Attempt:
     the answer's last bytes are given.
     """
 
-    def __init__(
-        self,
-        asked: Asked,
-        target: Target,
-        wire: WireRequest,
-        call: OpenCall,
-        patience: Patience,
-    ) -> None:
+    def __init__(self, aimed: AimedRequest, call: OpenCall, patience: Patience) -> None:
+        asked, target, wire = aimed.asked, aimed.target, aimed.wire
         self.target = target
         self.body = b""
         """A whole answer."""

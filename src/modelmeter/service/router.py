@@ -5,16 +5,18 @@ from collections.abc import Callable
 import msgspec
 import stamina
 
-from modelmeter.errors import BudgetExceededError, LLMServiceError, RefusedRequestError
-from modelmeter.meter import CallOpening, Meter
-from modelmeter.meter.bounding import CHANGES_MAX, Bounding, downgrade_loop
+from modelmeter.errors import LLMServiceError, RefusedRequestError
+from modelmeter.meter import CallOpening, Meter, OpenCall
+from modelmeter.meter.admission import admit
+from modelmeter.meter.bounding import Bounding
+from modelmeter.meter.told import Headers
 from modelmeter.record import CacheMiss, Caller, Clock, ErrorType, new_call_id
 from modelmeter.service.attempt import Attempt, Patience
 from modelmeter.service.circuit import Circuits
 from modelmeter.service.failures import is_transient, service_error
 from modelmeter.service.routes import Routes, Target
 from modelmeter.service.sender import Sender
-from modelmeter.service.wire_request import Asked, WireRequest, wire_request
+from modelmeter.service.wire_request import AimedRequest, Asked, WireRequest, wire_request
 from modelmeter.settings.model import Settings
 
 __all__ = ["Errand", "Router"]
@@ -45,8 +47,8 @@ class Errand(msgspec.Struct):
     """Why the response cache, if it was asked, had no answer."""
     attempts: int = 0
     """How many were made so far."""
-    output_limit: int | None = None
-    """The limit of output that was set for the caller, of the last attempt."""
+    told: Headers = []
+    """What the caller is told of the changes that budgets made to the last attempt."""
     still_wanted: Callable[[], None] = _nothing
     """Raises if the caller has left."""
 
@@ -143,42 +145,23 @@ class Router:
     async def _attempt(
         self, asked: Asked, target: Target, wire: WireRequest, errand: Errand
     ) -> Attempt:
-        requested, budget = target.model, None
-        final = False
-        for _ in range(CHANGES_MAX):
-            opening = self._opening(target, wire, errand)
-            if budget is not None:
-                opening = msgspec.structs.replace(
-                    opening, model_requested=requested, downgraded_by=budget
-                )
-            bounded = await self._bounding.bounded(opening, target.kind, wire.facts, final=final)
-            try:
-                call = await self._bounding.open(
-                    errand.meter,
-                    bounded.opening,
-                    began_ns=errand.began_ns,
-                    still_wanted=errand.still_wanted,
-                )
-            except BudgetExceededError as error:
-                if error.downgrade_to is not None:
-                    budget = error.budget
-                    target = msgspec.structs.replace(target, model=error.downgrade_to)
-                    wire, final = wire_request(asked, target), False
-                    continue
-                if not bounded.opening.asks_again:
-                    raise
-                # At the least once more, for the record.
-                final = True
-                lower = self._bounding.lowered(bounded, target.kind, error)
-                if lower is not None:
-                    wire, errand.output_limit = wire.of(lower.facts), lower.output_limit
-                continue
-            errand.attempts += 1
-            errand.output_limit = bounded.output_limit or errand.output_limit
-            attempt = Attempt(asked, target, wire.of(bounded.facts), call, self._patience)
-            await attempt.begin(errand.sender)
-            return attempt
-        raise downgrade_loop(target.model)
+        async def open_call(_: AimedRequest, opening: CallOpening) -> OpenCall:
+            return await self._bounding.open(
+                errand.meter, opening, began_ns=errand.began_ns, still_wanted=errand.still_wanted
+            )
+
+        admitted = await admit(
+            AimedRequest(asked, target, wire),
+            self._bounding,
+            target.kind,
+            lambda aimed: self._opening(aimed.target, aimed.wire, errand),
+            open_call,
+        )
+        errand.attempts += 1
+        errand.told = admitted.told
+        attempt = Attempt(admitted.request, admitted.opened, self._patience)
+        await attempt.begin(errand.sender)
+        return attempt
 
     async def _refused(self, target: Target, wire: WireRequest, errand: Errand) -> LLMServiceError:
         """Enter a request of which no attempt is made, for every model of it is left alone."""

@@ -1,6 +1,7 @@
 """A request in OpenAI's shape, as one provider takes it."""
 
 from collections.abc import Mapping
+from typing import Self
 from urllib.parse import quote
 
 import msgspec
@@ -16,7 +17,7 @@ from modelmeter.service.translate_anthropic import AnthropicReader, anthropic_re
 from modelmeter.service.translate_bedrock import BedrockReader, converse_request
 from modelmeter.service.translate_genai import GenAIReader, generate_request
 
-__all__ = ["Asked", "WireRequest", "reader_for", "wire_request"]
+__all__ = ["AimedRequest", "Asked", "WireRequest", "reader_for", "wire_request"]
 
 _encode = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -47,9 +48,29 @@ class WireRequest(msgspec.Struct, frozen=True):
     passes: bool = False
     """The provider answers in OpenAI's shape itself."""
 
-    def of(self, facts: RequestFacts) -> "WireRequest":
+
+class AimedRequest(msgspec.Struct, frozen=True):
+    """A request as one model is asked it."""
+
+    asked: Asked
+    target: Target
+    wire: WireRequest
+
+    @property
+    def facts(self) -> RequestFacts:
+        """What it asks for."""
+        return self.wire.facts
+
+    def of(self, facts: RequestFacts) -> Self:
         """The same request with another body."""
-        return msgspec.structs.replace(self, body=facts.upstream_body, facts=facts)
+        wire = msgspec.structs.replace(self.wire, body=facts.upstream_body, facts=facts)
+        return msgspec.structs.replace(self, wire=wire)
+
+    def to_model(self, model: str) -> Self:
+        """The same request to another model of its provider."""
+        target = msgspec.structs.replace(self.target, model=model)
+        wire = wire_request(self.asked, target)
+        return msgspec.structs.replace(self, target=target, wire=wire)
 
 
 def wire_request(asked: Asked, target: Target) -> WireRequest:

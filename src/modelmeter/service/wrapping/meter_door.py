@@ -1,16 +1,16 @@
 """The door of a wrapped client to the meter, its budgets and throttles."""
 
 from collections.abc import Callable
+from typing import Self
 
 import msgspec
 
-from modelmeter.errors import BudgetExceededError
-from modelmeter.meter import CallOpening, Meter
-from modelmeter.meter.bounding import CHANGES_MAX, Bounding, downgrade_loop
-from modelmeter.meter.told import limit_told, model_told
+from modelmeter.meter import CallOpening, Meter, OpenCall
+from modelmeter.meter.admission import admit
+from modelmeter.meter.bounding import Bounding
 from modelmeter.providers import Dialect, RequestFacts
 from modelmeter.record import Caller, Clock
-from modelmeter.service.wrapping.watched_call import Headers, WatchedCall
+from modelmeter.service.wrapping.watched_call import WatchedCall
 
 __all__ = ["AskedFor", "MeterDoor"]
 
@@ -24,6 +24,17 @@ class AskedFor(msgspec.Struct, frozen=True):
     """Behind the client's base address."""
     body: bytes
     facts: RequestFacts
+    dialect: Dialect
+
+    def of(self, facts: RequestFacts) -> Self:
+        """The same request with another body."""
+        return msgspec.structs.replace(self, facts=facts)
+
+    def to_model(self, model: str) -> Self:
+        """The request as its client made it, to another model."""
+        path, body = self.dialect.ask_model(self.path, self.body, model)
+        facts = self.dialect.read_request(self.facts.operation, path, body)
+        return msgspec.structs.replace(self, path=path, body=body, facts=facts)
 
 
 class MeterDoor(msgspec.Struct, frozen=True):
@@ -52,7 +63,8 @@ class MeterDoor(msgspec.Struct, frozen=True):
         operation = self.dialect.operation(method, path)
         if operation is None:
             return None
-        return AskedFor(path, body, self.dialect.read_request(operation, path, body))
+        facts = self.dialect.read_request(operation, path, body)
+        return AskedFor(path, body, facts, self.dialect)
 
     async def limited(self, asked: AskedFor) -> bytes:
         """
@@ -80,43 +92,21 @@ class MeterDoor(msgspec.Struct, frozen=True):
         """
         began_ns = self.clock.monotonic_ns()
         bounding, attempt = self.bounding(), _attempt(retries)
-        requested, told = asked.facts.model, Headers()
-        downgraded_by: str | None = None
-        final = is_signed
-        for _ in range(CHANGES_MAX):
-            opening = msgspec.structs.replace(
-                self._opening(asked.facts, attempt),
-                model_requested=None if downgraded_by is None else requested,
-                downgraded_by=downgraded_by,
-                takes_other_model=not is_signed,
-            )
-            bounded = await bounding.bounded(opening, self.kind, asked.facts, final=final)
-            try:
-                call = await bounding.open(
-                    self.meter(), bounded.opening, began_ns=began_ns, still_wanted=_wanted
-                )
-            except BudgetExceededError as error:
-                if error.downgrade_to is not None:
-                    asked, downgraded_by = self._of(asked, error.downgrade_to), error.budget
-                    told, final = [], False
-                    continue
-                if not bounded.opening.asks_again:
-                    raise
-                # At the least once more, for the record.
-                final = True
-                lower = bounding.lowered(bounded, self.kind, error)
-                if lower is not None:
-                    asked = msgspec.structs.replace(asked, facts=lower.facts)
-                    told = limit_told(lower)
-            else:
-                told = [*model_told(opening), *told, *limit_told(bounded)]
-                return WatchedCall(call, asked.path, bounded.facts, self.dialect, told)
-        raise downgrade_loop(asked.facts.model)
 
-    def _of(self, asked: AskedFor, model: str) -> AskedFor:
-        """The same request to another model."""
-        path, body = self.dialect.ask_model(asked.path, asked.body, model)
-        return AskedFor(path, body, self.dialect.read_request(asked.facts.operation, path, body))
+        def opening_of(asked: AskedFor) -> CallOpening:
+            opening = self._opening(asked.facts, attempt)
+            return msgspec.structs.replace(opening, takes_other_model=not is_signed)
+
+        async def open_call(_: AskedFor, opening: CallOpening) -> OpenCall:
+            return await bounding.open(
+                self.meter(), opening, began_ns=began_ns, still_wanted=_wanted
+            )
+
+        admitted = await admit(
+            asked, bounding, self.kind, opening_of, open_call, is_final=is_signed
+        )
+        made = admitted.request
+        return WatchedCall(admitted.opened, made.path, made.facts, self.dialect, admitted.told)
 
     def _opening(self, facts: RequestFacts, attempt: int) -> CallOpening:
         return CallOpening(
