@@ -64,7 +64,7 @@ async def test_what_is_remembered_of_keys_without_an_answer_is_bounded() -> None
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 async def test_no_sequence_brings_a_stale_or_foreign_answer_or_breaks_the_bound(seed: int) -> None:
     chance = random.Random(seed)
     clock = HandClock()

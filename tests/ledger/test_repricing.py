@@ -403,7 +403,7 @@ COSTS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rounds=st.lists(COSTS, min_size=1, max_size=4))
 async def test_all_sums_agree_and_no_counter_falls_whatever_is_corrected(
     tmp_path_factory: pytest.TempPathFactory, rounds: list[list[tuple[str, int]]]

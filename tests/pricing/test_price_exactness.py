@@ -156,7 +156,7 @@ DIFFERENTIAL_MODELS = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     names=st.sampled_from(DIFFERENTIAL_MODELS),
     microseconds=st.integers(min_value=0, max_value=4 * 365 * 86_400 * 10**6),

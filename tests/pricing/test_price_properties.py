@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from modelmeter.pricing import PriceBook
@@ -44,7 +44,6 @@ TOOLS = [tool for tool in ToolCalls.__struct_fields__ if tool not in ("character
 tools = st.builds(ToolCalls, **dict.fromkeys(TOOLS, uses))
 
 
-@settings(deadline=None)
 @given(models, times, tiers, regions, tokens, tools)
 def test_lines_add_up_and_none_is_negative(
     model: tuple[str, str],
@@ -66,7 +65,6 @@ def test_lines_add_up_and_none_is_negative(
             assert abs(total - price.cost) <= Decimal("0.5")
 
 
-@settings(deadline=None)
 @given(models, times, tiers, tokens, tools)
 def test_every_unit_that_was_used_is_priced_or_said_to_be_missing(
     model: tuple[str, str], at_ns: int, tier: str | None, used: TokenCounts, ran: ToolCalls
@@ -84,7 +82,6 @@ def test_every_unit_that_was_used_is_priced_or_said_to_be_missing(
     assert price.state is not CostState.PRICED or not quote.missing(used, ran)
 
 
-@settings(deadline=None)
 @given(models, times, tiers, regions, tokens, tools)
 def test_the_card_that_the_ledger_keeps_gives_the_same_cost_without_a_catalogue(
     model: tuple[str, str],

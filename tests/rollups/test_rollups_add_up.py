@@ -205,7 +205,7 @@ def fits(entry: Entry, span: Span, wanted: UsageFilter) -> bool:
     by=st.sampled_from(Dimension),
     step=st.sampled_from(STEPS),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_sums_are_those_of_the_entries_at_every_state_of_the_rollups(
     entries: list[Entry],
     corrections: list[Correction],
@@ -246,7 +246,7 @@ def whole(sums: Sequence[int]) -> tuple[int, ...]:
     cuts=st.lists(times_ns(), min_size=2, max_size=8),
     by=st.sampled_from(Dimension),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_parts_of_a_span_add_up_to_the_whole(
     entries: list[Entry],
     rolled_up: list[int],
@@ -272,7 +272,7 @@ def test_the_parts_of_a_span_add_up_to_the_whole(
 
 
 @given(entries=ENTRIES, rolled_up=st.lists(st.integers(1, 20), max_size=10), wanted=FILTERS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_failures_are_those_of_the_entries(
     entries: list[Entry], rolled_up: list[int], wanted: UsageFilter
 ) -> None:
@@ -300,7 +300,7 @@ def test_failures_are_those_of_the_entries(
     ),
     limit=st.integers(1, 5),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_pages_of_a_filter_are_the_entries_that_fit_each_once(
     entries: list[Entry],
     rolled_up: list[int],

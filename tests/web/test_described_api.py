@@ -62,7 +62,6 @@ def test_every_answer_is_as_described(described: Any, mode: GenerationMode) -> N
         # (an empty list is sent as an empty text), and must not come and go.
         @settings(
             max_examples=EXAMPLES_MAX,
-            deadline=None,
             derandomize=True,
             database=None,
             suppress_health_check=[*HealthCheck],
