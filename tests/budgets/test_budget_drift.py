@@ -57,7 +57,6 @@ async def test_a_correction_of_an_entry_moves_the_windows_it_is_in(tmp_path: Pat
         await ledger.settle(outcome(one, cost=3 * USD))
     intent = one.intent
     delta = CorrectionDelta(
-        seq=0,
         entry_seq=1,
         started_at_ns=intent.started_at_ns,
         tenant_id=intent.caller.tenant_id,

@@ -1,31 +1,17 @@
-"""Corrections of entries: read in their order, laid over entries, and followed by other sums."""
+"""Corrections of entries: read in their order, and laid over entries."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-__all__ = [
-    "Correction",
-    "CorrectionDelta",
-    "correction_deltas",
-    "corrections_of",
-    "lay_over",
-    "newest_correction",
-]
+__all__ = ["Correction", "CorrectionDelta", "corrections_of", "lay_over"]
 
 _OF_ENTRIES = """
 SELECT seq, entry_seq, corrected_at_ns, cost_pico_usd, cost_saved_pico_usd, cost_state,
        priced_model, price_source, rate_card, note
 FROM correction WHERE entry_seq IN (SELECT value FROM json_each(?)) ORDER BY seq
 """
-_DELTAS = """
-SELECT c.seq, c.entry_seq, e.started_at_ns, e.tenant_id, e.team, e.agent_id, e.key_id, e.provider,
-       e.model, c.cost_delta_pico_usd, c.cost_saved_delta_pico_usd, c.unpriced_delta
-FROM correction c JOIN entry e ON e.seq = c.entry_seq
-WHERE c.seq > ? AND c.seq <= ? ORDER BY c.seq
-"""
-_NEWEST = "SELECT coalesce(max(seq), 0) FROM correction"
 
 _CORRECTED = (
     "cost_pico_usd",
@@ -57,7 +43,6 @@ class Correction(msgspec.Struct, frozen=True):
 class CorrectionDelta(msgspec.Struct, frozen=True):
     """What one correction adds to sums of its entry's time and labels; amounts may be negative."""
 
-    seq: int
     entry_seq: int
     started_at_ns: int
     """Of the entry: in whose window the amounts belong."""
@@ -108,29 +93,3 @@ def lay_over(
         if corrections:
             entry.update({name: getattr(corrections[-1], name) for name in _CORRECTED})
     return entries
-
-
-def newest_correction(connection: sqlite3.Connection) -> int:
-    """
-    The place of the last correction; later ones come behind it.
-
-    Raises:
-        sqlite3.Error: the ledger cannot be read now.
-    """
-    ((newest,),) = connection.execute(_NEWEST).fetchall()
-    return int(newest)
-
-
-def correction_deltas(
-    connection: sqlite3.Connection, *, after_seq: int, upto_seq: int
-) -> Iterator[CorrectionDelta]:
-    """
-    What the corrections behind one place, up to and with another, add; in their order.
-
-    Sums kept elsewhere follow by adding them once each and keeping the last ``seq`` they took.
-
-    Raises:
-        sqlite3.Error: the ledger cannot be read now.
-    """
-    for row in connection.execute(_DELTAS, (after_seq, upto_seq)):
-        yield CorrectionDelta(*row)

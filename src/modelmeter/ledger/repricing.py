@@ -64,7 +64,6 @@ class Change(msgspec.Struct, frozen=True):
     """An entry that costs something else by today's knowledge."""
 
     delta: CorrectionDelta
-    """Its place among corrections is not known yet: 0."""
     corrections: int
     """How many it had when it was looked at."""
     cost_before: int
@@ -236,7 +235,6 @@ def _change(entry: Mapping[str, object], price: Price) -> Change | None:
         return None
     return Change(
         delta=CorrectionDelta(
-            seq=0,
             entry_seq=_int(entry, "seq"),
             started_at_ns=_int(entry, "started_at_ns"),
             tenant_id=str(entry["tenant_id"]),
