@@ -50,7 +50,7 @@ lint: .venv/.synced  ## linter, format, strict types, floors of the house
 	$(RUN)/lint-imports
 
 test: .venv/.synced servers lint  ## everything CI runs
-	$(PYTEST)
+	$(PYTEST) --numprocesses 2 --dist loadfile
 
 soak: .venv/.synced servers  ## the long fault tests: 200 kills
 	$(PYTEST) -m soak -s --timeout 3600
