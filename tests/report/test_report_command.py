@@ -1,5 +1,6 @@
 """``modelmeter report`` and ``modelmeter calls`` on a real ledger file."""
 
+import contextlib
 import csv
 import io
 import json
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from modelmeter.cli import app
+from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.reader import GroupBy, report
 from modelmeter.ledger.schema import migrate
 from modelmeter.ledger.sums import Sums
@@ -84,11 +86,11 @@ def ledger(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: str) -> str:
-    """The output of a command."""
-    result = CliRunner().invoke(app, list(arguments))
+def run(*arguments: str, columns: int = 80) -> str:
+    """The output of a command, without what it says beside it."""
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(columns)})
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def test_json_is_exact_beyond_sixty_four_bits(ledger: Path) -> None:
@@ -98,8 +100,6 @@ def test_json_is_exact_beyond_sixty_four_bits(ledger: Path) -> None:
         "from": "2026-10-24T00:00:00+02:00",
         "to": "2026-10-27T00:00:00+01:00",
         "by": "team",
-        "warning": "1 calls have no known price and count as $0.00 here; "
-        "`modelmeter prices check` names their models.",
         "total": {
             "calls": 5,
             "errors": 1,
@@ -146,6 +146,74 @@ def test_people_see_readable_money_and_a_warning(ledger: Path) -> None:
     assert "1 calls have no known price" in text
 
 
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_programs_get_the_warning_beside_the_numbers(ledger: Path, form: str) -> None:
+    warned = CliRunner().invoke(app, ["report", "--ledger", str(ledger), *IN_STOCKHOLM, form])
+    priced = CliRunner().invoke(
+        app, ["report", "--ledger", str(ledger), "--window", "2026-10-27..2026-10-28", form]
+    )
+
+    assert warned.stderr == (
+        "1 calls have no known price and count as $0.00 here; "
+        "`modelmeter prices check` names their models.\n"
+    )
+    assert "known price" not in warned.stdout
+    assert (priced.exit_code, priced.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        ("hour", ["2026-10-23 23:00", "2026-10-24 00:00", "2026-10-27 01:00"]),
+        ("day", ["2026-10-23", "2026-10-24", "2026-10-27"]),
+        ("week", ["2026-10-19", "2026-10-26"]),
+        ("month", ["2026-10"]),
+    ],
+)
+def test_times_are_short_enough_for_a_terminal(tmp_path: Path, by: str, names: list[str]) -> None:
+    path = tmp_path / "ledger.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        starts = (-1, 60, 3 * 86_400 + 7200)
+        fill(
+            connection,
+            [entry(n, seconds=at, cost=43_210_000_000_000) for n, at in enumerate(starts)],
+        )
+    window = ("--window", "2026-10-01..2026-10-31", "--time-zone", "Europe/Stockholm")
+
+    text = run("report", "--ledger", str(path), *window, "--by", by)
+    programs = json.loads(run("report", "--ledger", str(path), *window, "--by", by, "--json"))
+
+    rows = [line for line in text.splitlines() if line.startswith("│")]
+    assert [row.split("│")[1].strip() for row in rows] == [*names, "total"]
+    assert "2026-10-01 00:00 to 2026-11-01 00:00 CET" in text
+    assert [row[by] for row in programs["rows"]] == [
+        row.name
+        for row in report(
+            connect_reader(path),
+            datetime(2026, 10, 1, tzinfo=STOCKHOLM),
+            datetime(2026, 11, 1, tzinfo=STOCKHOLM),
+            GroupBy(by),
+            STOCKHOLM,
+        ).rows
+    ]
+
+
+def test_two_hours_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        fill(connection, [entry(n, seconds=(24 + 1 + n) * 3600) for n in range(4)])
+
+    text = run("report", "--ledger", str(path), *IN_STOCKHOLM, "--by", "hour", columns=100)
+
+    rows = [line for line in text.splitlines() if line.startswith("│ 2")]
+    assert [row.split("│")[1].strip() for row in rows] == [
+        "2026-10-25 01:00",
+        "2026-10-25 02:00+02:00",
+        "2026-10-25 02:00+01:00",
+        "2026-10-25 03:00",
+    ]
+
+
 def test_an_empty_window_says_how_to_send_the_first_call(ledger: Path) -> None:
     assert "OPENAI_BASE_URL" in run("report", "--ledger", str(ledger), "--window", "yesterday")
 
@@ -159,6 +227,19 @@ def test_calls_are_shown_inert_and_whole(ledger: Path) -> None:
     assert "\\x1b[31mred" in lines
     assert [call["cost_usd"] for call in objects] == ["9000000", "9000000.000000000001"]
     assert len(run("calls", "--ledger", str(ledger), "--limit", "3").splitlines()) == 4
+
+
+def test_a_call_from_the_cache_reads_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        fill(connection, [entry(1, cost=0, tokens=0), entry(2)])
+        connection.execute("UPDATE entry SET cached = 1 WHERE id = 'call-1'")
+
+    _, hit, made = run("calls", "--ledger", str(path)).splitlines()
+
+    assert "success (cached)" in hit
+    assert "success " in made
+    assert "cached" not in made
 
 
 @pytest.mark.parametrize(
@@ -224,6 +305,7 @@ def test_following_shows_every_call_however_many_come_at_once(ledger: Path) -> N
         (["report", "--by", "colour"], "no such grouping"),
         (["report", "--window", "soon"], "no such window"),
         (["report", "--time-zone", "Mars"], "no such time zone"),
+        (["report", "--json", "--csv"], "give --json or --csv, not both"),
         (["calls", "--status", "fine"], "no such status"),
         (["calls", "--since", "soon"], "no such window"),
         (["report", "--ledger", "/nonexistent/ledger.db"], "there is no ledger"),

@@ -97,7 +97,7 @@ def _as_line(row: dict[str, object], zone: object) -> str:
 
     started = int(str(row["started_at_ns"])) / 1e9
     moment = datetime.fromtimestamp(started, zone if isinstance(zone, tzinfo) else None)
-    status = row["error_type"] or row["status"]
+    status = "success (cached)" if row["cached"] else row["error_type"] or row["status"]
     first = row["time_to_first_token_ns"]
     inputs = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_input")
     outputs = ("output", "reasoning", "audio_output", "image_output")

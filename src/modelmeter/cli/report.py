@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["print_report", "report"]
 
 _KEYS = ("calls", "errors", "cached", "tokens", "cost_usd", "unpriced_calls")
+_TIMES = {"hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m"}
+"""How the rows of a report by time are called; its title names the zone."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _BAR_WIDTH = 10
 _WIDTH_MAX = 10_000
@@ -56,6 +58,8 @@ def report(
     from modelmeter.ledger.reader import report as read_report
     from modelmeter.ledger.windows import window as span_of
 
+    if as_json and as_csv:
+        raise SettingsError("give --json or --csv, not both")
     path, configured_zone = ledger_and_zone(ledger, config)
     try:
         zone = ZoneInfo(time_zone or configured_zone)
@@ -69,12 +73,12 @@ def report(
         result = read_report(connection, start, end, GroupBy(by), zone)
     finally:
         connection.close()
-    if as_json:
-        typer.echo(_json(result, start, end, by))
-    elif as_csv:
-        typer.echo(_csv(result, by), nl=False)
-    else:
+    if not as_json and not as_csv:
         print_report(result, f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M %Z}", by)
+        return
+    typer.echo(_json(result, start, end, by) if as_json else _csv(result, by), nl=as_json)
+    if (warning := _warning(result)) is not None:
+        typer.echo(warning, err=True)
 
 
 def print_report(result: "Report", span: str, by: str) -> None:
@@ -110,7 +114,7 @@ def _table(result: "Report", span: str, by: str, *, bars: bool) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from modelmeter.cli.figures import count_text, inert, money_text
+    from modelmeter.cli.figures import count_text, money_text
 
     total = result.total
     table = Table(title=f"LLM usage, {span}", title_justify="left", show_footer=True)
@@ -124,12 +128,12 @@ def _table(result: "Report", span: str, by: str, *, bars: bool) -> "Table":
     ):
         table.add_column(name, value, justify="right", no_wrap=True)
     table.add_column("share", no_wrap=True)
-    for row in result.rows:
+    for name, row in zip(_row_names(result, by), result.rows, strict=True):
         sums = row.sums
         share = sums.cost / total.cost if total.cost else 0.0
         bar = f"{'█' * round(share * _BAR_WIDTH):<{_BAR_WIDTH}} " if bars else ""
         table.add_row(
-            Text(inert(row.name) or "–"),
+            Text(name),
             f"{sums.calls:,}",
             f"{sums.errors:,}",
             f"{sums.cached:,}",
@@ -138,6 +142,24 @@ def _table(result: "Report", span: str, by: str, *, bars: bool) -> "Table":
             f"{bar}{share:4.0%}",
         )
     return table
+
+
+def _row_names(result: "Report", by: str) -> list[str]:
+    from collections import Counter
+    from datetime import datetime
+
+    from modelmeter.cli.figures import inert
+
+    if by not in _TIMES:
+        return [inert(row.name) or "–" for row in result.rows]
+    starts = [datetime.fromisoformat(row.name) for row in result.rows]
+    names = [f"{start:{_TIMES[by]}}" for start in starts]
+    # In autumn two hours have one name.
+    times = Counter(names)
+    return [
+        name if times[name] == 1 else start.isoformat(" ", "minutes")
+        for name, start in zip(names, starts, strict=True)
+    ]
 
 
 def _values(sums: "Sums") -> dict[str, object]:
@@ -163,7 +185,6 @@ def _json(result: "Report", start: "datetime", end: "datetime", by: str) -> str:
             "to": end.isoformat(),
             "by": by,
             "total": _values(result.total),
-            "warning": _warning(result),
             "rows": [{by: row.name, **_values(row.sums)} for row in result.rows],
         }
     ).decode()
