@@ -138,6 +138,28 @@ def test_the_tenant_without_a_name_has_one_in_labels() -> None:
     assert samples(render())["llm_cache_size", (("tenant_id", "default"),)] == 0
 
 
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8"),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/plain", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/plain;version=1.0.0", "text/plain; version=1.0.0; charset=utf-8"),
+        ("text/plain;version=newest", "text/plain; version=0.0.4; charset=utf-8"),
+        (OPEN_METRICS, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        ("application/openmetrics-text;version=newest", "text/plain; version=0.0.4; charset=utf-8"),
+    ],
+)
+def test_the_text_is_of_the_version_that_was_asked_for(accept: str, content_type: str) -> None:
+    snapshot = SeriesSnapshot(SERIES, [], frozenset(), BORN_NS)
+
+    body, told = Exposition(version="1").render(snapshot, accept)
+
+    assert told.removesuffix("; escaping=underscores") == content_type
+    assert body.endswith(b"# EOF\n") == told.startswith("application/openmetrics-text")
+
+
 def test_open_metrics_is_valid_and_says_the_same() -> None:
     text = render(accept=OPEN_METRICS)
 

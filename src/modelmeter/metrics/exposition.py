@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import msgspec
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, choose_encoder
+from prometheus_client.exposition import choose_encoder
 
 from modelmeter.ledger.series import DEFAULT_TENANT, DOWN, FLOOR, REQUESTS, TENANT
 from modelmeter.ledger.series_reader import SeriesRow, SeriesSnapshot
@@ -56,10 +56,8 @@ class Exposition:
         cache_sizes: Mapping[str, int] = _NO_SIZES,
     ) -> tuple[bytes, str]:
         """The exposition and its content type, in the format that ``accept`` asks for."""
-        _, content_type = choose_encoder(accept)
+        content_type = _content_type(accept)
         open_metrics = content_type.startswith("application/openmetrics-text")
-        if not open_metrics:
-            content_type = CONTENT_TYPE_LATEST
         until_ns = snapshot.shown_until_ns
         by_kind: defaultdict[str, list[SeriesRow]] = defaultdict(list)
         for row in snapshot.series:
@@ -145,6 +143,15 @@ class Exposition:
                 self._texts.clear()
             text = self._texts[names, labels] = _label_text(names, _decode_labels(labels))
         return text
+
+
+def _content_type(accept: str) -> str:
+    try:
+        _, content_type = choose_encoder(accept)
+    except TypeError:
+        # It compares the parts of a version that are no numbers with numbers.
+        _, content_type = choose_encoder("")
+    return content_type
 
 
 def _histogram_template(metric: Metric) -> str:
