@@ -1,9 +1,11 @@
 """The commands: a file a verb."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from modelmeter import __version__
 from modelmeter.cli.annotate import annotate
 from modelmeter.cli.budget import app as budget_app
 from modelmeter.cli.cache import app as cache_app
@@ -24,13 +26,34 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="modelmeter",
-    help="Meters every LLM call of a platform: who called, which model, how many tokens, how "
-    "long, what it cost.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"modelmeter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def modelmeter(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version."),
+    ] = False,
+) -> None:
+    """
+    Meter every LLM call of a platform.
+
+    Who called, which model, how many tokens, how long, what it cost.
+    """
+
+
 app.command("demo")(demo)
 app.command("serve")(serve)
 app.command("report")(report)

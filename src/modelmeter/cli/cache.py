@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="What the response cache brings, and forgetting its answers.")
+app = typer.Typer(
+    help="What the response cache brings, and forgetting its answers.", no_args_is_help=True
+)
 
 Usage = dict[str, tuple[int, int]]
 

@@ -94,7 +94,7 @@ class Demonstration:
             LedgerError: the ledger cannot be used.
         """
         logging.basicConfig(level=logging.CRITICAL)
-        listener = bind("127.0.0.1", self._port)
+        listener = bind("127.0.0.1", self._port, advice="choose another port with --port")
         port = listener.getsockname()[1]
         profile = SimulatorSettings(seed=self._seed, speed=1.0, failure_rates=_FAILURES)
         stop = asyncio.Event()

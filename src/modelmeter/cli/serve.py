@@ -7,6 +7,8 @@ import typer
 
 __all__ = ["serve"]
 
+_LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
 
 def serve(
     config: Annotated[
@@ -19,7 +21,9 @@ def serve(
     ledger: Annotated[
         Path | None, typer.Option(help="The ledger's file, instead of the configuration's.")
     ] = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    log_level: Annotated[
+        str, typer.Option(help="debug, info, warning, error or critical.")
+    ] = "warning",
 ) -> None:
     """
     Run the gateway in front of the configured providers.
@@ -29,6 +33,12 @@ def serve(
     """
     import os
 
+    from modelmeter.errors import SettingsError
+
+    if log_level.lower() not in _LOG_LEVELS:
+        raise SettingsError(
+            f"no such log level {log_level!r}: give one of {', '.join(_LOG_LEVELS)}"
+        )
     from modelmeter.cli.serving import serve_until_stopped
     from modelmeter.settings.load import load_settings
     from modelmeter.wiring import faults_of_settings
@@ -36,9 +46,6 @@ def serve(
     environment = dict(os.environ)
     if config is None and environment.get("MODELMETER_CONFIG"):
         config = Path(environment["MODELMETER_CONFIG"])
-    if listen is not None:
-        environment["MODELMETER_LISTEN"] = listen
-    if ledger is not None:
-        environment["MODELMETER_LEDGER"] = str(ledger)
-    settings = load_settings(config, environment, check=faults_of_settings)
+    options = {"listen": listen, "ledger": None if ledger is None else str(ledger)}
+    settings = load_settings(config, environment, options=options, check=faults_of_settings)
     serve_until_stopped(settings, log_level=log_level)

@@ -19,6 +19,8 @@ from modelmeter.wiring import gateway_app, open_ledger, price_book, put_budgets
 __all__ = ["serve_until_stopped"]
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_OTHER_ADDRESS = "choose another address with `listen` in the configuration or --listen"
+_OTHER_HEALTH_ADDRESS = "choose another address with `health_listen` in the configuration"
 _COLLECT_AFTER_OBJECTS = 10_000
 """Calls leave hardly any cycles behind, so the collector need not run at every few of them."""
 
@@ -34,8 +36,10 @@ def serve_until_stopped(settings: Settings, *, log_level: str) -> None:
     logging.basicConfig(format=_LOG_FORMAT, level=log_level.upper())
     # A line for every retry, which tells nothing of it: each attempt is an entry of the ledger.
     logging.getLogger("stamina").setLevel(logging.ERROR)
-    listener = bind(*settings.address)
-    health = None if settings.health_address is None else bind(*settings.health_address)
+    listener = bind(*settings.address, advice=_OTHER_ADDRESS)
+    health = None
+    if settings.health_address is not None:
+        health = bind(*settings.health_address, advice=_OTHER_HEALTH_ADDRESS)
     put_budgets(settings)
     if settings.workers == 1:
         _serve(settings, listener, health)

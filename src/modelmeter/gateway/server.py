@@ -75,9 +75,9 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, advice: str) -> socket.socket:
     """
-    Take the address to listen on.
+    Take the address to listen on; ``advice`` says what else to choose if it cannot be had.
 
     Raises:
         SettingsError: it is taken or not this machine's.
@@ -91,8 +91,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SettingsError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another address with "
-            "`listen` in the configuration or --listen"
+            f"cannot listen on {host}:{port}: {error.strerror}; {advice}"
         ) from error
     listener.setblocking(False)
     return listener

@@ -36,6 +36,9 @@ def has_ledger_header(path: Path) -> bool:
     Whether ``path`` is absent, empty, or starts as a SQLite file does.
 
     Not to be asked of a file that is open in this process; see `modelmeter.ledger.open_here`.
+
+    Raises:
+        OSError: it is no file, or cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -58,7 +61,11 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     """
     if is_in_memory(path):
         return _connect_memory(path)
-    if not is_open_here(path) and not has_ledger_header(path):
+    try:
+        is_foreign = not is_open_here(path) and not has_ledger_header(path)
+    except OSError as error:
+        raise LedgerUnavailableError(f"cannot open the ledger {path}: {error.strerror}") from error
+    if is_foreign:
         raise LedgerFormatError(f"{path} is not a SQLite file; name another file as the ledger")
     try:
         connection = sqlite3.connect(

@@ -47,20 +47,30 @@ Table = dict[str, Any]
 Fault = tuple[tuple[str | int, ...], str]
 """A place in the configuration, and what is wrong there."""
 Check = Callable[[Settings], Iterable[Fault]]
+Options = Mapping[str, str | None]
+"""Settings at the top by their names, as the command line gives them; None: not given."""
+
+_NO_OPTIONS: Options = {}
 
 
 def load_settings(
-    path: Path | None, environment: Mapping[str, str], *, check: Check | None = None
+    path: Path | None,
+    environment: Mapping[str, str],
+    *,
+    options: Options = _NO_OPTIONS,
+    check: Check | None = None,
 ) -> Settings:
     """
     The settings of a TOML file (none: defaults) with ``MODELMETER_…`` variables over them.
 
     ``MODELMETER_PROVIDERS__OPENAI__BASE_URL`` sets ``base_url`` of ``[providers.openai]``; lists
-    are given as JSON. Secrets in the file are references: ``env:NAME`` or ``file:PATH``. What
-    only another part of the program can tell to be wrong is for ``check`` to find.
+    are given as JSON. ``options`` stand over both. Secrets in the file are references:
+    ``env:NAME`` or ``file:PATH``. What only another part of the program can tell to be wrong is
+    for ``check`` to find.
 
     Raises:
-        SettingsError: all faults at once, each with its line or variable, none with a secret.
+        SettingsError: all faults at once, each with its line, variable or option, none with a
+            secret.
     """
     text = "" if path is None else _read(path)
     try:
@@ -69,6 +79,8 @@ def load_settings(
         raise SettingsError(f"{path}: {error}") from error
     faults = list(_resolve_secrets(table, environment, base=path.parent if path else Path()))
     variables = _lay_over(table, environment)
+    given = {name: value for name, value in options.items() if value is not None}
+    table |= given
     settings = None
     try:
         settings = Settings.model_validate(table)
@@ -81,6 +93,7 @@ def load_settings(
         faults += wrong_prices(settings.prices, providers=settings.providers)
         faults += check(settings) if check is not None else ()
     if settings is None or faults:
+        variables |= {(name,): f"--{name}" for name in given}
         raise SettingsError("\n".join(_describe(fault, path, text, variables) for fault in faults))
     return settings
 
@@ -269,7 +282,7 @@ def _describe(
     for length in range(len(location), 0, -1):
         variable = variables.get(tuple(str(part) for part in location[:length]))
         if variable is not None:
-            return f"{variable}: {name} {message}"
+            return f"{variable}: {'' if variable == f'--{name}' else f'{name} '}{message}"
     line = line_of(text, location) if location else None
     place = "" if path is None else f"{path}:{line}: " if line else f"{path}: "
     return f"{place}{name + ' ' if name else ''}{message}"
