@@ -415,8 +415,10 @@ def test_what_is_only_relayed_tells_a_bounded_wish_too(setting: Setting) -> None
     connection.request("POST", "/openai/v1/batches", b'{"user": "429-never"}')
     response = connection.getresponse()
 
-    assert (response.read(), response.getheader("retry-after")) == (ANSWER, "3600")
+    told = response.read(), response.getheader("retry-after")
     connection.close()
+
+    assert told == (ANSWER, "3600")
 
 
 def test_no_other_protocol_is_switched_to(setting: Setting) -> None:
