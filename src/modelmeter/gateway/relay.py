@@ -33,6 +33,7 @@ from modelmeter.ledger import Ledger
 from modelmeter.meter import CallOpening
 from modelmeter.meter.admission import Admitted
 from modelmeter.providers import RequestFacts
+from modelmeter.providers.spelling import operation_at
 from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import clean_identifier
@@ -117,7 +118,7 @@ class Relay:
         began_ns = parts.clock.monotonic_ns()
         caller = self.caller(client, began_ns)
         method = client.scope["method"]
-        operation = door.dialect.operation(method, path)
+        operation = operation_at(door.dialect, method, path)
         body = await client.read_body(
             bytes_max=parts.limits.body_bytes_max,
             timeout_seconds=parts.limits.body_timeout_seconds,
