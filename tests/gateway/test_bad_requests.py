@@ -1,5 +1,6 @@
 """Hostile requests: a clear error, nothing lost, no upstream called, and the gateway lives on."""
 
+import hashlib
 import json
 import socket
 import urllib.request
@@ -158,6 +159,55 @@ def test_a_path_that_leaves_the_upstreams_base_is_refused(
 
     assert status_of(exchange(under_test.gateway, post(GOOD_BODY, path=path))) == 400
     assert served(under_test) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        (b"/openai/v1/chat/completions/", b'"code":"inexact_path"'),
+        (b"/openai/v1/chat/completions;x", b'"code":"inexact_path"'),
+        (b"/openai/v1/chat%2fcompletions", b'"code":"inexact_path"'),
+        (b"/openai/v1/Chat/Completions", b'"code":"inexact_path"'),
+        (b"/anthropic/v1/messages/", b'"type":"not_found_error"'),
+        (b"/anthropic/v1/%6dessages", b'"type":"not_found_error"'),
+        (b"/genai/v1beta/models/m:generateContent/", b'"status":"NOT_FOUND"'),
+        (b"/genai/v1beta/models/m%3AgenerateContent", b'"status":"NOT_FOUND"'),
+        (b"/bedrock/model/m/Converse", b"x-amzn-errortype: ResourceNotFoundException"),
+        (b"/bedrock/model/m/converse;x", b"x-amzn-errortype: ResourceNotFoundException"),
+    ],
+)
+def test_another_spelling_of_a_metered_path_is_not_found(
+    under_test: UnderTest, path: bytes, shape: bytes
+) -> None:
+    before = served(under_test)
+
+    answer = exchange(under_test.gateway, post(GOOD_BODY, path=path))
+
+    assert status_of(answer) == 404
+    assert shape in answer
+    assert b"not exactly" in answer
+    assert served(under_test) == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/bedrock/model/us.anthropic.claude-3-haiku-20240307-v1:0/converse",
+        b"/bedrock/model/us.anthropic.claude-3-haiku-20240307-v1%3A0/converse",
+        b"/bedrock/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fx/converse",
+        b"/genai/v1beta/models/gemini-2.5-flash:generateContent",
+    ],
+)
+def test_a_model_in_a_path_may_hold_colons_and_escapes(under_test: UnderTest, path: bytes) -> None:
+    request_id = f"model-{hashlib.sha256(path).hexdigest()[:16]}"
+    body = b'{"contents":[{"parts":[{"text":"hi"}]}]}'
+    if b"bedrock" in path:
+        body = b'{"messages":[{"role":"user","content":[{"text":"hi"}]}]}'
+
+    request = post(body, b"x-request-id: " + request_id.encode(), path=path)
+
+    assert status_of(exchange(under_test.gateway, request)) == 200
+    assert [entry[0] for entry in under_test.entries(request_id)] == ["success"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -130,7 +131,8 @@ def odd_upstream() -> Iterator[OddUpstream]:
         "only-ever-continues": continues,
         "speaks-unasked": SPEAKS_UNASKED,
     }
-    upstream = OddUpstream({**BROKEN, **CUT, **ODD_BUT_WHOLE, **SILENT, **strange, **others})
+    whole = {**ODD_BUT_WHOLE, **strange, **REDIRECTS, **WAITS}
+    upstream = OddUpstream({**BROKEN, **CUT, **SILENT, **whole, **others})
     yield upstream
     upstream.close()
 
@@ -185,6 +187,42 @@ SILENT: dict[str, Behaviour] = {
     "lacks-a-byte": falls_silent(HEAD, b"content-length: %d\r\n\r\n" % (len(ANSWER) + 1), ANSWER),
 }
 
+
+REDIRECTS: dict[str, Behaviour] = {
+    f"sends-elsewhere-{status}": says(
+        b"HTTP/1.1 %d Elsewhere\r\nlocation: http://127.0.0.1:9/\r\n" % status, LENGTH, ANSWER
+    )
+    for status in (300, 301, 302, 303, 305, 307, 308, 399)
+}
+"""Each with a body that claims a use."""
+
+LATER = formatdate(time.time() + 600, usegmt=True).encode()
+MUCH_LATER = b"Fri, 31 Dec 9999 23:59:59 GMT"
+TOLD_TO_WAIT: dict[str, tuple[bytes, str | None]] = {
+    "soon": (b"7", "7"),
+    "in-parts": (b"1.5", "1.5"),
+    "never": (b"1000000000", "3600"),
+    "in-an-age": (b"9" * 5000, "3600"),
+    "by-now": (b"-1", None),
+    "in-words": (b"soon", None),
+    "not-a-number": (b"nan", None),
+    "later": (LATER, LATER.decode()),
+    "much-later": (MUCH_LATER, "3600"),
+    "in-the-past": (b"Wed, 21 Oct 2015 07:28:00 GMT", None),
+}
+"""The provider's Retry-After, and what of it reaches the caller."""
+WAITS: dict[str, Behaviour] = {
+    f"{status}-{name}": says(
+        b"HTTP/1.1 %d Wait\r\ncontent-type: application/json\r\nretry-after: %b\r\n"
+        % (status, told),
+        b"retry-after-ms: 99999999999\r\n",
+        LENGTH,
+        ANSWER,
+        stays=True,
+    )
+    for status in (429, 529)
+    for name, (told, _) in TOLD_TO_WAIT.items()
+}
 
 SPEAKS_UNASKED = SpeaksUnasked()
 
@@ -346,6 +384,41 @@ def test_a_strange_answer_passes_and_its_entry_says_so(setting: Setting, name: s
 
     assert (status, answer, entry) == STRANGE[name][1]
     assert setting.call("usual")[1] == ANSWER
+
+
+@pytest.mark.parametrize("name", REDIRECTS)
+def test_a_redirect_is_not_followed_and_costs_nothing(setting: Setting, name: str) -> None:
+    status, answer, headers, entry = setting.call(name)
+
+    assert (status, entry) == (502, ("error", "bad_response", int(name[-3:]), 0))
+    assert "location" not in headers
+    check_error(answer)
+
+
+@pytest.mark.parametrize("status", [429, 529])
+@pytest.mark.parametrize("name", TOLD_TO_WAIT)
+def test_a_wish_to_be_asked_later_is_passed_on_within_a_bound(
+    setting: Setting, status: int, name: str
+) -> None:
+    error_type = {429: "rate_limit", 529: "overloaded"}[status]
+
+    answered, answer, headers, entry = setting.call(f"{status}-{name}")
+
+    assert (answered, answer, entry) == (status, ANSWER, ("error", error_type, status, 0))
+    assert headers.get("retry-after") == TOLD_TO_WAIT[name][1]
+    assert headers["retry-after-ms"] == "3600000"
+
+
+def test_what_is_only_relayed_tells_a_bounded_wish_too(setting: Setting) -> None:
+    place = urlsplit(setting.gateway.url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=20)
+    connection.request("POST", "/openai/v1/batches", b'{"user": "429-never"}')
+    response = connection.getresponse()
+
+    told = response.read(), response.getheader("retry-after")
+    connection.close()
+
+    assert told == (ANSWER, "3600")
 
 
 def test_no_other_protocol_is_switched_to(setting: Setting) -> None:

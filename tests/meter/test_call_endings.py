@@ -67,6 +67,14 @@ ENDINGS = {
         Ending(ResponseFacts(ended=True), http_status=500),
         Status.ERROR, ErrorType.SERVER_ERROR, TokenCounts(), CostState.PRICED,
     ),
+    "sent elsewhere": (
+        Ending(ResponseFacts(), http_status=307, failure=ErrorType.BAD_RESPONSE),
+        Status.ERROR, ErrorType.BAD_RESPONSE, TokenCounts(), CostState.PRICED,
+    ),
+    "sent elsewhere by one who claims a use": (
+        Ending(WHOLE, http_status=302),
+        Status.ERROR, ErrorType.BAD_RESPONSE, TokenCounts(), CostState.PRICED,
+    ),
     "never reached": (
         Ending(ResponseFacts(), failure=ErrorType.CONNECTION, sent=False),
         Status.ERROR, ErrorType.CONNECTION, TokenCounts(), CostState.PRICED,

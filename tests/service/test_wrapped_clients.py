@@ -191,6 +191,16 @@ def test_what_is_no_metered_operation_passes(simulator: str, ledger: Path) -> No
     assert query(ledger, "SELECT count(*) FROM entry") == [(0,)]
 
 
+def test_another_spelling_of_a_metered_path_is_not_sent(simulator: str, ledger: Path) -> None:
+    """It would go by without an entry."""
+    client = wrap(openai_client(simulator), agent_id="a")
+
+    with pytest.raises(openai.NotFoundError, match="not exactly"):
+        client.post("/chat/completions/", cast_to=object, body={"model": "gpt-4o-mini"})
+
+    assert query(ledger, "SELECT count(*) FROM entry") == [(0,)]
+
+
 @pytest.mark.parametrize("make", [openai_client, genai_client, bedrock_client])
 def test_a_client_is_metered_once(simulator: str, ledger: Path, make: Make) -> None:
     """A second time would enter each of its calls twice."""

@@ -61,6 +61,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "fails": answers(b"500 Internal Server Error"),
     "overloaded": answers(b"503 Service Unavailable"),
     "limited": answers(b"429 Too Many Requests", headers=b"retry-after: 3600\r\n"),
+    "limited-for-an-age": answers(b"429 Too Many Requests", headers=b"retry-after: 1000000000\r\n"),
     "limited-shortly": Recovering(
         1, answers(b"429 Too Many Requests", headers=b"retry-after-ms: 20\r\n")
     ),
@@ -187,6 +188,16 @@ def test_a_wait_that_is_too_long_means_the_next_provider(unified: UnifiedUnderTe
         (0, "odd", "error", "rate_limit"),
         (1, "bedrock", "success", None),
     ]
+
+
+def test_a_wait_is_told_within_a_bound(unified: UnifiedUnderTest) -> None:
+    """An hour, whatever the last provider asked for."""
+    with pytest.raises(openai.RateLimitError) as limited:
+        unified.client().chat.completions.create(
+            model="hopeless", messages=HELLO, user="limited-for-an-age"
+        )
+
+    assert limited.value.response.headers["retry-after"] == "3600"
 
 
 @pytest.mark.parametrize("behaviour", ["fails-once", "limited-shortly"])

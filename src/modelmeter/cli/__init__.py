@@ -14,6 +14,8 @@ from modelmeter.cli.check import check
 from modelmeter.cli.dashboard import app as dashboard_app
 from modelmeter.cli.demo import demo
 from modelmeter.cli.explain import explain
+from modelmeter.cli.export_calls import export_calls
+from modelmeter.cli.import_calls import import_calls
 from modelmeter.cli.key import app as key_app
 from modelmeter.cli.price import price
 from modelmeter.cli.prices import app as prices_app
@@ -68,6 +70,8 @@ app.add_typer(prices_app, name="prices")
 app.add_typer(dashboard_app, name="dashboard")
 app.command("annotate")(annotate)
 app.command("check")(check)
+app.command("export")(export_calls)
+app.command("import", no_args_is_help=True)(import_calls)
 
 
 def main() -> None:

@@ -19,9 +19,10 @@ from modelmeter.providers import (
     ResponseFacts,
     ResponseObserver,
 )
-from modelmeter.record import ErrorType
+from modelmeter.record import Clock, ErrorType
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import forwardable_response_headers, is_relayable
+from modelmeter.wire.retry_after import bounded_retry_after
 
 __all__ = ["Exchange"]
 
@@ -50,6 +51,7 @@ class Exchange:
         facts: RequestFacts,
         dialect: Dialect,
         limits: Limits,
+        clock: Clock,
         *,
         told: Headers | None = None,
         keeper: AnswerKeeper | None = None,
@@ -67,6 +69,7 @@ class Exchange:
         self._facts = facts
         self._dialect = dialect
         self._limits = limits
+        self._clock = clock
         self._patience = Patience(limits.upstream_total_timeout_seconds)
         self._answer: UpstreamAnswer | None = None
         self._observer: ResponseObserver | None = None
@@ -194,7 +197,11 @@ class Exchange:
         return header(answer.headers, b"content-length")
 
     def _headers(self, answer: UpstreamAnswer) -> Headers:
-        headers = forwardable_response_headers(answer.headers)
+        headers = bounded_retry_after(
+            forwardable_response_headers(answer.headers),
+            seconds_max=self._limits.retry_after_seconds_max,
+            now_ns=self._clock.time_ns,
+        )
         if self._stream is not None:
             headers = [(name, value) for name, value in headers if name != _CONTENT_ENCODING]
         headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))

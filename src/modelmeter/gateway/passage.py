@@ -8,9 +8,10 @@ from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.ledger import Ledger
-from modelmeter.record import ErrorType
+from modelmeter.record import Clock, ErrorType
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import forwardable_response_headers, is_relayable
+from modelmeter.wire.retry_after import bounded_retry_after
 
 __all__ = ["pass_through"]
 
@@ -24,6 +25,7 @@ async def pass_through(
     door: Door,
     limits: Limits,
     ledger: Ledger,
+    clock: Clock,
 ) -> None:
     """
     Relay one answer as it comes, and count it by the class of its status.
@@ -37,7 +39,7 @@ async def pass_through(
         async with asyncio.timeout(limits.upstream_total_timeout_seconds):
             answer = await upstream.send(request)
             status_class = f"{answer.status // 100}xx"
-            await _relay(client, answer, limits)
+            await _relay(client, answer, limits, clock)
     except TimeoutError as error:
         raise UpstreamError(
             "the upstream did not answer in time", error_type=ErrorType.TIMEOUT
@@ -48,13 +50,17 @@ async def pass_through(
         _count(ledger, door.provider, status_class)
 
 
-async def _relay(client: ClientSide, answer: UpstreamAnswer, limits: Limits) -> None:
+async def _relay(client: ClientSide, answer: UpstreamAnswer, limits: Limits, clock: Clock) -> None:
     if not is_relayable(answer.status):
         raise UpstreamError(
             "the upstream answered with a redirect, which is never followed, or with no answer",
             error_type=ErrorType.BAD_RESPONSE,
         )
-    headers = forwardable_response_headers(answer.headers)
+    headers = bounded_retry_after(
+        forwardable_response_headers(answer.headers),
+        seconds_max=limits.retry_after_seconds_max,
+        now_ns=clock.time_ns,
+    )
     length = header(answer.headers, b"content-length")
     if length is not None:
         headers.append((b"content-length", length))

@@ -33,6 +33,7 @@ from modelmeter.ledger import Ledger
 from modelmeter.meter import CallOpening
 from modelmeter.meter.admission import Admitted
 from modelmeter.providers import RequestFacts
+from modelmeter.providers.spelling import operation_at
 from modelmeter.record import Caller, Clock
 from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import clean_identifier
@@ -117,14 +118,14 @@ class Relay:
         began_ns = parts.clock.monotonic_ns()
         caller = self.caller(client, began_ns)
         method = client.scope["method"]
-        operation = door.dialect.operation(method, path)
+        operation = operation_at(door.dialect, method, path)
         body = await client.read_body(
             bytes_max=parts.limits.body_bytes_max,
             timeout_seconds=parts.limits.body_timeout_seconds,
         )
         if operation is None:
             request = await parts.outbound.request(client, door, path, body)
-            await pass_through(client, parts.upstream, request, door, parts.limits, parts.ledger)
+            await self._pass_through(client, request, door)
             return
         require_json(client)
         facts = door.dialect.read_request(operation, path, body)
@@ -166,9 +167,7 @@ class Relay:
             if parts.passes_without_ledger and not parts.admission.may_stop(asked.opening):
                 parts.refusals.unmetered += 1
                 request = await send(asked.path, asked.body)
-                await pass_through(
-                    client, parts.upstream, request, asked.door, parts.limits, parts.ledger
-                )
+                await self._pass_through(client, request, asked.door)
                 return None
             raise
         exchange = Exchange(
@@ -178,11 +177,18 @@ class Relay:
             admitted.request.facts,
             asked.door.dialect,
             parts.limits,
+            parts.clock,
             told=admitted.told,
             keeper=keeper,
         )
         await exchange.run(admitted.opened.request)
         return admitted
+
+    async def _pass_through(self, client: ClientSide, request: UpstreamRequest, door: Door) -> None:
+        parts = self._parts
+        await pass_through(
+            client, parts.upstream, request, door, parts.limits, parts.ledger, parts.clock
+        )
 
     async def _make_and_keep(
         self, client: ClientSide, asked: Asked, began_ns: int, turn: CacheTurn

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from math import ceil
 from urllib.parse import unquote
 
 import msgspec
@@ -98,7 +99,8 @@ class Unified:
         except ClientGoneError:
             return
         except LLMServiceError as error:
-            await self._refuse(client, _refusal_of_failure(error), call_id=error.call_id)
+            most = self._parts.limits.retry_after_seconds_max
+            await self._refuse(client, _refusal_of_failure(error, most), call_id=error.call_id)
         except REFUSED as error:
             refusal, told = refusal_of(error)
             await self._refuse(client, refusal, told=told)
@@ -269,8 +271,10 @@ def _headers(reply: Reply, errand: Errand) -> Headers:
     return headers + errand.told
 
 
-def _refusal_of_failure(error: LLMServiceError) -> RefusedRequestError:
-    """The provider's own status where it gave one, and its wish when to be asked again."""
+def _refusal_of_failure(
+    error: LLMServiceError, retry_after_seconds_max: float
+) -> RefusedRequestError:
+    """The provider's own status where it gave one, and its wish when to be asked again, bounded."""
     kind = ErrorType(error.error_type)
     status = error.http_status
     if status is None or status < _HTTP_ERROR or status == _NOT_IN_HTTP:
@@ -280,5 +284,5 @@ def _refusal_of_failure(error: LLMServiceError) -> RefusedRequestError:
         error.message,
         code=str(kind),
         http_status=status,
-        retry_after_seconds=None if after is None else int(-(-after // 1)),
+        retry_after_seconds=None if after is None else ceil(min(after, retry_after_seconds_max)),
     )

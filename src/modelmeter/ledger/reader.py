@@ -33,7 +33,7 @@ _OFFSET_KEPT_SECONDS = 14 * 86_400
 
 _WANTED = """
 SELECT * FROM entry
-WHERE seq > :after AND seq <= :upto AND started_at_ns >= :since
+WHERE seq > :after AND seq <= :upto AND started_at_ns >= :since AND started_at_ns < :until
   AND (:agent IS NULL OR agent_id = :agent) AND (:team IS NULL OR team = :team)
   AND (:model IS NULL OR model = :model) AND (:provider IS NULL OR provider = :provider)
   AND (:tenant IS NULL OR tenant_id = :tenant) AND (:status IS NULL OR status = :status)
@@ -42,7 +42,7 @@ _LATEST = f"{_WANTED} ORDER BY seq DESC LIMIT :limit"
 _NEXT = f"{_WANTED} ORDER BY seq LIMIT :limit"
 _NEWEST = "SELECT coalesce(max(seq), 0) FROM entry"
 
-_SEQ_MAX = 2**63 - 1
+_INTEGER_MAX = 2**63 - 1
 _FOLLOWED_AT_ONCE = 1000
 
 
@@ -88,6 +88,8 @@ class CallFilter(msgspec.Struct, frozen=True):
     tenant: str | None = None
     status: str | None = None
     since_ns: int = 0
+    until_ns: int = _INTEGER_MAX
+    """Those that began before."""
 
 
 def report(
@@ -120,7 +122,7 @@ def report(
 
 
 def latest_calls(
-    connection: sqlite3.Connection, wanted: CallFilter, *, limit: int, upto_seq: int = _SEQ_MAX
+    connection: sqlite3.Connection, wanted: CallFilter, *, limit: int, upto_seq: int = _INTEGER_MAX
 ) -> list[dict[str, object]]:
     """
     The newest entries that fit, by column name, oldest of them first.
@@ -167,6 +169,7 @@ def _calls(
 ) -> list[dict[str, object]]:
     parameters = msgspec.structs.asdict(wanted)
     parameters["since"] = parameters.pop("since_ns")
+    parameters["until"] = parameters.pop("until_ns")
     after, upto = places
     cursor = connection.execute(
         statement, {**parameters, "after": after, "upto": upto, "limit": limit}

@@ -24,6 +24,7 @@ from modelmeter.record import (
 __all__ = ["Ending", "Pricer", "Timing", "cached_call", "call_of", "lost_call", "refused_call"]
 
 _HTTP_ERROR = 400
+_REDIRECTS = range(300, 400)
 _LOST_NOTE = "the process ended before the outcome was known; priced at the most it may have used"
 
 
@@ -67,7 +68,15 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> Call:
-    """Make the entry of an attempt: its status, what it used, and what that cost."""
+    """
+    Make the entry of an attempt: its status, what it used, and what that cost.
+
+    A redirect is no answer of a model: it is an error that cost nothing.
+    """
+    if ending.http_status in _REDIRECTS:
+        # No model wrote it, whatever it says.
+        failure = ending.failure or ErrorType.BAD_RESPONSE
+        ending = msgspec.structs.replace(ending, facts=ResponseFacts(), failure=failure)
     facts = ending.facts
     status, error_type = _status(ending)
     tokens, estimated = _usage(intent, ending)
@@ -243,7 +252,7 @@ def _status(ending: Ending) -> tuple[Status, ErrorType | None]:
 def _usage(intent: Intent, ending: Ending) -> tuple[TokenCounts, str | None]:
     """What was used, and why it is an estimate if it is one."""
     facts = ending.facts
-    if not ending.sent:
+    if not ending.sent or ending.http_status in _REDIRECTS:
         return TokenCounts(), None
     answered = ending.http_status is not None
     if answered and ending.http_status is not None and ending.http_status >= _HTTP_ERROR:

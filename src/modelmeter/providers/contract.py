@@ -102,6 +102,10 @@ class Dialect(Protocol):
         """Which metered operation this is, or None for one that is only relayed."""
         ...
 
+    def names_operation(self, plain_path: str) -> bool:
+        """Whether ``plain_path``, in the form of `plain_path`, is a metered operation's."""
+        ...
+
     def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
         """
         Read what a metered request asks for.

@@ -4,6 +4,7 @@ import msgspec
 
 from modelmeter.errors import APIKeyError, LLMServiceError, LLMTimeoutError, RateLimitError
 from modelmeter.record import ErrorType
+from modelmeter.wire.retry_after import number_in
 
 __all__ = ["is_transient", "message_in", "retry_after_seconds", "service_error"]
 
@@ -25,7 +26,6 @@ _CLASSES: dict[ErrorType, type[LLMServiceError]] = {
     ErrorType.TIMEOUT: LLMTimeoutError,
 }
 _MESSAGE_CHARACTERS_MAX = 2_000
-_SECONDS_DIGITS_MAX = 8
 _MILLISECONDS = 1000.0
 
 Headers = list[tuple[bytes, bytes]]
@@ -97,8 +97,5 @@ def retry_after_seconds(headers: Headers) -> float | None:
 def _number(headers: Headers, name: bytes) -> float | None:
     for key, value in headers:
         if key == name:
-            text = value.decode("latin-1").strip()
-            digits = text.replace(".", "", 1)
-            if digits.isascii() and digits.isdigit() and len(text) <= _SECONDS_DIGITS_MAX:
-                return float(text)
+            return number_in(value)
     return None

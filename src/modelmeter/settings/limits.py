@@ -50,6 +50,8 @@ class Limits(BaseModel):
     """Between two pieces of an answer."""
     upstream_total_timeout_seconds: Seconds = 900
     """A whole call."""
+    retry_after_seconds_max: Seconds = 3600
+    """The longest wait that a provider's Retry-After may tell a caller; a longer one is this."""
     response_bytes_max: Bytes = 256 * _MIB
     """An answer; a longer one is cut."""
     drain_after_disconnect_seconds: Seconds = 30

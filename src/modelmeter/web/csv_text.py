@@ -11,11 +11,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Cell = str | int | float | bool | None
 
 
-def csv_text(heading: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """Lines ended by CRLF, the heading first; None is an empty cell."""
+def csv_text(rows: Iterable[Sequence[Cell]]) -> str:
+    """Lines ended by CRLF; None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([_cell(cell) for cell in heading])
     writer.writerows([_cell(cell) for cell in row] for row in rows)
     return text.getvalue()
 

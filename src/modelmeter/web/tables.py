@@ -28,7 +28,7 @@ def as_csv(answer: BaseModel) -> tuple[str, str]:
     if isinstance(answer, CallsPage):
         heading = list(CallRow.model_fields)
         rows = ([getattr(row, name) for name in heading] for row in answer.calls)
-        return csv_text(heading, rows), "calls"
+        return csv_text([heading, *rows]), "calls"
     raise TypeError(f"{type(answer).__name__} is no table")
 
 
@@ -36,7 +36,8 @@ def _series(answer: Series) -> str:
     columns = zip(*(line.values for line in answer.series), strict=True)
     values = columns if answer.series else (() for _ in answer.times)
     heading = ["time", *(line.name for line in answer.series)]
-    return csv_text(heading, ([time, *row] for time, row in zip(answer.times, values, strict=True)))
+    rows = ([time, *row] for time, row in zip(answer.times, values, strict=True))
+    return csv_text([heading, *rows])
 
 
 def _breakdown(answer: Breakdown) -> str:
@@ -44,7 +45,7 @@ def _breakdown(answer: Breakdown) -> str:
     changes = [f"{name}_change" for name in _CHANGES]
     heading = [answer.by, *usage, "share", *_LATENCIES, *changes]
     rows = chain(answer.rows, [answer.other] if answer.other else [])
-    return csv_text(heading, (_breakdown_row(row, usage) for row in rows))
+    return csv_text([heading, *(_breakdown_row(row, usage) for row in rows)])
 
 
 def _breakdown_row(row: BreakdownRow, usage: list[str]) -> list[Cell]:

@@ -42,6 +42,10 @@ class AnthropicDialect:
         """See `Dialect.operation`."""
         return Operation.MESSAGES if method == "POST" and path in _PATHS else None
 
+    def names_operation(self, plain_path: str) -> bool:
+        """See `Dialect.names_operation`."""
+        return self.operation("POST", plain_path) is not None
+
     def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
         """See `Dialect.read_request`."""
         request = decode_request(_decoder, body)

@@ -69,6 +69,10 @@ class BedrockDialect:
         parts = _parts(path) if method == "POST" else None
         return None if parts is None else _OPERATIONS[parts[1]]
 
+    def names_operation(self, plain_path: str) -> bool:
+        """See `Dialect.names_operation`."""
+        return self.operation("POST", plain_path) is not None
+
     def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
         """See `Dialect.read_request`; the model stands in the path."""
         request = decode_request(_request_decoder, body)

@@ -36,6 +36,8 @@ _OPERATIONS = {
     "embedContent": Operation.EMBED_CONTENT,
     "batchEmbedContents": Operation.EMBED_CONTENT,
 }
+_PLAIN_PATH = re.compile(r"(?:/.+)?/(?:models|tunedmodels)/.+:([a-z]+)")
+_PLAIN_OPERATIONS = frozenset(name.casefold() for name in _OPERATIONS)
 _HEADERS = ((b"content-type", b"application/json"),)
 _OK = 200
 _LIMIT_PLACES = (
@@ -67,6 +69,11 @@ class GenAIDialect:
         """See `Dialect.operation`."""
         match = _PATH.fullmatch(path) if method == "POST" else None
         return None if match is None else _OPERATIONS.get(match.group(2))
+
+    def names_operation(self, plain_path: str) -> bool:
+        """See `Dialect.names_operation`."""
+        match = _PLAIN_PATH.fullmatch(plain_path)
+        return match is not None and match.group(1) in _PLAIN_OPERATIONS
 
     def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
         """See `Dialect.read_request`; the model stands in the path."""

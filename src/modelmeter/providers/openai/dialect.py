@@ -26,6 +26,7 @@ _OPERATIONS = {
     "/completions": Operation.TEXT_COMPLETION,
 }
 _DEPLOYMENT = re.compile(r"(?:/openai)?/deployments/([^/]+)(/.+)")
+_PLAIN_PATH = re.compile(rf"(?:(?:/openai)?/deployments/.+)?(?:{'|'.join(_OPERATIONS)})")
 _HEADERS = ((b"content-type", b"application/json"),)
 _OK = 200
 
@@ -41,6 +42,10 @@ class OpenAIDialect:
         if known is None and (match := _DEPLOYMENT.fullmatch(path)):
             known = _OPERATIONS.get(match.group(2))
         return known
+
+    def names_operation(self, plain_path: str) -> bool:
+        """See `Dialect.names_operation`."""
+        return _PLAIN_PATH.fullmatch(plain_path) is not None
 
     def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
         """See `Dialect.read_request`."""

@@ -9,6 +9,7 @@ from modelmeter.meter import CallOpening, Meter, OpenCall
 from modelmeter.meter.admission import admit
 from modelmeter.meter.bounding import Bounding
 from modelmeter.providers import Dialect, RequestFacts
+from modelmeter.providers.spelling import operation_at
 from modelmeter.record import Caller, Clock
 from modelmeter.service.wrapping.watched_call import WatchedCall
 
@@ -57,10 +58,10 @@ class MeterDoor(msgspec.Struct, frozen=True):
         What a request asks for; None: it is no metered operation.
 
         Raises:
-            RefusedRequestError: it cannot be read.
+            RefusedRequestError: it cannot be read, or its path is not exactly an operation's.
         """
         path = path.removeprefix(self.base_path)
-        operation = self.dialect.operation(method, path)
+        operation = operation_at(self.dialect, method, path)
         if operation is None:
             return None
         facts = self.dialect.read_request(operation, path, body)
