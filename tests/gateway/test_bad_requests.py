@@ -144,6 +144,44 @@ def test_a_body_that_asks_nothing_sensible_is_refused(under_test: UnderTest, bod
     assert served(under_test) == before
 
 
+TWO_MEANINGS = {
+    "no-utf-8": (b'"user":"\xff"', b"not UTF-8"),
+    "infinite": (b'"temperature":1e999', b"out of range"),
+    "half-a-character": (b'"user":"\\ud800"', b"half a surrogate pair"),
+    "two-models": (b'"model":"gpt-4o","model":"gpt-4o-mini"', b"'model' twice"),
+    "two-limits": (b'"max_tokens":1,"max_tokens":9000', b"'max_tokens' twice"),
+    "two-streams": (b'"stream":false,"stream":true', b"'stream' twice"),
+    "twice-anything": (b'"user":"a","user":"b"', b"'user' twice"),
+}
+
+
+@pytest.mark.parametrize("name", TWO_MEANINGS)
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        (b"/openai/v1/chat/completions", b'"type":"invalid_request_error"'),
+        (b"/v1/chat/completions", b'"type":"invalid_request_error"'),
+        (b"/anthropic/v1/messages", b'"type":"invalid_request_error"'),
+        (b"/genai/v1beta/models/gemini-2.5-flash:generateContent", b'"INVALID_ARGUMENT"'),
+        (b"/bedrock/model/amazon.nova-lite-v1%3A0/converse", b"ValidationException"),
+    ],
+)
+def test_a_body_that_others_may_read_differently_is_refused(
+    under_test: UnderTest, path: bytes, shape: bytes, name: str
+) -> None:
+    field, why = TWO_MEANINGS[name]
+    model = b"" if name == "two-models" else b',"model":"openai/gpt-4o-mini"'
+    body = b'{"messages":[],%b%b}' % (field, model)
+    before = served(under_test)
+
+    answer = exchange(under_test.gateway, post(body, path=path))
+
+    assert status_of(answer) == 400
+    assert shape in answer
+    assert why in answer
+    assert served(under_test) == before
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -128,22 +128,6 @@ def test_where_a_limit_is_only_added_every_other_byte_stays() -> None:
     assert changed == b'{"max_completion_tokens":7,' + body[1:]
 
 
-def test_what_is_named_twice_is_said_once() -> None:
-    body = b'{"model":"gpt-6-sol","n":90,"max_tokens":5,"model":"gpt-4o-mini","n":1,"max_tokens":6}'
-
-    changed = dialect_for("openai").limit_output(read("openai", CHAT, body), 6).upstream_body
-
-    assert changed == b'{"model":"gpt-4o-mini","n":1,"max_tokens":6}'
-
-
-def test_what_an_inner_object_names_twice_is_said_once() -> None:
-    body = b'{"generationConfig":{"candidateCount":8,"candidateCount":1,"maxOutputTokens":9}}'
-
-    changed = dialect_for("genai").limit_output(read("genai", GENERATE, body), 7).upstream_body
-
-    assert changed == b'{"generationConfig":{"candidateCount":1,"maxOutputTokens":7}}'
-
-
 @pytest.mark.parametrize("body", [b'{"generationConfig":[]}', b'{"generationConfig":7}'])
 def test_a_body_without_a_place_for_the_limit_is_refused(body: bytes) -> None:
     with pytest.raises(RefusedRequestError, match="cannot be read"):

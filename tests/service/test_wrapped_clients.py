@@ -10,6 +10,7 @@ import botocore.exceptions
 import openai
 import pytest
 from fresh_process import fresh_process
+from google.genai import errors as genai_errors
 from ledger_file import query
 from sdk_clients import (
     CLAUDE,
@@ -197,6 +198,29 @@ def test_another_spelling_of_a_metered_path_is_not_sent(simulator: str, ledger: 
 
     with pytest.raises(openai.NotFoundError, match="not exactly"):
         client.post("/chat/completions/", cast_to=object, body={"model": "gpt-4o-mini"})
+
+    assert query(ledger, "SELECT count(*) FROM entry") == [(0,)]
+
+
+def test_a_body_that_others_may_read_differently_is_not_sent(simulator: str, ledger: Path) -> None:
+    """Each SDK raises what it raises when its provider answers 400."""
+    twice = b'{"model":"gpt-4o-mini","max_tokens":5,"max_tokens":9,"messages":[]}'
+    half = "\ud800"
+    of_openai = wrap(openai_client(simulator), agent_id="a")
+    of_anthropic = wrap(anthropic_client(simulator), agent_id="a")
+    of_genai = wrap(genai_client(simulator), agent_id="a")
+    of_bedrock = wrap(bedrock_client(simulator), agent_id="a")
+
+    with pytest.raises(openai.BadRequestError, match="'max_tokens' twice"):
+        of_openai.post("/chat/completions", cast_to=object, content=twice)
+    with pytest.raises(anthropic.BadRequestError, match="'max_tokens' twice"):
+        of_anthropic.post("/v1/messages", cast_to=object, content=twice)
+    with pytest.raises(genai_errors.ClientError, match="half a surrogate pair"):
+        ask_genai(of_genai, half)
+    with pytest.raises(botocore.exceptions.ClientError, match="half a surrogate pair"):
+        ask_bedrock(of_bedrock, half)
+    with pytest.raises(botocore.exceptions.ClientError, match="'max_tokens' twice"):
+        of_bedrock.invoke_model(modelId=CLAUDE, body=twice)
 
     assert query(ledger, "SELECT count(*) FROM entry") == [(0,)]
 

@@ -25,6 +25,7 @@ from modelmeter.gateway.unified_sender import UnifiedSender
 from modelmeter.gateway.upstream import Upstream
 from modelmeter.meter import Meter
 from modelmeter.providers import dialect_for
+from modelmeter.providers.one_reading import fields_of
 from modelmeter.record import Caller, Clock, ErrorType, Operation
 from modelmeter.service.caching import CachingRouter, Reply
 from modelmeter.service.model_list import model_list, model_named
@@ -236,15 +237,11 @@ class Unified:
 
 
 def _asked(operation: Operation, body: bytes) -> Asked:
+    fields = fields_of(body)
     try:
-        fields = msgspec.json.decode(body, type=dict[str, object])
         head = msgspec.convert(fields, _Head)
     except msgspec.ValidationError as error:
         raise RefusedRequestError(f"the request's body: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedRequestError(
-            f"the request's body is not JSON: {error}", code="invalid_json"
-        ) from error
     options = head.stream_options
     return Asked(
         operation=operation,

@@ -12,7 +12,6 @@ from modelmeter.meter.meter import CallOpening, Meter, OpenCall
 from modelmeter.meter.output_limits import default_limit, fitting_limit
 from modelmeter.meter.turns import Turns
 from modelmeter.providers import Dialect, RequestFacts
-from modelmeter.providers.output_limit import one_meaning
 from modelmeter.record import CallBound, Clock
 from modelmeter.settings.budgets import BudgetingSettings
 
@@ -153,8 +152,7 @@ class Bounding:
         bound = self._bound.bound(self._request(provider, kind, facts))
         given = facts.output_tokens_max
         if not bound.output_tokens:
-            body = one_meaning(facts.upstream_body)
-            return msgspec.structs.replace(facts, upstream_body=body), bound, None
+            return facts, bound, None
         limit = default_limit(facts.model, self._policy) if given is None else given
         facts = self._dialect_of(kind).limit_output(facts, limit)
         if given is not None:

@@ -1,7 +1,6 @@
-"""What all dialects do with JSON bodies: read requests strictly, believe answers carefully."""
+"""What all dialects do with JSON bodies: what a request may name, what an answer may count."""
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 import msgspec
 
@@ -14,7 +13,6 @@ __all__ = [
     "BodyCollector",
     "UnbelievableCountError",
     "count",
-    "decode_request",
     "is_absent",
     "largest_limit",
     "model_name",
@@ -35,28 +33,9 @@ ABSENT = msgspec.Raw(b"null")
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding hostile JSON can raise; observers survive all of it."""
 
-_T = TypeVar("_T")
-
 
 class UnbelievableCountError(ValueError):
     """A provider's count is negative, no whole number, or absurdly large."""
-
-
-def decode_request(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
-    """
-    Decode a request's body.
-
-    Raises:
-        RefusedRequestError: it is not JSON, or a wanted field has the wrong type.
-    """
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise RefusedRequestError(f"the request's body: {error}", code="invalid_request") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedRequestError(
-            f"the request's body is not JSON: {error}", code="invalid_json"
-        ) from error
 
 
 def is_absent(field: msgspec.Raw) -> bool:

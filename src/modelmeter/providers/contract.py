@@ -111,8 +111,8 @@ class Dialect(Protocol):
         Read what a metered request asks for.
 
         Raises:
-            RefusedRequestError: the body is not JSON, names no usable model, or sets an
-                impossible limit.
+            RefusedRequestError: the body is not JSON that all read alike, names no usable
+                model, or sets an impossible limit.
         """
         ...
 
@@ -129,7 +129,7 @@ class Dialect(Protocol):
 
     def limit_output(self, request: RequestFacts, tokens: int) -> RequestFacts:
         """
-        The request with its limit of output at ``tokens`` (1 or more), and nothing named twice.
+        The request with its limit of output at ``tokens`` (1 or more).
 
         Raises:
             RefusedRequestError: the body has no place for a limit.

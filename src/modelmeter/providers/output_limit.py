@@ -1,6 +1,6 @@
 """Sets or lowers the limit of output tokens in a request's body, and leaves the rest as it is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -8,7 +8,7 @@ from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bodies import UNREADABLE
 from modelmeter.providers.contract import RequestFacts
 
-__all__ = ["Place", "limited", "one_meaning", "with_output_limit"]
+__all__ = ["Place", "limited", "with_output_limit"]
 
 Place = tuple[str, ...]
 """Where a limit stands: a field of the body, or a field of an object in a field of it."""
@@ -20,13 +20,12 @@ _NULL = b"null"
 
 def limited(request: RequestFacts, places: Sequence[Place], tokens: int) -> RequestFacts:
     """
-    The request with its limit at ``tokens`` and nothing named twice.
+    The request with its limit at ``tokens``.
 
     Raises:
         RefusedRequestError: see `with_output_limit`.
     """
-    objects = {place[0] for place in places if len(place) > 1}
-    body = with_output_limit(one_meaning(request.upstream_body, objects), places, tokens)
+    body = with_output_limit(request.upstream_body, places, tokens)
     return msgspec.structs.replace(request, upstream_body=body, output_tokens_max=tokens)
 
 
@@ -48,26 +47,6 @@ def with_output_limit(body: bytes, places: Sequence[Place], tokens: int) -> byte
     for place in there or places[:1]:
         _set(fields, place, msgspec.Raw(str(tokens).encode()))
     return _encode(fields)
-
-
-def one_meaning(body: bytes, objects: Iterable[str] = ()) -> bytes:
-    """
-    The body without fields that it names twice: the last one stands, as it was read here.
-
-    Of two values the provider might take the other one, and so a model, a limit or a number of
-    answers that nobody reckoned with. ``objects`` are the fields whose own fields are looked at
-    too. A body that names nothing twice may come back in another spacing.
-
-    Raises:
-        RefusedRequestError: the body is no JSON object.
-    """
-    fields = _read(body)
-    for name in objects:
-        inner = fields.get(name)
-        if inner is not None and bytes(inner).startswith(b"{"):
-            fields[name] = msgspec.Raw(_encode(_read(bytes(inner))))
-    rewritten = _encode(fields)
-    return body if rewritten == body else rewritten
 
 
 def _read(body: bytes) -> dict[str, msgspec.Raw]:

@@ -9,10 +9,11 @@ from modelmeter.providers.anthropic.answers import MessageStreamObserver, messag
 from modelmeter.providers.anthropic.demand import anthropic_demand
 from modelmeter.providers.anthropic.errors import error_body, error_type_of_body
 from modelmeter.providers.anthropic.final_event import final_event
-from modelmeter.providers.bodies import decode_request, model_name, output_limit
+from modelmeter.providers.bodies import model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
 from modelmeter.providers.framing import Framing, framing_of
+from modelmeter.providers.one_reading import request_fields
 from modelmeter.providers.other_model import body_with_model
 from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
@@ -32,9 +33,6 @@ class _Request(msgspec.Struct):
     max_tokens: object = None
 
 
-_decoder = msgspec.json.Decoder(_Request)
-
-
 class AnthropicDialect:
     """Messages, streamed and not."""
 
@@ -48,7 +46,7 @@ class AnthropicDialect:
 
     def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
         """See `Dialect.read_request`."""
-        request = decode_request(_decoder, body)
+        request = request_fields(body, _Request)
         if request.model is None:
             raise RefusedRequestError("the request names no model", code="invalid_model")
         return RequestFacts(

@@ -20,10 +20,11 @@ from modelmeter.providers.bedrock.errors import (
 from modelmeter.providers.bedrock.final_event import final_event
 from modelmeter.providers.bedrock.limits import limit_places
 from modelmeter.providers.bedrock.streams import ConverseStreamObserver, InvokeStreamObserver
-from modelmeter.providers.bodies import decode_request, largest_limit, model_name
+from modelmeter.providers.bodies import largest_limit, model_name
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand
 from modelmeter.providers.framing import Framing, framing_of
+from modelmeter.providers.one_reading import request_fields
 from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
@@ -58,9 +59,6 @@ class _Request(msgspec.Struct):
     max_gen_len: object = None
 
 
-_request_decoder = msgspec.json.Decoder(_Request)
-
-
 class BedrockDialect:
     """Converse and InvokeModel, streamed and not."""
 
@@ -75,7 +73,7 @@ class BedrockDialect:
 
     def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
         """See `Dialect.read_request`; the model stands in the path."""
-        request = decode_request(_request_decoder, body)
+        request = request_fields(body, _Request)
         parts = _parts(path)
         if parts is None:
             raise RefusedRequestError("the path names no model", code="invalid_model")

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
-from modelmeter.providers.bodies import decode_request, model_name, output_limit
+from modelmeter.providers.bodies import model_name, output_limit
 from modelmeter.providers.contract import AnswerHead, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.providers.demand import RequestDemand, answers_asked
 from modelmeter.providers.framing import Framing, framing_of
@@ -19,6 +19,7 @@ from modelmeter.providers.genai.answers import (
 )
 from modelmeter.providers.genai.demand import genai_demand
 from modelmeter.providers.genai.errors import error_body, error_type_of_body
+from modelmeter.providers.one_reading import request_fields
 from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
@@ -59,7 +60,6 @@ class _Request(msgspec.Struct):
 
 
 _NO_CONFIG = _Config()
-_decoder = msgspec.json.Decoder(_Request)
 
 
 class GenAIDialect:
@@ -77,7 +77,7 @@ class GenAIDialect:
 
     def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
         """See `Dialect.read_request`; the model stands in the path."""
-        request = decode_request(_decoder, body)
+        request = request_fields(body, _Request)
         match = _PATH.fullmatch(path)
         if match is None:
             raise RefusedRequestError("the path names no model", code="invalid_model")

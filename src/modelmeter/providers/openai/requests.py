@@ -3,9 +3,10 @@
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
-from modelmeter.providers.bodies import decode_request, largest_limit, model_name
+from modelmeter.providers.bodies import largest_limit, model_name
 from modelmeter.providers.contract import RequestFacts
 from modelmeter.providers.demand import answers_asked
+from modelmeter.providers.one_reading import request_fields
 from modelmeter.record import Operation
 
 __all__ = ["read_openai_request"]
@@ -28,7 +29,6 @@ class _Request(msgspec.Struct):
     n: object = None
 
 
-_decoder = msgspec.json.Decoder(_Request)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -43,7 +43,7 @@ def read_openai_request(
     Raises:
         RefusedRequestError: see `modelmeter.providers.Dialect.read_request`.
     """
-    request = decode_request(_decoder, body)
+    request = request_fields(body, _Request)
     name = request.model if request.model is not None else model_of_path
     if name is None:
         raise RefusedRequestError("the request names no model", code="invalid_model")
