@@ -62,6 +62,8 @@ def refusal(kind: str, body: bytes) -> tuple[str, str]:
         (b'"\xed\xa0\x80"', "invalid_json", "not UTF-8"),
         (b"1e999", "invalid_request", "out of range"),
         (b"[[{},-1E+400]]", "invalid_request", "out of range"),
+        (b"9" * 309, "invalid_request", "out of range"),
+        (b"[1,-" + b"9" * 4000 + b"]", "invalid_request", "out of range"),
         (b"9" * 5000, "invalid_request", "out of range"),
         (b'"\\ud800"', "invalid_json", "half a surrogate pair"),
         (b'"\\uDBFF and more"', "invalid_json", "half a surrogate pair"),
@@ -87,6 +89,8 @@ def test_what_is_no_text_or_number_is_refused_wherever_it_stands(
     [
         b'"\\ud83d\\ude00"', "\U0001f600é".encode().join((b'"', b'"')), b'"\\\\ud800"', b"1e308",
         b"-1.5E-999", b"18446744073709551616", b'"\\u0000"', b'{"a":{"a":{"a":[1,1]}}}', b"[[]]",
+        b"1" + b"0" * 308, b"0." + b"9" * 400, b"1e-" + b"9" * 400, b"1E+" + b"0" * 400,
+        b'"' + b"9" * 400 + b'"', rb'"\"\\' + b"9" * 400 + rb'\""',
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", PROVIDER_KINDS)

@@ -8,6 +8,7 @@ budget: another model, another limit, another number of answers.
 
 import re
 from collections.abc import Iterable
+from math import isinf
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,7 +27,12 @@ NAME_CHARACTERS_MAX = 64
 SMALL_BYTES_MAX = 5 * MEMBERS_MAX
 """A body that cannot hold more: a member has five bytes (``"":0,``)."""
 START_BYTES = 16 * MEMBERS_MAX
+DOUBLE_DIGITS = 309
+"""Of the largest double as a whole number; a decoder takes some thousands."""
 
+_SAMPLE_STRIDE = DOUBLE_DIGITS // 6
+_SAMPLED_DIGITS = re.compile(rb"[0-9]{6}")
+_LONG_INTEGER = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{309,}(?![0-9.eE])")
 _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _HALF = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
@@ -96,6 +102,7 @@ def fields_of(body: bytes) -> dict[str, object]:
         raise _wrong(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedRequestError(_reason(body, error), code="invalid_json") from error
+    _require_doubles(body)
     return fields
 
 
@@ -134,13 +141,23 @@ def _reason(body: bytes, error: Exception) -> str:
     return f"the request's body is not JSON: {error}"
 
 
+def _require_doubles(body: bytes) -> None:
+    """Of whole numbers; of others the decoder sees to it."""
+    # As many digits in a row meet this many of the samples in a row.
+    if not _SAMPLED_DIGITS.search(body[::_SAMPLE_STRIDE]):
+        return
+    for number in _LONG_INTEGER.findall(_outside_texts(body)):
+        if isinf(float(number)):
+            raise RefusedRequestError("the request's body: Integer value out of range")
+
+
 def _require_few(body: bytes) -> None:
     """Before anything is built, at the speed of memory, and of large bodies only."""
-    if len(body) <= SMALL_BYTES_MAX or _excess(body) is None:
+    if len(body) <= SMALL_BYTES_MAX:
         return
-    # Marks in texts are none. What has too many by far shows it near its start already.
+    # What has too many by far shows it near its start already. Marks in texts are none.
     for part in (body[:START_BYTES], body):
-        if excess := _excess(_outside_texts(part)):
+        if _excess(part) and (excess := _excess(_outside_texts(part))):
             raise RefusedRequestError(
                 f"the request's body holds more than {excess}", code="too_many_values"
             )
