@@ -87,8 +87,8 @@ def fields_of(body: bytes) -> dict[str, object]:
 
     Raises:
         RefusedRequestError: it is no JSON object in UTF-8; it holds half a surrogate pair, a
-            number that no double holds, or more than `MEMBERS_MAX` or `VALUES_MAX`; or it says
-            something twice that is metered.
+            number that no double holds, or more than `MEMBERS_MAX` or `VALUES_MAX`; or a name
+            stands twice at its top or in an object of limits.
     """
     _require_few(body)
     try:

@@ -1,5 +1,7 @@
 """What a failed attempt means: for its caller, for the next attempt, for the circuit."""
 
+from math import isinf
+
 import msgspec
 
 from modelmeter.errors import APIKeyError, LLMServiceError, LLMTimeoutError, RateLimitError
@@ -97,5 +99,6 @@ def retry_after_seconds(headers: Headers) -> float | None:
 def _number(headers: Headers, name: bytes) -> float | None:
     for key, value in headers:
         if key == name:
-            return number_in(value)
+            number = number_in(value)
+            return None if number is None or isinf(number) else number
     return None
