@@ -1,6 +1,8 @@
 """Bedrock's event streams: what they used, whatever the chunks, and nothing ever raised."""
 
 import json
+import struct
+import zlib
 from itertools import pairwise
 
 import pytest
@@ -235,6 +237,20 @@ def test_a_damaged_message_stops_the_observing_and_nothing_else() -> None:
     assert facts.tokens is None
     assert facts.note is not None
     assert "checksum" in facts.note
+
+
+@pytest.mark.parametrize("length", [0, 15, 2**31, 2**32 - 1])
+def test_a_message_of_an_impossible_length_is_a_bad_response(length: int) -> None:
+    """No SDK reads on behind it: what came before is no whole answer."""
+    prelude = struct.pack("!II", length, 0)
+    case = STREAMS["converse"]
+    stream = case.messages[0] + prelude + struct.pack("!I", zlib.crc32(prelude)) + b"x" * 64
+
+    out, facts = streamed(case.operation, [stream])
+
+    assert out == stream
+    assert (facts.tokens, facts.error_type) == (None, ErrorType.BAD_RESPONSE)
+    assert facts.note is not None
 
 
 @pytest.mark.parametrize("data", [b"[" * 200_000, b'{"delta":' * 100_000, b"\xff", b"{", b""])

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 import msgspec
 
-from modelmeter.errors import WireError, WireFormatError
+from modelmeter.errors import WireError
 from modelmeter.providers.anthropic.answers import MessageEvents
 from modelmeter.providers.bedrock.answers import Performance, ServiceTier, tier_name
 from modelmeter.providers.bedrock.blocks import delta_length
@@ -80,7 +80,8 @@ class _EventObserver(ABC):
         except WireError as error:
             self._decoder = None
             self._note = f"the stream could not be read: {error}"
-            if isinstance(error, WireFormatError) and not self.finished:
+            # No SDK reads a message beyond the cap either: botocore's own is 24 MB.
+            if not self.finished:
                 self._error = ErrorType.BAD_RESPONSE
 
     def _read_message(self, message: EventStreamMessage) -> None:
