@@ -126,6 +126,8 @@ def test_a_call_succeeded_or_says_why_not(ending: Ending) -> None:
     assert call.status in (Status.SUCCESS, Status.ERROR, Status.TIMEOUT, Status.CANCELLED)
     if ending.failure is not None:
         assert call.error_type is ending.failure
+    elif ending.http_status == 302:
+        assert call.error_type is ErrorType.BAD_RESPONSE
     elif ending.facts.error_type is not None:
         assert call.error_type is ending.facts.error_type
     elif is_refusal(ending) or ending.http_status is None:
