@@ -118,18 +118,16 @@ def _taker(
     clock, limits = SystemClock(), settings.limits
     budgets = BudgetDesk(path, refused_call)
 
-    def new_tally() -> SeriesTally:
-        return SeriesTally(
-            LabelBook(
-                connection,
-                values_max=limits.label_values_max,
-                value_bytes_max=limits.label_value_bytes_max,
-            )
-        )
+    labels = LabelBook(
+        connection,
+        values_max=limits.label_values_max,
+        value_bytes_max=limits.label_value_bytes_max,
+    )
+    tally = SeriesTally(labels)
 
     def take(calls: "Sequence[Call]") -> int:
         entered = take_in(
-            connection, calls, new_tally=new_tally, now_ns=clock.time_ns(), reservations=budgets
+            connection, calls, tally=tally, now_ns=clock.time_ns(), reservations=budgets
         )
         time.sleep(_PAUSE_SECONDS)
         return entered

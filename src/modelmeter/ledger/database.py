@@ -9,12 +9,22 @@ from modelmeter.ledger.memory import bound_entries, is_in_memory, memory_uri
 from modelmeter.ledger.open_here import LedgerConnection, is_open_here
 from modelmeter.ledger.schema import migrate
 
-__all__ = ["BUSY_TIMEOUT_SECONDS", "connect_writer", "has_ledger_header"]
+__all__ = [
+    "BUSY_TIMEOUT_SECONDS",
+    "begin_between_others",
+    "connect_writer",
+    "has_ledger_header",
+    "is_busy",
+]
 
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a commit waits for another process on the same file."""
 
+WRITE_WAIT_SECONDS = 60.0
+"""How long a command's transaction waits for a gateway that writes without a pause."""
+
 _BUSY_PAUSE_SECONDS = 0.01
+_WRITE_PAUSE_SECONDS = 0.001
 _PRIMARY_CODE = 0xFF
 _WAL_PAGES_MAX = 4000
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
@@ -131,9 +141,40 @@ def _enter_wal_mode(connection: sqlite3.Connection) -> str:
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() >= deadline:
+            if not is_busy(error) or time.monotonic() >= deadline:
                 raise
             time.sleep(_BUSY_PAUSE_SECONDS)
         else:
             return str(mode)
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Another connection writes, and nothing else is wrong."""
+    return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+
+
+def begin_between_others(connection: sqlite3.Connection) -> None:
+    """
+    Begin to write as soon as nobody else does.
+
+    SQLite itself tries ever more seldom, so that a gateway with much to write never lets it in.
+
+    Raises:
+        LedgerUnavailableError: others write without a pause.
+        sqlite3.Error: the file cannot be written now.
+    """
+    deadline = time.monotonic() + WRITE_WAIT_SECONDS
+    connection.execute("PRAGMA busy_timeout = 0")
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            if time.monotonic() >= deadline:
+                raise LedgerUnavailableError(
+                    "the ledger is written without a pause; run the command again later"
+                ) from error
+            time.sleep(_WRITE_PAUSE_SECONDS)
+        else:
+            return

@@ -1,14 +1,13 @@
 """Prices entries again with today's knowledge of the price of their own day, by corrections."""
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from modelmeter.errors import LedgerUnavailableError
 from modelmeter.ledger.correction_series import add_corrections
 from modelmeter.ledger.corrections import CorrectionDelta, lay_over
+from modelmeter.ledger.database import begin_between_others
 from modelmeter.ledger.explanation import card_terms, tokens_of, tools_of
 from modelmeter.pricing import Price, PriceBook
 from modelmeter.record import NO_TOOLS, RESERVATION, CostState
@@ -17,11 +16,6 @@ __all__ = ["PAGE_ENTRIES", "Change", "Repriced", "Wanted", "count_entries", "pla
 
 PAGE_ENTRIES = 200
 """Entries priced again at once; their corrections are one transaction, so that others get in."""
-
-WRITE_WAIT_SECONDS = 60.0
-"""How long a page's transaction waits for a gateway that writes without a pause."""
-_WRITE_PAUSE_SECONDS = 0.001
-_PRIMARY_CODE = 0xFF
 
 _WANTED = """
 FROM entry
@@ -129,7 +123,7 @@ def write(
         LedgerUnavailableError: others write without a pause; nothing was written.
         sqlite3.Error: the file cannot be written now; nothing was written.
     """
-    _begin(connection)
+    begin_between_others(connection)
     try:
         at_ns = now_ns()
         standing = [change for change in changes if _stands(connection, change)]
@@ -147,29 +141,6 @@ def write(
         raise
     written = {change.delta.entry_seq for change in standing}
     return [change for change in changes if change.delta.entry_seq not in written]
-
-
-def _begin(connection: sqlite3.Connection) -> None:
-    """
-    Begin to write as soon as nobody else does.
-
-    SQLite itself tries ever more seldom, so that a gateway with much to write never lets it in.
-    """
-    deadline = time.monotonic() + WRITE_WAIT_SECONDS
-    connection.execute("PRAGMA busy_timeout = 0")
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
-                raise
-            if time.monotonic() >= deadline:
-                raise LedgerUnavailableError(
-                    "the ledger is written without a pause; run the command again later"
-                ) from error
-            time.sleep(_WRITE_PAUSE_SECONDS)
-        else:
-            return
 
 
 def _parameters(wanted: Wanted) -> dict[str, object]:

@@ -155,15 +155,19 @@ def commit(
     tally: SeriesTally,
     now_ns: int,
     reservations: Reservations | None = None,
+    has_begun: bool = False,
 ) -> list[Refused]:
     """
     Write a batch, all or nothing, and sync it to the disk; the openings that were refused in it.
+
+    If its transaction ``has_begun``, what was read in that still holds.
 
     Raises:
         LedgerConflictError: a settlement's call is not open; nothing was written.
         sqlite3.Error: the file cannot be written now; nothing was written.
     """
-    connection.execute("BEGIN IMMEDIATE")
+    if not has_begun:
+        connection.execute("BEGIN IMMEDIATE")
     try:
         turn = None
         refused: list[Refused] = []
