@@ -88,16 +88,18 @@ def _write(path: Path, wanted: "CallFilter", out: TextIO, *, as_csv: bool) -> No
     from rich.console import Console
     from rich.progress import Progress
 
-    from modelmeter.ledger.exporting import count_calls, exported_calls
+    from modelmeter.ledger.exporting import exported_calls
     from modelmeter.ledger.read_only import connect_reader
+    from modelmeter.ledger.repricing import Wanted, count_entries
 
     console = Console(stderr=True)
     quiet = out.isatty() or not console.is_terminal
+    span = Wanted(since_ns=wanted.since_ns, until_ns=wanted.until_ns)
     with (
         contextlib.closing(connect_reader(path)) as connection,
         Progress(console=console, transient=True, disable=quiet) as progress,
     ):
-        task = progress.add_task("calls", total=count_calls(connection, wanted))
+        task = progress.add_task("calls", total=count_entries(connection, span))
         rows = exported_calls(connection, wanted)
         texts = _csv_lines(rows) if as_csv else _json_lines(rows)
         for number, text in enumerate(texts, start=1):

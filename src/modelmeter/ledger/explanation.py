@@ -10,7 +10,7 @@ from modelmeter.pricing.card import CardTerms, read_card
 from modelmeter.pricing.rates import PriceLine
 from modelmeter.record import NO_TOOLS, CostState, TokenCounts, ToolCalls
 
-__all__ = ["Bill", "Explanation", "card_terms", "explain", "tokens_of", "tools_of"]
+__all__ = ["Bill", "Explanation", "card_terms", "card_text", "explain", "tokens_of", "tools_of"]
 
 _ENTRY = "SELECT * FROM entry WHERE id = ?"
 _CARD = "SELECT text FROM rate_card WHERE id = ?"
@@ -113,8 +113,19 @@ def card_terms(connection: sqlite3.Connection, card_id: object) -> CardTerms:
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
+    text = card_text(connection, card_id)
+    return CardTerms() if text is None else read_card(text)
+
+
+def card_text(connection: sqlite3.Connection, card_id: object) -> str | None:
+    """
+    A card as it is kept; None for an entry that has none.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
     row = connection.execute(_CARD, (card_id,)).fetchone()
-    return CardTerms() if row is None else read_card(row[0])
+    return None if row is None else str(row[0])
 
 
 def _bill(
