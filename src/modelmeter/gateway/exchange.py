@@ -7,6 +7,7 @@ from modelmeter.errors import LedgerError, UpstreamError
 from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
+from modelmeter.gateway.passage import headers_passed_on
 from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
@@ -21,8 +22,7 @@ from modelmeter.providers import (
 )
 from modelmeter.record import Clock, ErrorType
 from modelmeter.settings.limits import Limits
-from modelmeter.wire.header_rules import forwardable_response_headers, is_relayable
-from modelmeter.wire.retry_after import bounded_retry_after
+from modelmeter.wire.header_rules import is_relayable
 
 __all__ = ["Exchange"]
 
@@ -197,11 +197,7 @@ class Exchange:
         return header(answer.headers, b"content-length")
 
     def _headers(self, answer: UpstreamAnswer) -> Headers:
-        headers = bounded_retry_after(
-            forwardable_response_headers(answer.headers),
-            seconds_max=self._limits.retry_after_seconds_max,
-            now_ns=self._clock.time_ns,
-        )
+        headers = headers_passed_on(answer, self._limits, self._clock)
         if self._stream is not None:
             headers = [(name, value) for name, value in headers if name != _CONTENT_ENCODING]
         headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))

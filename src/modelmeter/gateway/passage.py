@@ -3,7 +3,7 @@
 import asyncio
 
 from modelmeter.errors import LedgerError, UpstreamError
-from modelmeter.gateway.asgi import header
+from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
@@ -13,7 +13,7 @@ from modelmeter.settings.limits import Limits
 from modelmeter.wire.header_rules import forwardable_response_headers, is_relayable
 from modelmeter.wire.retry_after import bounded_retry_after
 
-__all__ = ["pass_through"]
+__all__ = ["headers_passed_on", "pass_through"]
 
 _NO_ANSWER = "none"
 
@@ -50,17 +50,22 @@ async def pass_through(
         _count(ledger, door.provider, status_class)
 
 
+def headers_passed_on(answer: UpstreamAnswer, limits: Limits, clock: Clock) -> Headers:
+    """The provider's headers that its caller gets, with no wait in them above the bound."""
+    return bounded_retry_after(
+        forwardable_response_headers(answer.headers),
+        seconds_max=limits.retry_after_seconds_max,
+        now_ns=clock.time_ns,
+    )
+
+
 async def _relay(client: ClientSide, answer: UpstreamAnswer, limits: Limits, clock: Clock) -> None:
     if not is_relayable(answer.status):
         raise UpstreamError(
             "the upstream answered with a redirect, which is never followed, or with no answer",
             error_type=ErrorType.BAD_RESPONSE,
         )
-    headers = bounded_retry_after(
-        forwardable_response_headers(answer.headers),
-        seconds_max=limits.retry_after_seconds_max,
-        now_ns=clock.time_ns,
-    )
+    headers = headers_passed_on(answer, limits, clock)
     length = header(answer.headers, b"content-length")
     if length is not None:
         headers.append((b"content-length", length))
