@@ -74,9 +74,13 @@ def call_of(intent: Intent, ending: Ending, timing: Timing, pricer: Pricer) -> C
     A redirect is no answer of a model: it is an error that cost nothing.
     """
     if ending.http_status in _REDIRECTS:
-        # No model wrote it, whatever it says.
-        failure = ending.failure or ErrorType.BAD_RESPONSE
-        ending = msgspec.structs.replace(ending, facts=ResponseFacts(), failure=failure)
+        # No model has seen the request, whatever the answer says.
+        ending = msgspec.structs.replace(
+            ending,
+            facts=ResponseFacts(),
+            failure=ending.failure or ErrorType.BAD_RESPONSE,
+            sent=False,
+        )
     facts = ending.facts
     status, error_type = _status(ending)
     tokens, estimated = _usage(intent, ending)
@@ -252,7 +256,7 @@ def _status(ending: Ending) -> tuple[Status, ErrorType | None]:
 def _usage(intent: Intent, ending: Ending) -> tuple[TokenCounts, str | None]:
     """What was used, and why it is an estimate if it is one."""
     facts = ending.facts
-    if not ending.sent or ending.http_status in _REDIRECTS:
+    if not ending.sent:
         return TokenCounts(), None
     answered = ending.http_status is not None
     if answered and ending.http_status is not None and ending.http_status >= _HTTP_ERROR:
