@@ -183,8 +183,9 @@ async def test_one_call_is_shown_with_its_price_line_by_line(
     await expect(page.page.get_by_text("One attempt")).to_be_visible()
 
 
-async def test_a_call_that_is_not_there_is_said_so(look: Opened) -> None:
-    page = await look("/calls/no-such-call", may_be_refused=True)
+@pytest.mark.parametrize("call", ["no-such-call", "%E0%A4%A", "%00"])
+async def test_a_call_that_is_not_there_is_said_so(look: Opened, call: str) -> None:
+    page = await look(f"/calls/{call}", may_be_refused=True)
 
     await expect(page.page.get_by_role("heading", name="No such call")).to_be_visible()
 

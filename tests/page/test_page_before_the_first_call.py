@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from page_fixtures import Opened
@@ -63,7 +64,8 @@ def locked_gateway(tmp_path: Path, simulator: SimulatorProcess) -> Iterator[Seen
 async def test_a_key_opens_the_page_and_its_owner_leaves_again(
     locked_gateway: SeenGateway, look: Opened
 ) -> None:
-    page = await look("/breakdown", at=locked_gateway, waits_for="form.login", may_be_refused=True)
+    asked = "/breakdown?range=7d&by=agent&team=a%20b"
+    page = await look(asked, at=locked_gateway, waits_for="form.login", may_be_refused=True)
     await expect(page.page).to_have_url(re.compile(r"/login\?next=/breakdown"))
     key, sign_in = page.page.get_by_label("Gateway key"), page.page.get_by_text("Sign in").last
 
@@ -74,7 +76,36 @@ async def test_a_key_opens_the_page_and_its_owner_leaves_again(
     await key.fill(READER)
     await sign_in.click()
     await expect(page.page.get_by_role("heading", name="Breakdown")).to_be_visible()
+    assert page.path() == asked
     await expect(page.page.get_by_text("acme")).to_be_visible()
 
     await page.page.get_by_role("button", name="Sign out").click()
     await expect(page.page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shown"),
+    [
+        ("/calls?range=7d", "/calls?range=7d"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example/", "/"),
+        ("/\t/evil.example/", "/"),
+        ("https://evil.example/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/.//evil.example/", "//evil.example/"),
+    ],
+)
+async def test_signing_in_leads_to_no_other_host(
+    locked_gateway: SeenGateway, look: Opened, wanted: str, shown: str
+) -> None:
+    page = await look(
+        f"/login?next={quote(wanted, safe='')}",
+        at=locked_gateway,
+        waits_for="form.login",
+        may_be_refused=True,
+    )
+    await page.page.get_by_label("Gateway key").fill(READER)
+
+    await page.page.get_by_text("Sign in").last.click()
+
+    await expect(page.page).to_have_url(f"{locked_gateway.url}{shown}")

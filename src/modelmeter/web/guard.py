@@ -33,6 +33,8 @@ _FOR_PROGRAMS = ("/api/", "/openapi.json")
 _BEARER = "bearer "
 _KEY_PREFIX = "mm-"
 _KEY_LENGTH_MAX = 512
+_QUERY_KEPT_BYTES_MAX = 2048
+"""Of an address to come back to; a longer query, quoted, would make too long an address itself."""
 
 
 class Guard:
@@ -100,9 +102,7 @@ class Guard:
             return None
         if path.startswith(_FOR_PROGRAMS):
             raise _no_key()
-        # A doubled slash would be another machine's name.
-        asked = "" if path == "/" or path.startswith("//") else f"?next={quote(path)}"
-        return RedirectResponse(f"/login{asked}", 303)
+        return RedirectResponse(f"/login{_and_back(path, scope['query_string'])}", 303)
 
     def _key(self, headers: Headers, scope: Scope) -> KeySettings | None:
         now_ns = self._clock.time_ns()
@@ -163,6 +163,17 @@ def _no_key() -> RefusedRequestError:
         code="invalid_gateway_key",
         http_status=401,
     )
+
+
+def _and_back(path: str, query: bytes) -> str:
+    """What the login is told of the address that was asked for; nothing of the overview."""
+    # A doubled slash would be another machine's name.
+    if path.startswith("//"):
+        return ""
+    address = quote(path)
+    if query and len(query) <= _QUERY_KEPT_BYTES_MAX:
+        address += f"?{query.decode('latin-1')}"
+    return "" if address == "/" else f"?next={quote(address)}"
 
 
 def _moment(now_ns: int) -> datetime:

@@ -9,7 +9,7 @@ import { replace } from "./dom.js";
 import { pageFrame } from "./frame.js";
 import { liveStream } from "./live.js";
 import { refreshing } from "./refreshing.js";
-import { address, changed, parse, toggled } from "./state.js";
+import { address, changed, comeBack, parse, toggled } from "./state.js";
 import { viewersZone } from "./times.js";
 import { adviceView } from "./views/advice.js";
 import { breakdownView } from "./views/breakdown.js";
@@ -50,8 +50,7 @@ const context = {
   pick: (dimension, name) => go({ filters: toggled(context.state.filters, dimension, name) }),
   openCalls: (parts) => go({ ...parts, view: "calls" }),
   signedIn: () => {
-    const wanted = new URLSearchParams(location.search).get("next");
-    location.replace(wanted?.startsWith("/") && !wanted.startsWith("//") ? wanted : "/");
+    location.replace(comeBack(new URLSearchParams(location.search).get("next"), location.origin));
   },
   signOut: async () => {
     await context.api.logout();

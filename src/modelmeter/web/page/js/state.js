@@ -26,7 +26,7 @@ export function parse(url) {
   const to = Number(query.get("to"));
   const state = {
     view: VIEWS.includes(first) ? first : "overview",
-    id: second ? decodeURIComponent(second) : null,
+    id: second ? decoded(second) : null,
     range: RANGES.some(([name]) => name === query.get("range")) ? query.get("range") : RANGE_USUAL,
     span: from > 0 && to > from ? { from, to } : null,
     zone: query.get("zone") === "company" ? "company" : "viewer",
@@ -59,6 +59,16 @@ export function address(state) {
   return `${path}${state.id ? `/${encodeURIComponent(state.id)}` : ""}${text ? `?${text}` : ""}`;
 }
 
+/**
+ * The address to open after signing in: `wanted`, if it is one of our own, else the overview's.
+ * Resolved as the browser would, which takes `/\\host` for another machine's as well as `//host`.
+ */
+export function comeBack(wanted, origin) {
+  if (!wanted?.startsWith("/") || !URL.canParse(wanted, origin)) return "/";
+  const url = new URL(wanted, origin);
+  return url.origin === origin ? url.href : "/";
+}
+
 /** Another state: some parts changed, and those dropped that belong to another view. */
 export function changed(state, parts) {
   const next = { ...state, before: null, ...parts };
@@ -81,4 +91,13 @@ export function toggled(filters, dimension, name) {
 /** How a range is called where it is shown. */
 export function rangeName(state) {
   return RANGES.find(([name]) => name === state.range)[1];
+}
+
+/** A part of a path; as it stands where it is no text, such as `%E0%A4%A`. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
