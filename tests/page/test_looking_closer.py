@@ -168,6 +168,18 @@ async def test_a_table_of_teams_leads_to_their_calls(look: Opened, gateway: Seen
     assert await page.page.locator("tbody tr").count() == 50
 
 
+async def test_where_nobody_asked_the_cache_there_is_no_rate_of_hits(
+    look: Opened, gateway: SeenGateway
+) -> None:
+    gateway.call("cacheless.agent")
+    page = await look("/breakdown?range=1h&by=agent&agent=cacheless.agent", width=1440)
+
+    head = await page.page.locator("thead th").all_inner_texts()
+    place = [text.strip() for text in head].index("Cache hits")
+    for row in ('tr[data-id="cacheless.agent"]', "tfoot tr"):
+        await expect(page.page.locator(row).locator("th, td").nth(place)).to_have_text("–")
+
+
 async def test_a_table_is_sorted_by_any_column(look: Opened) -> None:
     page = await look("/breakdown?range=7d&by=agent")
 
