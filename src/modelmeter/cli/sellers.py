@@ -48,7 +48,7 @@ def seller_of(model: str, worths: Mapping[str, object]) -> Seller | None:
     if not worths:
         return None
     meant = provider_of_model(model)
-    if meant not in worths:
+    if meant is None or meant not in worths:
         return _first(next(iter(worths)), worths)
     if meant == "bedrock" and model not in SHORT_NAMES:
         return Seller(meant)
