@@ -29,6 +29,43 @@ async def test_an_empty_ledger_says_how_to_send_the_first_call(
     await expect(page.panel("total_requests")).to_contain_text("1 in this range")
 
 
+@pytest.mark.parametrize("path", ["/calls", "/calls?status=failed&range=90d", "/breakdown"])
+async def test_a_table_of_an_empty_ledger_says_how_to_send_the_first_call(
+    empty_gateway: SeenGateway, look: Opened, path: str
+) -> None:
+    page = await look(path, at=empty_gateway)
+
+    await expect(page.page.get_by_role("heading", name="No calls yet")).to_be_visible()
+    await expect(page.page.get_by_text(f"OPENAI_BASE_URL={empty_gateway.url}")).to_be_visible()
+
+
+@pytest.mark.parametrize("view", ["/calls", "/breakdown"])
+async def test_a_table_without_rows_leads_to_a_longer_time_and_to_fewer_filters(
+    look: Opened, view: str
+) -> None:
+    page = await look(f"{view}?range=15m&agent=nobody")
+
+    await expect(page.page.get_by_role("heading", name="No calls fit")).to_be_visible()
+    await page.page.get_by_role("button", name="Show the last 30 days").click()
+    await expect(page.page).to_have_url(re.compile("range=30d.*agent=nobody"))
+    await page.page.get_by_role("button", name="Show the last 90 days").click()
+    await expect(page.page).to_have_url(re.compile("range=90d.*agent=nobody"))
+    await expect(page.page.get_by_role("button", name="Show the last")).to_have_count(0)
+    await page.page.get_by_role("button", name="Clear the filters").click()
+
+    await expect(page.page.locator("tbody tr").first).to_be_visible()
+    assert page.path() == f"{view}?range=90d"
+
+
+async def test_an_outcome_that_no_call_had_is_a_filter_to_clear(look: Opened) -> None:
+    page = await look("/calls?range=7d&status=unknown&error_type=circuit_open")
+
+    await page.page.get_by_role("button", name="Clear the filters").click()
+
+    await expect(page.page.locator("tbody tr").first).to_be_visible()
+    assert page.path() == "/calls?range=7d"
+
+
 async def test_a_range_without_calls_leads_to_one_with_some(look: Opened) -> None:
     page = await look("/?from=1704067200&to=1704153600")
 

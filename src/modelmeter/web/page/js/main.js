@@ -90,7 +90,7 @@ function show(next) {
 }
 
 async function once() {
-  const current = view;
+  const [current, asked] = [view, context.state];
   const seq = newestSeq;
   try {
     await current.refresh();
@@ -98,7 +98,8 @@ async function once() {
     frame.fault(null);
   } catch (error) {
     if (error instanceof SignInNeeded) toLogin();
-    else frame.fault(error.message);
+    else if (!error.isFinal) frame.fault(error.message);
+    else if (asked === context.state) refused(error.message);
   } finally {
     document.body.dataset.refreshes = String(Number(document.body.dataset.refreshes ?? 0) + 1);
   }
@@ -119,8 +120,14 @@ function told(summary) {
 
 /** A stream says nothing of why it ended; asking anew shows whether the session has. */
 function connected(state) {
-  frame.connection(state);
-  if (state === "lost") updates.soon(LOST_EVERY_SECONDS);
+  if (state !== "unclear") frame.connection(state);
+  if (state !== "live") updates.soon(LOST_EVERY_SECONDS);
+}
+
+/** What is asked for means nothing to the server, and will not by itself: nothing asks again. */
+function refused(message) {
+  live.end();
+  frame.refused(message);
 }
 
 function toLogin() {

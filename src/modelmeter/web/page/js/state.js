@@ -14,6 +14,8 @@ export const RANGES = [
   ["month", "This month"],
 ];
 
+/** The last second that a date holds; whether a span makes sense is for the server to say. */
+const LAST = 8.64e12;
 const RANGE_USUAL = "24h";
 const VIEWS = ["breakdown", "calls", "budgets", "advice", "login"];
 const PLAIN = ["by", "sort", "status", "error_type", "before"];
@@ -22,8 +24,7 @@ const PLAIN = ["by", "sort", "status", "error_type", "before"];
 export function parse(url) {
   const [, first = "", second = ""] = url.pathname.split("/");
   const query = url.searchParams;
-  const from = Number(query.get("from"));
-  const to = Number(query.get("to"));
+  const [from, to] = ["from", "to"].map((name) => Math.min(Number(query.get(name)), LAST));
   const state = {
     view: VIEWS.includes(first) ? first : "overview",
     id: second ? decoded(second) : null,
