@@ -53,7 +53,8 @@ async def test_what_a_budget_refused_lately_leads_to_the_call(
     budgeted_gateway: SeenGateway, look: Opened
 ) -> None:
     budgeted_gateway.call("once.only")
-    refused = budgeted_gateway.call("once.only", "Another")
+    budgeted_gateway.call("once.only", "Another")
+    ((refused,),) = budgeted_gateway.rows("SELECT id FROM entry WHERE status = 'blocked'")
     page = await look("/budgets", at=budgeted_gateway)
 
     card = page.page.locator('[data-budget="one-call"]')

@@ -1,6 +1,5 @@
 """Stands before every path of the web side: who may look, decided on the path as it came."""
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
@@ -17,6 +16,7 @@ from modelmeter.settings.model import KeySettings
 from modelmeter.web.access import VIEWER_KEY, Viewer
 from modelmeter.web.failures import refusal_response
 from modelmeter.web.sessions import Sessions
+from modelmeter.wire.host_header import require_own_name
 
 __all__ = ["SESSION_COOKIE", "Guard", "WrongKey"]
 
@@ -41,9 +41,16 @@ class Guard:
     """Lets through whoever may read; without keys that is everybody on this machine."""
 
     def __init__(
-        self, keys: KeyRing, sessions: Sessions, clock: Clock, wrong_key: WrongKey
+        self,
+        keys: KeyRing,
+        sessions: Sessions,
+        clock: Clock,
+        wrong_key: WrongKey,
+        count_refusal: Callable[[str], None],
     ) -> None:
+        """``count_refusal`` is told the code of every refusal."""
         self.keys = keys
+        self.count_refusal = count_refusal
         self._sessions = sessions
         self._clock = clock
         self._wrong_key = wrong_key
@@ -55,6 +62,7 @@ class Guard:
             try:
                 refusal = self._admit(scope)
             except RefusedRequestError as error:
+                self.count_refusal(error.refusal_code)
                 refusal = refusal_response(error)
             if refusal is not None:
                 await refusal(scope, receive, send)
@@ -83,13 +91,7 @@ class Guard:
         """Who looks goes into the scope; else the answer that says no."""
         headers = Headers(scope=scope)
         if not self.keys:
-            # A site elsewhere can have its name point here; it then asks by that name.
-            if not _names_this_machine(headers.get("host", "")):
-                raise RefusedRequestError(
-                    "without keys the page answers at localhost only",
-                    code="host_not_allowed",
-                    http_status=421,
-                )
+            require_own_name(headers.get("host", ""), shown="the page answers")
             scope[VIEWER_KEY] = _EVERYTHING
             return None
         path: str = scope["path"]
@@ -178,14 +180,3 @@ def _and_back(path: str, query: bytes) -> str:
 
 def _moment(now_ns: int) -> datetime:
     return datetime.fromtimestamp(now_ns / 1e9, UTC)
-
-
-def _names_this_machine(host: str) -> bool:
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    name = name.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
