@@ -44,6 +44,8 @@ export function seriesOf(answer) {
 export function marksOf(answer) {
   return answer.marks.map((mark) => ({
     at: seconds(mark.at),
+    from: seconds(mark.first_at),
+    count: mark.count,
     kind: mark.kind,
     title: mark.kind === "deployment" ? `Deployment ${mark.text}` : mark.text,
   }));
