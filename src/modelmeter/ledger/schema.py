@@ -7,6 +7,7 @@ from modelmeter.ledger.tables.budgets import BUDGETS
 from modelmeter.ledger.tables.cache import CACHE
 from modelmeter.ledger.tables.calls import CALLS
 from modelmeter.ledger.tables.corrections import CORRECTIONS
+from modelmeter.ledger.tables.lost_calls import LOST_CALLS
 from modelmeter.ledger.tables.notifications import NOTIFICATIONS
 from modelmeter.ledger.tables.paid_failures import PAID_FAILURES
 from modelmeter.ledger.tables.rate_cards import RATE_CARDS
@@ -32,6 +33,7 @@ _MIGRATIONS = (
     THROTTLES,
     PAID_FAILURES,
     SERIES_SHOWN,
+    LOST_CALLS,
 )
 """Step n brings a file from version n to n + 1; a published step is never changed."""
 

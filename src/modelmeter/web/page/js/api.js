@@ -12,7 +12,6 @@ import {
 import { DIMENSIONS } from "./state.js";
 
 const CALLS_A_PAGE = 50;
-const FAILED = ["error", "timeout", "unknown", "blocked"];
 
 /** The gateway wants a key. */
 export class SignInNeeded extends Error {}
@@ -63,9 +62,8 @@ export function gatewayApi(context) {
     breakdown: async (by) => breakdownOf(await about("breakdown", { by })),
     async calls() {
       const { status, error_type, before } = context.state;
-      const statuses = status === "failed" ? FAILED : status;
       return callsOf(
-        await about("calls", { status: statuses, error_type, cursor: before, limit: CALLS_A_PAGE }),
+        await about("calls", { status, error_type, cursor: before, limit: CALLS_A_PAGE }),
       );
     },
     async call(id) {
