@@ -20,6 +20,7 @@ from modelmeter.meter import refused_call
 from modelmeter.record import Call, CallBound, PicoUsd
 
 __all__ = [
+    "DAY",
     "USD",
     "budget",
     "check_windows",

@@ -21,7 +21,7 @@ from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
-from modelmeter.gateway.door import Door, find_door
+from modelmeter.gateway.door import Door, dialect_at, find_door
 from modelmeter.gateway.exchange import Exchange
 from modelmeter.gateway.identity import INVALID_KEY_CODE, Identity
 from modelmeter.gateway.outbound import Outbound
@@ -56,7 +56,8 @@ KNOWN_PATHS_MAX = 1024
 _LEDGER_RETRY_AFTER_SECONDS = 1
 _STOP_RETRY_AFTER_SECONDS = 5
 _ATTEMPTS_MAX = 100
-_NO_RETRY = (b"x-should-retry", b"false")
+_SHOULD_RETRY = b"x-should-retry"
+"""OpenAI's and Anthropic's SDKs go by it, whatever they would do of themselves."""
 """The SDKs of OpenAI and Anthropic obey it."""
 _NOTHING_HERE = (
     "nothing is served here; point an SDK's base URL at /openai/v1, /anthropic, /genai, /bedrock "
@@ -233,12 +234,14 @@ class Relay:
         *,
         told: Headers | None = None,
     ) -> None:
-        self._parts.refusals.add(error.refusal_code)
+        parts = self._parts
+        parts.refusals.add(error.refusal_code)
         if client.started:
             return
+        target = client.scope["raw_path"]
         await send_error(
             client,
-            None if door is None else door.dialect,
+            dialect_at(parts.doors, target) if door is None else door.dialect,
             error.message,
             code=error.refusal_code,
             http_status=error.http_status,
@@ -248,12 +251,12 @@ class Relay:
 
 
 def _stands(error: BudgetExceededError) -> Headers:
-    """How a budget stands, for programs; and that trying again at once is of no use."""
+    """How a budget stands, for programs; and whether trying again soon is of use."""
     figures = f"limit={error.limit:f};spent={error.spent:f};reserved={error.reserved:f}"
     told = [
         (b"x-modelmeter-budget", error.budget.encode()),
         (b"x-modelmeter-budget-stands", f"unit={error.unit};{figures}".encode()),
-        _NO_RETRY,
+        (_SHOULD_RETRY, b"true" if error.frees_soon else b"false"),
     ]
     if error.resets_at is not None:
         told.append((b"x-modelmeter-budget-resets-at", error.resets_at.isoformat().encode()))

@@ -12,6 +12,7 @@ import {
 import { DIMENSIONS } from "./state.js";
 
 const CALLS_A_PAGE = 50;
+const TOO_MANY = 429;
 
 /** The gateway wants a key. */
 export class SignInNeeded extends Error {}
@@ -21,6 +22,11 @@ class Refused extends Error {
   constructor(message, status) {
     super(message);
     this.status = status;
+  }
+
+  /** Asking the same again will be refused again. */
+  get isFinal() {
+    return this.status >= 400 && this.status < 500 && this.status !== TOO_MANY;
   }
 }
 
