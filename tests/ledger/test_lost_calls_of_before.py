@@ -10,8 +10,6 @@ from ledger_cases import make_call, make_intent
 from ledger_file import check_ledger, query
 
 from modelmeter.ledger import Ledger, LedgerWriter
-from modelmeter.ledger.database import connect_writer
-from modelmeter.ledger.schema import _MIGRATIONS
 from modelmeter.ledger.tables.lost_calls import LOST_CALLS
 from modelmeter.record import ErrorType, Status
 
@@ -22,19 +20,14 @@ ENDS = [
     (Status.UNKNOWN, None),
     (Status.UNKNOWN, None),
 ]
+COUNTED_AS_LOST = "SELECT labels ->> 3, whole FROM series WHERE kind = 'errors' ORDER BY 1"
 
 
-def as_before(path: Path) -> None:
-    """Take back what the step brought."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("DELETE FROM series WHERE kind = 'errors' AND labels ->> 3 = 'unknown'")
-        connection.execute(f"PRAGMA user_version = {_MIGRATIONS.index(LOST_CALLS)}")
-
-
-@pytest.mark.parametrize("said_before", [0, 3])
-async def test_lost_calls_of_before_are_counted_once(
-    open_writer: Callable[..., LedgerWriter], tmp_path: Path, said_before: int
+@pytest.mark.parametrize("told_as_unknown", [0, 3])
+async def test_lost_calls_of_before_are_counted(
+    open_writer: Callable[..., LedgerWriter], tmp_path: Path, told_as_unknown: int
 ) -> None:
+    """Beside what a program that meters its calls itself told of in the same word."""
     path = tmp_path / "ledger.db"
     writer = open_writer()
     ledger = Ledger(writer, wait_seconds=30)
@@ -44,19 +37,20 @@ async def test_lost_calls_of_before_are_counted_once(
         await ledger.settle(make_call(intent, status=status, error_type=error_type))
     writer.close()
     check_ledger(path)
-    as_before(path)
-    if said_before:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            labels = '["meetmind.coordinator","gpt-4o","openai","unknown"]'
-            connection.execute(
-                "INSERT INTO series VALUES ('errors', ?, ?, 0, 1)", (labels, said_before)
-            )
 
-    for _ in range(2):
-        connect_writer(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        lost = "kind = 'errors' AND labels ->> 3 = 'unknown'"
+        if told_as_unknown:
+            connection.execute(f"UPDATE series SET whole = ? WHERE {lost}", (told_as_unknown,))
+        else:
+            connection.execute(f"DELETE FROM series WHERE {lost}")
+        for statement in LOST_CALLS:
+            connection.execute(statement)
 
-    assert query(
-        path, "SELECT labels ->> 3, whole FROM series WHERE kind = 'errors' ORDER BY 1"
-    ) == [("cancelled", 1), ("rate_limit", 1), ("unknown", 2 + said_before)]
-    if not said_before:
+    assert query(path, COUNTED_AS_LOST) == [
+        ("cancelled", 1),
+        ("rate_limit", 1),
+        ("unknown", 2 + told_as_unknown),
+    ]
+    if not told_as_unknown:
         check_ledger(path)
