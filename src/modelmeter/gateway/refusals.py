@@ -36,9 +36,8 @@ class RefusalCounts:
 def log_cut(reason: str, provider: str, *, call_id: str | None = None, model: str = "") -> None:
     """Log that an answer stays incomplete: it had begun, so its caller can be told no error."""
     call = "an unmetered call" if call_id is None else f"call {call_id}"
-    logger.warning(
-        "%s: the answer of %s %.*s was cut: %s", call, provider, _LOGGED_MODEL_MAX, model, reason
-    )
+    source = f"{provider} {model[:_LOGGED_MODEL_MAX]}".rstrip()
+    logger.warning("%s: the answer of %s was cut: %s", call, source, reason)
 
 
 async def send_error(

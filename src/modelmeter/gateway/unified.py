@@ -195,10 +195,11 @@ class Unified:
             await client.start(200, [_EVENTS, (b"cache-control", b"no-cache"), *headers])
         try:
             await self._pass_on(client, reply, chunks)
-        except (LLMServiceError, TimeoutError, *REFUSED) as error:
+        except (TimeoutError, *REFUSED) as error:
             if client.is_cut and not client.gone:
+                slow = isinstance(error, TimeoutError)
+                reason = CALLER_TOO_SLOW if slow else refusal_of(error)[0].refusal_code
                 target = reply.target
-                reason = _reason_of_cut(error)
                 log_cut(reason, target.provider, call_id=reply.call_id, model=target.model)
             raise
 
@@ -284,14 +285,6 @@ def _headers(reply: Reply, errand: Errand) -> Headers:
     elif errand.cache_miss is not None:
         headers.append((CACHE_HEADER, b"miss"))
     return headers + errand.told
-
-
-def _reason_of_cut(error: BaseException) -> str:
-    if isinstance(error, LLMServiceError):
-        return f"upstream_{error.error_type}"
-    if isinstance(error, TimeoutError):
-        return CALLER_TOO_SLOW
-    return refusal_of(error)[0].refusal_code
 
 
 def _refusal_of_failure(
