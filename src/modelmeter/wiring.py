@@ -5,6 +5,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from modelmeter.alerts.channels import channels_of
 from modelmeter.alerts.notifier import Notifier
@@ -25,13 +26,13 @@ from modelmeter.gateway.app import GatewayApp, Mount
 from modelmeter.gateway.budget_samples import BudgetWatch
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.catalogue_samples import CatalogueSamples
-from modelmeter.gateway.door import doors_of
+from modelmeter.gateway.door import dialect_at, doors_of
 from modelmeter.gateway.health import Health
 from modelmeter.gateway.identity import Identity
 from modelmeter.gateway.outbound import Outbound
 from modelmeter.gateway.process_samples import ProcessCounts
 from modelmeter.gateway.reader_door import ReaderDoor
-from modelmeter.gateway.refusals import RefusalCounts
+from modelmeter.gateway.refusals import EarlyRefusals, RefusalCounts
 from modelmeter.gateway.relay import Relay, RelayParts
 from modelmeter.gateway.scrape import Scrape
 from modelmeter.gateway.unified import Unified, UnifiedParts
@@ -282,7 +283,9 @@ async def _app_around(
         clock,
         scrape_interval_seconds=settings.scrape_interval_seconds,
     )
-    web = WebMount(WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal))
+    web = WebMount(
+        WebParts(settings, settings.ledger, pricer, clock, wrong_keys.refusal, refusals.add)
+    )
     notifier = _notifier(settings, clock)
     try:
         if notifier is not None:
@@ -293,6 +296,7 @@ async def _app_around(
             scrape,
             Health(ledger),
             ReaderDoor(identity, wrong_keys, clock),
+            EarlyRefusals(refusals, partial(dialect_at, doors)),
             close_timeout_seconds=settings.limits.close_timeout_seconds,
             mount=Mount(WEB_PATHS, WEB_PATH_STARTS, web, web.end_streams),
         )

@@ -35,6 +35,13 @@ def test_a_budget_is_set_listed_shown_and_removed(tmp_path: Path) -> None:
     assert "modelmeter budget set" in run(tmp_path, "list")
 
 
+def test_a_window_is_called_by_its_length(tmp_path: Path) -> None:
+    for window, called in (("hour", "An hour window from"), ("week", "A week window from")):
+        run(tmp_path, "set", window, "--window", window, "--limit", "5")
+
+        assert called in run(tmp_path, "show", window)
+
+
 def test_every_field_can_be_given(tmp_path: Path) -> None:
     words = (
         "set all --tenant acme --agent meetmind.* --provider openai --model gpt-4o --window rolling"
@@ -70,7 +77,22 @@ def test_every_field_can_be_given(tmp_path: Path) -> None:
         ("set x --limit 5 --threshold 0", "--threshold: "),
         ("set x --limit 5 --time-zone Mars/A", "--time-zone: give an IANA"),
         ("set x --limit 5 --extra 5 --extra-until tomorrow", "--extra-until: "),
-        ("set x", "give exactly one of limit_usd"),
+        ("set x", "give exactly one of --limit, --limit-tokens and --limit-calls"),
+        ("set x --limit 5 --seconds 9", "--seconds is the length of --window rolling, and of no"),
+        ("set x --limit 5 --window rolling", "--seconds is the length of --window rolling, and"),
+        ("set x --limit 5 --extra 5", "--extra and --extra-until go together"),
+        (
+            "set x --limit-calls 5 --extra 5.5 --extra-until 2099-01-01T00:00:00+01:00",
+            "--extra is a whole number of tokens or calls here",
+        ),
+        (
+            "set x --limit 5 --at-limit downgrade",
+            "--downgrade MODEL=CHEAPER goes with --at-limit downgrade",
+        ),
+        (
+            "set x --limit 5 --extra 5 --extra-until 2026-01-01T00:00:00+01:00",
+            "--extra-until: is over already",
+        ),
         ("set X! --limit 5", "NAME: "),
         ("set x --limit 5 --downgrade gpt-4o", "give MODEL=CHEAPER"),
         ("show x", "there is no budget 'x'"),

@@ -10,6 +10,7 @@ from ledger_file import query
 
 _FIXTURES = cached
 SECONDS_MAX = 60
+UNIFIED = "/v1/chat/completions"
 
 STREAMS = {
     "openai": (CHAT, {"model": "gpt-4o", "stream": True}),
@@ -245,14 +246,18 @@ async def test_a_caller_who_leaves_while_it_waits_makes_no_call(cached: CachedGa
     assert cached.entries(headers["x-request-id"]) == []
 
 
-async def test_the_client_decides_for_itself(cached: CachedGateway) -> None:
-    body = prompt_of()
-    first = await cached.call(body)
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("path", [CHAT, UNIFIED])
+async def test_the_client_decides_for_itself(
+    cached: CachedGateway, path: str, streamed: bool
+) -> None:
+    body = prompt_of(stream=streamed)
+    first = await cached.call(body, path=path)
 
-    no_store = await cached.call(body, {"cache-control": "no-store"})
-    young = await cached.call(body, {"cache-control": "max-age=300"})
-    fresh = await cached.call(body, {"cache-control": "no-cache"})
-    then = await cached.call(body)
+    no_store = await cached.call(body, {"cache-control": "no-store"}, path)
+    young = await cached.call(body, {"cache-control": "max-age=300"}, path)
+    fresh = await cached.call(body, {"cache-control": "no-cache"}, path)
+    then = await cached.call(body, path=path)
 
     answers = (first, no_store, young, fresh, then)
     assert [answer.cache for answer in answers] == ["miss", "bypass", "hit", "bypass", "hit"]
@@ -262,7 +267,8 @@ async def test_the_client_decides_for_itself(cached: CachedGateway) -> None:
     assert cached.entries(fresh.request_id) == [("success", 0, "no_cache")]
 
 
-async def test_rules_hold_for_agents(cached: CachedGateway) -> None:
+@pytest.mark.parametrize("path", [CHAT, UNIFIED])
+async def test_rules_hold_for_agents(cached: CachedGateway, path: str) -> None:
     body = prompt_of(temperature=0.7)
 
     for agent, word, entry in (
@@ -270,7 +276,7 @@ async def test_rules_hold_for_agents(cached: CachedGateway) -> None:
         ("meetmind.warm", "bypass", ("success", 0, "temperature")),
     ):
         for _ in range(2):
-            answer = await cached.call(body, {"x-agent-id": agent})
+            answer = await cached.call(body, {"x-agent-id": agent}, path)
             assert answer.cache == word
             assert cached.entries(answer.request_id) == [entry]
 

@@ -98,6 +98,8 @@ def test_beyond_the_cap_callers_are_refused_and_health_still_answers(
     with connect(url) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         assert b'"alive"' in read_to_end(connection)
+    with urllib.request.urlopen(f"{url}/metrics") as response:
+        assert b'refused_requests_total{code="too_many_connections",' in response.read()
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/openai/v1/models", "/"])

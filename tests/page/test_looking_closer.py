@@ -12,6 +12,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 IN_RANGE = re.compile(r"([\d,]+|[\d.]+ k) in this range")
 
+ASKED = (
+    "performance.getEntriesByType('resource').filter((one) => one.name.includes('/api/')).length"
+)
+
 
 async def calls_shown(page: PageInBrowser) -> str:
     """How many calls the overview says there are."""
@@ -51,6 +55,28 @@ async def test_a_range_of_ones_own_is_in_the_zone_that_is_shown(
 
     await expect(page.page).to_have_url(re.compile(r"zone=company"))
     await expect(page.page.get_by_role("button", name="Time range")).to_contain_text("18:30")
+
+
+@pytest.mark.parametrize("view", ["/", "/breakdown", "/calls"])
+@pytest.mark.parametrize("to", ["2", "99999999999999"])
+async def test_a_range_that_is_refused_is_said_so_and_not_asked_for_again(
+    look: Opened, view: str, to: str
+) -> None:
+    page = await look("/budgets", may_be_refused=True)
+    await page.page.clock.install()
+    await page.go(f"{view}?from=1&to={to}")
+    await expect(page.page.get_by_role("alert")).to_contain_text("from: ")
+    asked = await page.page.evaluate(ASKED)
+
+    await page.page.clock.run_for(60_000)
+
+    assert await page.page.evaluate(ASKED) == asked
+    await expect(page.page.get_by_text("Connection lost")).to_be_hidden()
+    await page.page.get_by_role("button", name="Time range").click()
+    await page.page.get_by_role("button", name="Last 7 days", exact=True).click()
+    await expect(page.page.get_by_role("alert")).to_be_hidden()
+    await expect(page.page.locator(".live")).to_have_text("Live")
+    await expect(page.page.get_by_text("meetmind").first).to_be_visible()
 
 
 async def test_several_names_are_chosen_at_once_and_dropped_one_by_one(
@@ -142,6 +168,18 @@ async def test_a_table_of_teams_leads_to_their_calls(look: Opened, gateway: Seen
     assert await page.page.locator("tbody tr").count() == 50
 
 
+async def test_where_nobody_asked_the_cache_there_is_no_rate_of_hits(
+    look: Opened, gateway: SeenGateway
+) -> None:
+    gateway.call("cacheless.agent")
+    page = await look("/breakdown?range=1h&by=agent&agent=cacheless.agent", width=1440)
+
+    head = await page.page.locator("thead th").all_inner_texts()
+    place = [text.strip() for text in head].index("Cache hits")
+    for row in ('tr[data-id="cacheless.agent"]', "tfoot tr"):
+        await expect(page.page.locator(row).locator("th, td").nth(place)).to_have_text("–")
+
+
 async def test_a_table_is_sorted_by_any_column(look: Opened) -> None:
     page = await look("/breakdown?range=7d&by=agent")
 
@@ -183,8 +221,9 @@ async def test_one_call_is_shown_with_its_price_line_by_line(
     await expect(page.page.get_by_text("One attempt")).to_be_visible()
 
 
-async def test_a_call_that_is_not_there_is_said_so(look: Opened) -> None:
-    page = await look("/calls/no-such-call", may_be_refused=True)
+@pytest.mark.parametrize("call", ["no-such-call", "%E0%A4%A", "%00"])
+async def test_a_call_that_is_not_there_is_said_so(look: Opened, call: str) -> None:
+    page = await look(f"/calls/{call}", may_be_refused=True)
 
     await expect(page.page.get_by_role("heading", name="No such call")).to_be_visible()
 

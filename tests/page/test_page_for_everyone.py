@@ -4,8 +4,10 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from page_fixtures import Opened
 from playwright.async_api import expect
-from seen_gateway import SeenGateway
+from seen_gateway import PICO, SeenGateway
 from take_pictures import TWO_FRAMES
+
+from modelmeter.record import money_text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -131,3 +133,16 @@ async def test_the_colours_are_chosen_and_kept(look: Opened) -> None:
 
     assert await page.page.evaluate(background) != light
     await expect(page.page.get_by_role("button", name="Colours: dark")).to_be_visible()
+
+
+async def test_the_page_writes_money_as_the_commands_do(look: Opened) -> None:
+    page = await look("/budgets")
+    amounts = [0, 1, 3_310_000_000, 3_319_900_000, 34_560_000_000, 50_000_000_000, 99_960_000_000]
+    amounts += [100_000_000_000, 1_204_374_000_000_000]
+
+    written = await page.page.evaluate(
+        "async (all) => all.map((await import('/assets/js/format.js')).money)",
+        [amount / PICO for amount in amounts],
+    )
+
+    assert written == [money_text(amount) for amount in amounts]

@@ -191,6 +191,29 @@ def test_a_line_that_is_no_usage_is_told_in_its_place() -> None:
     assert all(result["reason"] for result in results[1:])
 
 
+def test_a_line_that_is_no_usage_keeps_its_id() -> None:
+    results = priced(
+        {"id": "no-model", "provider": "openai"},
+        call(id=["a", 7], when="?"),
+        call(id="usage", raw_usage=7),
+        call(id="fees", fees={"a": -1}),
+        {"id": "no-provider"},
+        '{"id": "cut", ',
+        "7",
+    )
+
+    assert [result["id"] for result in results] == [
+        "no-model", ["a", 7], "usage", "fees", "no-provider", None, None,
+    ]  # fmt: skip
+    assert {result["status"] for result in results} == {"unknown"}
+
+
+def test_a_blank_line_has_no_result_and_every_other_has_one() -> None:
+    results = priced(call(id=1), "", "  \t ", call(id=2), "\r", "null", "")
+
+    assert [result["id"] for result in results] == [1, 2, None]
+
+
 def test_a_line_without_an_end_is_told_and_not_kept(tmp_path: Path) -> None:
     file = tmp_path / "long.jsonl"
     with file.open("wb") as out:

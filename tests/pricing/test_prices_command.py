@@ -79,6 +79,25 @@ def test_the_list_has_the_prices_of_its_day() -> None:
     assert len(found) > 50
 
 
+def test_each_model_of_each_provider_stands_once(tmp_path: Path) -> None:
+    """Also where a provider is configured under its own name, and by its ids as they are called."""
+    config = tmp_path / "modelmeter.toml"
+    config.write_text('[providers.bedrock]\nregion = "us-east-1"\n')
+    words = ("--config", str(config))
+
+    listed = [(row["provider"], row["model"]) for row in rows("list", *words)]
+    differing = [
+        (row["provider"], row["model"])
+        for row in rows("diff", "--from", "2026-01-01", "--to", "2026-11-01", *words)
+    ]
+
+    for found in (listed, differing):
+        assert {provider for provider, _ in found} >= {"bedrock", "anthropic", "genai"}
+        assert len(found) == len(set(found))
+    assert not any(str(model).startswith("regional.") for _, model in listed)
+    assert ("bedrock", "anthropic.claude-3-haiku-20240307-v1:0") in listed
+
+
 def test_what_differs_between_two_days_is_shown_and_nothing_else() -> None:
     days = ("--from", "2026-08-20", "--to", "2026-08-21", "--provider", "openai")
 

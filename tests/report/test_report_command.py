@@ -143,7 +143,7 @@ def test_people_see_readable_money_and_a_warning(ledger: Path) -> None:
     text = run("report", "--ledger", str(ledger), *IN_STOCKHOLM)
 
     assert "$18,000,000.00" in text
-    assert "1 calls have no known price" in text
+    assert "1 call has no known price" in text
 
 
 @pytest.mark.parametrize("form", ["--json", "--csv"])
@@ -154,7 +154,7 @@ def test_programs_get_the_warning_beside_the_numbers(ledger: Path, form: str) ->
     )
 
     assert warned.stderr == (
-        "1 calls have no known price and count as $0.00 here; "
+        "1 call has no known price and counts as $0.00 here; "
         "`modelmeter prices check` names their models.\n"
     )
     assert "known price" not in warned.stdout

@@ -180,8 +180,15 @@ async def test_no_path_answers_to_who_may_not_read(
     [
         ("/docs", "/login?next=/docs"),
         ("/calls/x", "/login?next=/calls/x"),
-        ("/anything%3F&next=//evil.example", "/login?next=/anything%3F%26next%3D//evil.example"),
+        (
+            "/anything%3F&next=//evil.example",
+            "/login?next=/anything%253F%2526next%253D//evil.example",
+        ),
         ("//evil.example/api/v1/summary", "/login"),
+        ("//evil.example?range=7d", "/login"),
+        ("/breakdown?range=7d&team=a%20b", "/login?next=/breakdown%3Frange%3D7d%26team%3Da%2520b"),
+        ("/?range=7d", "/login?next=/%3Frange%3D7d"),
+        (f"/calls?agent={'a' * 3000}", "/login?next=/calls"),
         ("/", "/login"),
     ],
 )

@@ -94,7 +94,8 @@ async def web_mount(
 ) -> AsyncIterator[WebMount]:
     """The web side over a ledger."""
     settings = Settings.model_validate({"ledger": ledger, **(configuration or {})})
-    mount = WebMount(WebParts(settings, ledger, PriceBook(), StandingClock(), wrong_key))
+    clock = StandingClock()
+    mount = WebMount(WebParts(settings, ledger, PriceBook(), clock, wrong_key, lambda _: None))
     try:
         yield mount
     finally:

@@ -1,5 +1,6 @@
 """``modelmeter budget``: what may be spent, by whom, and how it stands."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -19,6 +20,20 @@ app = typer.Typer(help="Budgets: what may be spent, by whom, in which time.", no
 app.command("test")(send_sample)
 
 _T = TypeVar("_T")
+_NAMED = {"limit_usd": "limit", "thresholds": "threshold"}
+"""Settings whose option has another name."""
+_SETTINGS = {
+    'downgrade = { "model" = "cheaper model" }': "--downgrade MODEL=CHEAPER",
+    'at_limit = "downgrade"': "--at-limit downgrade",
+    'window = "rolling"': "--window rolling",
+    "limit_usd": "--limit",
+    "limit_tokens": "--limit-tokens",
+    "limit_calls": "--limit-calls",
+    "extra_until": "--extra-until",
+    "extra": "--extra",
+    "seconds": "--seconds",
+}
+"""How a fault of the configuration's names them, and how their option is written."""
 LedgerOption = Annotated[Path | None, typer.Option(help="The ledger's file.")]
 ConfigOption = Annotated[Path | None, typer.Option(help="The configuration's file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs; exact decimals.")]
@@ -185,19 +200,29 @@ def _checked(
         key_ids = {key.id for key in settings.keys}
         wrong = [*wrong_names("budgets", [one], providers=settings.providers, key_ids=key_ids)]
         wrong += unknown_models([one], settings.providers, price_book(settings), time.time_ns())
-        if not wrong:
-            return ledger or settings.ledger, budget_of(one, time_zone=settings.time_zone)
         faults = [(location[2:], message) for location, message in wrong]
-    raise SettingsError("\n".join(f"{_option(location)}{message}" for location, message in faults))
+        if one.extra_until is not None and one.extra_until.timestamp() <= time.time():
+            faults.append((("extra_until",), "is over already: give a time to come"))
+        if not faults:
+            return ledger or settings.ledger, budget_of(one, time_zone=settings.time_zone)
+    raise SettingsError(
+        "\n".join(f"{_option(location)}{_in_options(message)}" for location, message in faults)
+    )
 
 
 def _option(location: tuple[str | int, ...]) -> str:
     """The option that sets a field."""
     if not location or location[0] == "name":
         return "" if not location else "NAME: "
-    named = {"limit_usd": "limit", "thresholds": "threshold"}
     field = str(location[0])
-    return f"--{named.get(field, field).replace('_', '-')}: "
+    return f"--{_NAMED.get(field, field).replace('_', '-')}: "
+
+
+def _in_options(message: str) -> str:
+    """What is wrong with several settings at once, by the names of their options."""
+    for setting, option in _SETTINGS.items():
+        message = re.sub(rf"(?<![\w-]){setting}(?!\w)", option, message)
+    return message
 
 
 def _change(path: Path, change: "Callable[[sqlite3.Connection, int], None]") -> None:

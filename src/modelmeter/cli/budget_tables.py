@@ -12,6 +12,7 @@ from rich.text import Text
 
 from modelmeter.budgets.budget import Unit
 from modelmeter.budgets.state import BudgetDetails, BudgetState
+from modelmeter.budgets.windows import WindowKind
 from modelmeter.cli.figures import inert, money_text
 from modelmeter.record import pico_usd
 
@@ -21,6 +22,7 @@ _BAR_WIDTH = 10
 _WIDTH_MAX = 10_000
 _FULL = 100
 _NEAR = 80
+_A_WINDOW = {kind: f"A{'n' * (kind is WindowKind.HOUR)} {kind} window" for kind in WindowKind}
 _NONE = (
     "No budgets yet. Set one, for example:\n"
     "  modelmeter budget set meetmind-daily --team meetmind --window day --limit 50"
@@ -80,7 +82,7 @@ def print_details(details: BudgetDetails) -> None:
     print_budgets([state])
     lines = [
         f"Counts {inert(str(state.scope))}, and holds {amount_text(state.unit, state.reserved)}",
-        f"A {state.window} window from {_local(state.window_start, state)}, {state.time_zone}",
+        f"{_A_WINDOW[state.window]} from {_local(state.window_start, state)}, {state.time_zone}",
         f"At the limit: {state.at_limit}{' (in the shadow: counted only)' * state.shadow}",
         f"Tells at {', '.join(f'{percent} %' for percent in state.thresholds) or 'no threshold'}",
         _counts(state),

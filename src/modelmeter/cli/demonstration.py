@@ -117,6 +117,7 @@ class Demonstration:
                             app,
                             listener,
                             settings.limits,
+                            app.refusals,
                             stop=stop_server,
                             end_streams=app.end_streams,
                         )

@@ -79,9 +79,10 @@ def _print(found: "Explanation", zone: "ZoneInfo") -> None:
         return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
 
     console = Console(highlight=False)
+    asked = f", asked instead of {inert(found.model_requested)}" if found.model_requested else ""
     answered = f", answered by {inert(found.model_answered)}" if found.model_answered else ""
     console.print(
-        f"{inert(found.call_id)}: {found.provider} {inert(found.model)}{answered}, "
+        f"{inert(found.call_id)}: {found.provider} {inert(found.model)}{asked}{answered}, "
         f"{day_of(found.started_at_ns)}",
         markup=False,
         soft_wrap=True,

@@ -1,21 +1,10 @@
 """How numbers and names are written for people."""
 
+from modelmeter.record import money_text
+
 __all__ = ["count_text", "inert", "milliseconds_text", "money_text"]
 
-_PICO_PER_USD = 10**12
-_PICO_PER_CENT = 10**10
-_SMALL_DIGITS = 3
 _UNITS = ((10**9, "G"), (10**6, "M"), (10**4, "k"))
-
-
-def money_text(pico_usd: int) -> str:
-    """``$1,204.37``; amounts below ten cents with their first three digits: ``$0.00331``."""
-    if pico_usd >= 10 * _PICO_PER_CENT or not pico_usd:
-        cents = (pico_usd + _PICO_PER_CENT // 2) // _PICO_PER_CENT
-        return f"${cents // 100:,}.{cents % 100:02d}"
-    digits = f"{pico_usd:012d}"
-    first = len(digits) - len(digits.lstrip("0"))
-    return f"$0.{digits[: first + _SMALL_DIGITS].rstrip('0')}"
 
 
 def count_text(count: int) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from modelmeter.cli.figures import count_text, inert, milliseconds_text, money_text
 from modelmeter.cli.live_budgets import live_budgets
 from modelmeter.ledger.reader import CallFilter, GroupBy, latest_calls, report
-from modelmeter.record import ErrorType
+from modelmeter.record import ErrorType, counted
 
 __all__ = ["live_view"]
 
@@ -36,10 +36,8 @@ def _teams(connection: sqlite3.Connection, began: datetime) -> Table:
     now = datetime.now(UTC)
     result = report(connection, began, now, GroupBy.TEAM, _UTC)
     elapsed = max((now - began).total_seconds(), 1)
-    table = Table(
-        title=f"{result.total.calls:,} calls, {money_text(result.total.cost)} in {elapsed:.0f} s",
-        title_justify="left",
-    )
+    calls, cost = counted(result.total.calls, "call"), money_text(result.total.cost)
+    table = Table(title=f"{calls}, {cost} in {elapsed:.0f} s", title_justify="left")
     table.add_column("team")
     for name in ("calls", "errors", "tokens", "cost", "a day at this pace"):
         table.add_column(name, justify="right")

@@ -1,23 +1,32 @@
 """``modelmeter price``: what tokens of a model cost, line by line."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from modelmeter.cli.sellers import Seller
     from modelmeter.pricing import Price, PriceBook
-    from modelmeter.pricing.rates import PriceLine
+    from modelmeter.pricing.quote import Quote
     from modelmeter.record import TokenCounts
 
 __all__ = ["price"]
 
-_PROVIDERS = ("openai", "anthropic", "genai", "bedrock")
 _COUNT_DIGITS_MAX = 12
 _PER_MONTH = {"month": 1, "day": 30, "hour": 30 * 24, "minute": 30 * 24 * 60}
 """How often each unit comes in a month of 30 days."""
+
+
+class _Priced(NamedTuple):
+    model: str
+    """As it was asked for."""
+    seller: "Seller | None"
+    """None: nobody has a price for it."""
+    quote: "Quote"
+    price: "Price"
 
 
 def price(
@@ -28,7 +37,7 @@ def price(
     cached: Annotated[int, typer.Option(min=0, help="Of the input, read from a cache.")] = 0,
     output: Annotated[int, typer.Option(min=0, help="With reasoning.")] = 0,
     provider: Annotated[
-        str | None, typer.Option(help="openai, anthropic, genai or bedrock; else the first.")
+        str | None, typer.Option(help="openai, anthropic, genai, bedrock, …; else by the name.")
     ] = None,
     at: Annotated[str | None, typer.Option(help="Day or ISO time of the call; else now.")] = None,
     tier: Annotated[str | None, typer.Option(help="batch, flex, priority, fast.")] = None,
@@ -49,8 +58,11 @@ def price(
     With --jsonl: each line names provider, api, model, when, tier, region, http_status and
     raw_usage or raw_response, as the provider returned it, and fees that you know were billed
     beside; the result is one line each.
+
+    The exit status is 1 if a model is one that no price is known for.
     """
     from modelmeter.cli.ledger_option import settings_of
+    from modelmeter.cli.sellers import PROVIDERS, nobody_knows
     from modelmeter.errors import SettingsError
     from modelmeter.pricing.usage_line import provider_name
     from modelmeter.record import TokenCounts
@@ -69,15 +81,20 @@ def price(
         return
     tokens = TokenCounts(input=input_tokens - cached, cache_read=cached, output=output)
     moment = _moment(at)
-    providers = (provider_name(provider),) if provider else _PROVIDERS
+    providers = (provider_name(provider),) if provider else PROVIDERS
     found = [
         _priced(book, name, providers, tokens, moment, (tier, region)) for name in models or ()
     ]
-    found.sort(key=lambda one: (one[1].price_source is None, one[1].cost))
+    found.sort(key=lambda one: (one.price.price_source is None, one.price.cost))
     if as_json:
-        _print_json(found, calls)
+        _print_json(found, tokens, calls)
     else:
-        _print_tables(found, calls)
+        _print_tables(found, tokens, calls)
+    unknown = [one.model for one in found if one.price.price_source is None]
+    for name in unknown:
+        typer.echo(f"modelmeter: {nobody_knows(book, name, providers)}", err=True)
+    if unknown:
+        raise typer.Exit(1)
 
 
 def _calls_per_month(text: str) -> int:
@@ -116,29 +133,37 @@ def _priced(
     tokens: "TokenCounts",
     moment: "datetime",
     terms: tuple[str | None, str | None],
-) -> "tuple[str, Price, list[PriceLine]]":
+) -> _Priced:
+    from modelmeter.cli.sellers import seller_of
+
     tier, region = terms
     at_ns = int(moment.timestamp()) * 10**9
-    for name in providers:
-        quote = book.quote(name, model, at_ns, service_tier=tier, region=region)
-        # A ceiling is everybody's price, so it says nothing of whose model it is.
-        if quote.priced_model is not None:
-            break
-    return model, quote.price(tokens), quote.lines(tokens)
+    quotes = {
+        name: book.quote(name, model, at_ns, service_tier=tier, region=region) for name in providers
+    }
+    prices = {name: quote.price(tokens) for name, quote in quotes.items()}
+    # A ceiling is everybody's price, so it says nothing of whose model it is.
+    known = {name: one.cost for name, one in prices.items() if one.priced_model is not None}
+    seller = seller_of(model, known)
+    chosen = providers[-1] if seller is None else seller.provider
+    return _Priced(model, seller, quotes[chosen], prices[chosen])
 
 
-def _print_json(found: "list[tuple[str, Price, list[PriceLine]]]", calls: int | None) -> None:
+def _print_json(found: list[_Priced], tokens: "TokenCounts", calls: int | None) -> None:
     import msgspec
 
     from modelmeter.pricing.rates import line_fields
     from modelmeter.record import usd_text
 
-    for model, cost, lines in found:
+    for one in found:
+        cost, seller = one.price, one.seller
         row: dict[str, object] = {
-            "model": model,
+            "model": one.model,
+            "provider": None if seller is None else seller.provider,
+            "other_providers": [] if seller is None else seller.others,
             "state": cost.state,
             "cost_usd": None if cost.price_source is None else usd_text(cost.cost),
-            "lines": [line_fields(line) for line in lines],
+            "lines": [line_fields(line) for line in one.quote.lines(tokens)],
             "matched_model": cost.priced_model,
             "source": cost.price_source,
             "reason": cost.note,
@@ -149,7 +174,7 @@ def _print_json(found: "list[tuple[str, Price, list[PriceLine]]]", calls: int | 
         typer.echo(msgspec.json.encode(row).decode())
 
 
-def _print_tables(found: "list[tuple[str, Price, list[PriceLine]]]", calls: int | None) -> None:
+def _print_tables(found: list[_Priced], tokens: "TokenCounts", calls: int | None) -> None:
     from rich.console import Console
 
     from modelmeter.cli.figures import inert, money_text
@@ -157,14 +182,16 @@ def _print_tables(found: "list[tuple[str, Price, list[PriceLine]]]", calls: int 
     from modelmeter.record import usd_text
 
     console = Console(highlight=False)
-    for model, cost, lines in found:
+    for one in found:
+        cost = one.price
         if cost.price_source is None:
-            console.print(f"{inert(model)}: {cost.note}", markup=False)
             continue
-        console.print(lines_table(inert(model), lines, usd_text(cost.cost)))
+        lines = one.quote.lines(tokens)
+        console.print(lines_table(inert(one.model), lines, usd_text(cost.cost)))
         if calls is not None:
             month = money_text(calls * cost.cost)
             console.print(f"{calls:,} such calls, a month of 30 days: {month}")
-        for text in (cost.price_source, cost.note):
+        ambiguity = None if one.seller is None else one.seller.ambiguity
+        for text in (cost.price_source, cost.note, ambiguity):
             if text:
                 console.print(text, markup=False, soft_wrap=True)

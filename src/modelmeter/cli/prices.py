@@ -15,8 +15,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="The catalogue of prices.", no_args_is_help=True)
 
-_PROVIDERS = ("openai", "anthropic", "genai", "bedrock")
-
 _Config = Annotated[Path | None, typer.Option("--config", help="The configuration's file.")]
 _Json = Annotated[bool, typer.Option("--json", help="For programs; exact decimals.")]
 _Provider = Annotated[
@@ -62,18 +60,28 @@ def show(
 ) -> None:
     """Show what a model cost when, with the source of each price."""
     from modelmeter.cli.prices_view import print_history
+    from modelmeter.cli.sellers import nobody_knows, seller_of
     from modelmeter.errors import UnknownModelError
-    from modelmeter.pricing.history import price_history
+    from modelmeter.pricing.history import price_history, quote_on
+    from modelmeter.record import TokenCounts
 
     book, _ = _book(config)
-    for name in _chosen(provider):
-        periods = price_history(book, name, model, tier=tier, region=region)
-        if any(period.quote.rates is not None for period in periods):
-            print_history(name, model, periods, as_json=as_json)
-            return
-    raise UnknownModelError(
-        f"no price is known for model {model!r}; `modelmeter prices list` shows those that are"
-    )
+    providers, today = _chosen(provider), _day(None)
+    histories = {
+        name: price_history(book, name, model, tier=tier, region=region) for name in providers
+    }
+    some = TokenCounts(input=1_000_000, output=1_000_000)
+    worths = {
+        name: quote_on(book, name, model, today, tier=tier, region=region).price(some).cost
+        for name, periods in histories.items()
+        if any(period.quote.rates is not None for period in periods)
+    }
+    seller = seller_of(model, worths)
+    if seller is None:
+        raise UnknownModelError(nobody_knows(book, model, providers))
+    print_history(seller.provider, model, histories[seller.provider], as_json=as_json)
+    if seller.ambiguity is not None:
+        typer.echo(f"modelmeter: {seller.ambiguity}", err=True)
 
 
 @app.command()
@@ -171,9 +179,10 @@ def _book(config: Path | None) -> "tuple[PriceBook, Settings]":
 
 
 def _chosen(provider: str | None) -> tuple[str, ...]:
+    from modelmeter.cli.sellers import PROVIDERS
     from modelmeter.pricing.usage_line import provider_name
 
-    return _PROVIDERS if provider is None else (provider_name(provider),)
+    return PROVIDERS if provider is None else (provider_name(provider),)
 
 
 def _day(text: str | None) -> "date":

@@ -101,13 +101,12 @@ def print_report(result: "Report", span: str, by: str) -> None:
 
 def _warning(result: "Report") -> str | None:
     """What the sums do not hold, if something is missing."""
+    from modelmeter.record import unpriced_text
+
     unpriced = result.total.unpriced_calls
     if not unpriced:
         return None
-    return (
-        f"{unpriced:,} calls have no known price and count as $0.00 here; "
-        "`modelmeter prices check` names their models."
-    )
+    return f"{unpriced_text(unpriced)}; `modelmeter prices check` names their models."
 
 
 def _table(result: "Report", span: str, by: str, *, bars: bool) -> "Table":

@@ -10,7 +10,8 @@ from socket import socket
 import uvloop
 from rich.console import Console
 
-from modelmeter.gateway.health import Health
+from modelmeter.gateway.app import GatewayApp
+from modelmeter.gateway.refusals import EarlyRefusals
 from modelmeter.gateway.server import bind, run_server
 from modelmeter.gateway.workers import run_workers
 from modelmeter.settings.model import Settings
@@ -73,12 +74,13 @@ async def _run(settings: Settings, listener: socket, health: socket | None) -> N
     try:
         async with (
             gateway_app(settings, ledger, pricer) as app,
-            _serving_health(app.health, health, settings),
+            _serving_health(app, health, settings),
         ):
             await run_server(
                 app,
                 listener,
                 settings.limits,
+                app.refusals,
                 on_ready=say_ready,
                 end_streams=app.end_streams,
             )
@@ -88,14 +90,17 @@ async def _run(settings: Settings, listener: socket, health: socket | None) -> N
 
 @asynccontextmanager
 async def _serving_health(
-    health: Health, listener: socket | None, settings: Settings
+    app: GatewayApp, listener: socket | None, settings: Settings
 ) -> AsyncIterator[None]:
     """Health on its own address, if it has one, for as long as the block lasts."""
     if listener is None:
         yield
         return
     stop = asyncio.Event()
-    serving = asyncio.create_task(run_server(health, listener, settings.limits, stop=stop))
+    refusals = EarlyRefusals(app.refusals.counts, lambda _: None)
+    serving = asyncio.create_task(
+        run_server(app.health, listener, settings.limits, refusals, stop=stop)
+    )
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ from modelmeter.providers.wholeness import is_whole
 from modelmeter.record import CacheMiss, Call
 from modelmeter.wire.header_rules import forwardable_response_headers
 
-__all__ = ["CACHE_HEADER", "AnswerKeeper"]
+__all__ = ["CACHE_HEADER", "AnswerKeeper", "header_of_miss"]
 
 CACHE_HEADER = b"x-modelmeter-cache"
 
@@ -24,6 +24,11 @@ _OF_ONE_CALL = frozenset({
 _OF_ONE_CALL_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
 
 
+def header_of_miss(miss: CacheMiss | None) -> tuple[bytes, bytes]:
+    """What the caller of a call that the cache did not answer is told."""
+    return CACHE_HEADER, b"bypass" if miss in _BYPASSED else b"miss"
+
+
 class AnswerKeeper:
     """Sees one answer as its caller gets it."""
 
@@ -31,8 +36,7 @@ class AnswerKeeper:
         self._turn = turn
         self._facts = facts
         self._kept: _KeptAnswer | None = None
-        word = b"bypass" if turn.miss in _BYPASSED else b"miss"
-        self.header = (CACHE_HEADER, word)
+        self.header = header_of_miss(turn.miss)
         """What the caller is told."""
 
     def watch(self, observer: ResponseObserver, answer: UpstreamAnswer) -> ResponseObserver:

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from modelmeter.errors import LedgerError
+from modelmeter.errors import LedgerError, RefusedRequestError
 from modelmeter.gateway.asgi import Receive, Scope, Send, header
 from modelmeter.gateway.client_side import ClientSide
-from modelmeter.gateway.health import Health, answer_json
+from modelmeter.gateway.health import Health
 from modelmeter.gateway.reader_door import ReaderDoor
-from modelmeter.gateway.refusals import send_error
-from modelmeter.gateway.relay import Relay
+from modelmeter.gateway.refusals import EarlyRefusals, send_error
+from modelmeter.gateway.relay import Relay, refusal_of
 from modelmeter.gateway.scrape import Scrape
 from modelmeter.gateway.unified import UNIFIED_PREFIX, Unified
 
@@ -42,6 +42,7 @@ class GatewayApp:
         scrape: Scrape,
         health: Health,
         readers: ReaderDoor,
+        refusals: EarlyRefusals,
         *,
         close_timeout_seconds: float,
         mount: Mount | None = None,
@@ -52,6 +53,7 @@ class GatewayApp:
         self._scrape = scrape
         self.health = health
         self._readers = readers
+        self.refusals = refusals
         self._mount = mount
         self._own = {b"/metrics": self._metrics, **health.paths}
 
@@ -71,7 +73,7 @@ class GatewayApp:
         elif scope["method"] in _READ_METHODS:
             await own(client)
         else:
-            await answer_json(client, 405, {"error": {"code": "method_not_allowed"}})
+            await self._refuse(client, _only_read())
 
     async def end_streams(self) -> None:
         """Have answers end that would go on for ever."""
@@ -79,21 +81,29 @@ class GatewayApp:
             await self._mount.end_streams()
 
     async def _metrics(self, client: ClientSide) -> None:
-        refusal = self._readers.refusal(client)
-        if refusal is not None:
-            await send_error(
-                client,
-                None,
-                refusal.message,
-                code=refusal.refusal_code,
-                http_status=refusal.http_status,
-                retry_after_seconds=refusal.retry_after_seconds,
-            )
-            return
         accept = (header(client.headers, b"accept") or b"").decode("latin-1")
         try:
+            self._readers.check(client)
             body, content_type = await self._scrape.render(accept)
-        except LedgerError as error:
-            await answer_json(client, 503, {"error": {"code": error.code, "message": str(error)}})
+        except (RefusedRequestError, LedgerError) as error:
+            refusal, _ = refusal_of(error)
+            await self._refuse(client, refusal)
             return
         await client.answer(200, [(b"content-type", content_type.encode())], body)
+
+    async def _refuse(self, client: ClientSide, refusal: RefusedRequestError) -> None:
+        self.refusals.counts.add(refusal.refusal_code)
+        await send_error(
+            client,
+            None,
+            refusal.message,
+            code=refusal.refusal_code,
+            http_status=refusal.http_status,
+            retry_after_seconds=refusal.retry_after_seconds,
+        )
+
+
+def _only_read() -> RefusedRequestError:
+    return RefusedRequestError(
+        "this can only be read: GET or HEAD", code="method_not_allowed", http_status=405
+    )

@@ -10,7 +10,7 @@ from modelmeter.errors import RefusedRequestError
 from modelmeter.providers import Dialect, dialect_for
 from modelmeter.settings.model import ProviderSettings
 
-__all__ = ["Door", "doors_of", "find_door"]
+__all__ = ["Door", "dialect_at", "doors_of", "find_door"]
 
 _PATH = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*\Z")
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -20,6 +20,8 @@ _CREDENTIAL_HEADERS = {
     "genai": b"x-goog-api-key",
 }
 _BUILT_IN = ("openai", "anthropic", "genai", "bedrock")
+_OPENAIS_OWN = (b"v1", b"up")
+"""How paths begin whose callers use OpenAI's SDK, whatever comes behind."""
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -86,6 +88,21 @@ def find_door(doors: Mapping[bytes, Door], raw_path: bytes) -> tuple[Door, str] 
         if door is not None and len(raw_path) > len(prefix):
             return door, _clean(raw_path[len(prefix) :])
     return None
+
+
+def dialect_at(doors: Mapping[bytes, Door], target: bytes) -> Dialect | None:
+    """
+    The dialect in which whoever asks for ``target`` reads errors, be there a door or not.
+
+    None: nothing tells, for it begins as no provider's path does.
+    """
+    segments = target.partition(b"?")[0].split(b"/", 4)
+    for depth in (4, 3, 2):
+        prefix = b"/".join(segments[:depth])
+        door = doors.get(prefix) or doors.get(prefix + b"/v1")
+        if door is not None:
+            return door.dialect
+    return dialect_for("openai") if segments[1:2] and segments[1] in _OPENAIS_OWN else None
 
 
 def _clean(path: bytes) -> str:

@@ -3,12 +3,12 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from modelmeter.gateway.client_side import TURN_EXTENSION
 from modelmeter.gateway.http_ending import EndingProtocol
 from modelmeter.gateway.http_upgrade import asks_for_a_tunnel, head_without_upgrade
+from modelmeter.gateway.refusals import EarlyRefusals
 from modelmeter.gateway.request_turn import RequestTurn
 from modelmeter.settings.limits import Limits
 
@@ -39,12 +39,15 @@ class _RefusedHeadError(Exception):
         self.message = message
 
 
-def guarded_protocol(limits: Limits) -> type[asyncio.Protocol]:
+def guarded_protocol(limits: Limits, refusals: EarlyRefusals) -> type[asyncio.Protocol]:
     """The protocol class to give to uvicorn."""
-    return type("GuardedProtocol", (_GuardedProtocol,), {"limits": limits})
+    own = {"limits": limits, "refusals": refusals}
+    return type("GuardedProtocol", (_GuardedProtocol,), own)
 
 
 class _GuardedProtocol(EndingProtocol):
+    refusals: EarlyRefusals
+
     def __init__(
         self,
         config: "Config",
@@ -53,6 +56,7 @@ class _GuardedProtocol(EndingProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.url = b""
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._framing_bytes = 0
@@ -202,9 +206,12 @@ class _GuardedProtocol(EndingProtocol):
 
     def _close_with(self, refusal: _RefusedHeadError) -> None:
         self._stop_head_timer()
-        body = msgspec.json.encode({"error": {"message": refusal.message, "code": refusal.code}})
+        status = refusal.http_status
+        headers, body = self.refusals.written(
+            self.url, refusal.message, code=refusal.code, http_status=status
+        )
+        lines = b"".join(b"%b: %b\r\n" % line for line in headers)
         self.end_with(
-            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%b"
-            % (refusal.http_status, _REASONS[refusal.http_status], len(body), body)
+            b"HTTP/1.1 %d %b\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (status, _REASONS[status], lines, len(body), body)
         )

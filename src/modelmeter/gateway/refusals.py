@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 
@@ -9,7 +10,14 @@ from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.providers import Dialect
 
-__all__ = ["CALLER_TOO_SLOW", "CALL_ID_HEADER", "RefusalCounts", "log_cut", "send_error"]
+__all__ = [
+    "CALLER_TOO_SLOW",
+    "CALL_ID_HEADER",
+    "EarlyRefusals",
+    "RefusalCounts",
+    "log_cut",
+    "send_error",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +41,22 @@ class RefusalCounts:
         self.by_code[code] += 1
 
 
+class EarlyRefusals(msgspec.Struct, frozen=True):
+    """For requests that are refused before they reach the application."""
+
+    counts: RefusalCounts
+    dialect_at: Callable[[bytes], Dialect | None]
+    """The dialect of who asks for a target; None: there is none."""
+
+    def written(
+        self, target: bytes, message: str, *, code: str, http_status: int
+    ) -> tuple[Headers, bytes]:
+        """Count a refusal of a request for ``target``; the headers and the body of its answer."""
+        self.counts.add(code)
+        dialect = self.dialect_at(target)
+        return _written(dialect, message, code=code, http_status=http_status)
+
+
 def log_cut(reason: str, provider: str, *, call_id: str | None = None, model: str = "") -> None:
     """Log that an answer stays incomplete: it had begun, so its caller can be told no error."""
     call = "an unmetered call" if call_id is None else f"call {call_id}"
@@ -52,15 +76,19 @@ async def send_error(
     told: Headers | None = None,
 ) -> None:
     """Answer with an error that the caller's SDK understands; without a dialect in JSON."""
-    logger.info("refused: %s (%d)", code, http_status)
-    if dialect is None:
-        body = msgspec.json.encode({"error": {"message": message, "code": code}})
-        headers = list(_JSON)
-    else:
-        body = dialect.error_body(message, code=code, http_status=http_status)
-        headers = list(dialect.error_headers(code, http_status))
+    headers, body = _written(dialect, message, code=code, http_status=http_status)
     if retry_after_seconds is not None:
         headers.append((b"retry-after", str(retry_after_seconds).encode()))
     if call_id is not None:
         headers.append((CALL_ID_HEADER, call_id.encode()))
     await client.answer(http_status, headers + (told or []), body)
+
+
+def _written(
+    dialect: Dialect | None, message: str, *, code: str, http_status: int
+) -> tuple[Headers, bytes]:
+    logger.info("refused: %s (%d)", code, http_status)
+    if dialect is None:
+        return list(_JSON), msgspec.json.encode({"error": {"message": message, "code": code}})
+    body = dialect.error_body(message, code=code, http_status=http_status)
+    return list(dialect.error_headers(code, http_status)), body

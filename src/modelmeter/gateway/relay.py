@@ -21,7 +21,7 @@ from modelmeter.gateway.answer_keeper import AnswerKeeper
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.cache_desk import CacheDesk
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
-from modelmeter.gateway.door import Door, find_door
+from modelmeter.gateway.door import Door, dialect_at, find_door
 from modelmeter.gateway.exchange import Exchange
 from modelmeter.gateway.identity import INVALID_KEY_CODE, Identity
 from modelmeter.gateway.outbound import Outbound
@@ -233,12 +233,14 @@ class Relay:
         *,
         told: Headers | None = None,
     ) -> None:
-        self._parts.refusals.add(error.refusal_code)
+        parts = self._parts
+        parts.refusals.add(error.refusal_code)
         if client.started:
             return
+        target = client.scope["raw_path"]
         await send_error(
             client,
-            None if door is None else door.dialect,
+            dialect_at(parts.doors, target) if door is None else door.dialect,
             error.message,
             code=error.refusal_code,
             http_status=error.http_status,

@@ -12,6 +12,7 @@ import uvicorn
 from modelmeter.errors import SettingsError
 from modelmeter.gateway.asgi import Application
 from modelmeter.gateway.http_guard import guarded_protocol
+from modelmeter.gateway.refusals import EarlyRefusals
 from modelmeter.settings.limits import Limits
 
 __all__ = ["bind", "run_server"]
@@ -101,6 +102,7 @@ async def run_server(
     app: Application,
     listener: socket.socket,
     limits: Limits,
+    refusals: EarlyRefusals,
     *,
     on_ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
@@ -109,11 +111,12 @@ async def run_server(
     """
     Serve until ``stop`` is set, without it until a signal; then let running calls end.
 
-    ``end_streams`` has answers end that would go on for ever.
+    ``refusals`` answers what does not reach ``app``; ``end_streams`` has answers end that would
+    go on for ever.
     """
     config = uvicorn.Config(
         app,
-        http=guarded_protocol(limits),
+        http=guarded_protocol(limits, refusals),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from modelmeter.errors import LLMServiceError, RefusedRequestError
-from modelmeter.gateway.answer_keeper import CACHE_HEADER
+from modelmeter.gateway.answer_keeper import CACHE_HEADER, header_of_miss
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door
@@ -283,7 +283,7 @@ def _headers(reply: Reply, errand: Errand) -> Headers:
     if reply.age_seconds is not None:
         headers += [(CACHE_HEADER, b"hit"), (b"age", b"%d" % reply.age_seconds)]
     elif errand.cache_miss is not None:
-        headers.append((CACHE_HEADER, b"miss"))
+        headers.append(header_of_miss(errand.cache_miss))
     return headers + errand.told
 
 

@@ -48,6 +48,9 @@ class Explanation(msgspec.Struct, frozen=True):
     started_at_ns: int
     provider: str
     model: str
+    """As it was asked for upstream."""
+    model_requested: str | None
+    """What the caller had asked for, where a budget had a cheaper model asked."""
     model_answered: str | None
     cached: bool
     tokens: TokenCounts
@@ -87,6 +90,7 @@ def explain(connection: sqlite3.Connection, call_id: str) -> Explanation | None:
         started_at_ns=entry["started_at_ns"],
         provider=entry["provider"],
         model=entry["model"],
+        model_requested=entry["model_requested"],
         model_answered=entry["model_answered"],
         cached=bool(entry["cached"]),
         tokens=tokens,

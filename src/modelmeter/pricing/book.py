@@ -301,7 +301,7 @@ class PriceBook:
         kind = self._kinds.get(provider, _COMPATIBLE)
         if kind != _COMPATIBLE:
             names.append(kind)
-        ids = (_CATALOGUE_PROVIDERS.get(name, name).lower() for name in names)
+        ids = dict.fromkeys(_CATALOGUE_PROVIDERS.get(name, name).lower() for name in names)
         return tuple(provider_id for provider_id in ids if provider_id in catalogue)
 
 

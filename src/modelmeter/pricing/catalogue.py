@@ -38,10 +38,14 @@ class Catalogue:
         return provider_id in self._providers
 
     def ids(self, provider_id: str) -> tuple[str, ...]:
-        """The ids of a provider's models, those it sells of others, and our entries' patterns."""
+        """
+        The ids of a provider's models, those it sells of others, and our entries' patterns.
+
+        Those of inference profiles without their region, each once.
+        """
         provider = self._providers[provider_id]
         sellers = (provider_id, *(provider.fallback_model_providers or ()))
-        listed = [model.id for seller in sellers for model in self._providers[seller].models]
+        listed = [name for seller in sellers for name in self.models(seller)]
         own = [
             glob
             for entry in self._overlay.prices

@@ -51,7 +51,12 @@ class _Result(msgspec.Struct):
     reason: str | None = None
 
 
+class _Named(msgspec.Struct):
+    id: msgspec.Raw = _NULL
+
+
 _line_decoder = msgspec.json.Decoder(UsageLine)
+_name_decoder = msgspec.json.Decoder(_Named)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -71,7 +76,7 @@ class LinePricer:
             return _encode(self._result(line))
         except (ValueError, OverflowError, *UNREADABLE) as error:
             self.unreadable += 1
-            return _encode(_unknown(_NULL, f"the line is no usage: {error}"))
+            return _encode(_unknown(_id_of(text), f"the line is no usage: {error}"))
 
     def _result(self, line: UsageLine) -> _Result:
         facts = facts_of(line)
@@ -95,6 +100,14 @@ class LinePricer:
             tools = msgspec.structs.replace(tools, **told)
         result = _priced(line.id, quote, tokens or TokenCounts(), tools)
         return _with_fees(result, line.fees) if line.fees else result
+
+
+def _id_of(text: bytes) -> msgspec.Raw:
+    """The id of a line that is no usage, as far as it is an object of JSON."""
+    try:
+        return _name_decoder.decode(text).id
+    except (ValueError, *UNREADABLE):
+        return _NULL
 
 
 def _with_fees(result: _Result, fees: Mapping[str, Decimal]) -> _Result:

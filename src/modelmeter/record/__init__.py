@@ -5,6 +5,7 @@ from modelmeter.record.call import Call, Intent
 from modelmeter.record.call_id import new_call_id
 from modelmeter.record.caller import UNKNOWN_AGENT, Caller, team_of_agent
 from modelmeter.record.clock import Clock, SystemClock
+from modelmeter.record.figures import counted, money_text, unpriced_text
 from modelmeter.record.rate_card import RateCard
 from modelmeter.record.teams import Teams
 from modelmeter.record.tokens import TOKEN_TYPES, TokenCounts
@@ -34,8 +35,11 @@ __all__ = [
     "Teams",
     "TokenCounts",
     "ToolCalls",
+    "counted",
+    "money_text",
     "new_call_id",
     "pico_usd",
     "team_of_agent",
+    "unpriced_text",
     "usd_text",
 ]

@@ -14,7 +14,7 @@ from modelmeter.ledger.usage import Dimension, Span, facts
 from modelmeter.ledger.usage_filter import UsageFilter
 from modelmeter.metrics.panels import CACHE_HIT_RATE_AIM_PERCENT
 from modelmeter.pricing import PriceBook
-from modelmeter.record import usd_text
+from modelmeter.record import counted, money_text, usd_text
 from modelmeter.web.answers import Answer
 from modelmeter.web.asking import Asked
 from modelmeter.web.cheaper import ModelUse, cheaper_models, model_uses
@@ -107,8 +107,8 @@ def _cheaper(uses: list[ModelUse], known: list[ModelUse], prices: PriceBook, now
             use.cost,
             use.calls,
             title=f"{use.model} costs more than {best.model} would",
-            detail=f"The same tokens would have cost {_money(best.cost)} instead of "
-            f"{_money(use.cost)}. Another model may answer otherwise, and at another length.",
+            detail=f"The same tokens would have cost {money_text(best.cost)} instead of "
+            f"{money_text(use.cost)}. Another model may answer otherwise, and at another length.",
             provider=use.provider,
             model=use.model,
             alternatives=[
@@ -138,9 +138,9 @@ def _unpriced(uses: list[ModelUse]) -> _Found:
             use.cost,
             use.unpriced_calls,
             title=f"{use.model} has no known price",
-            detail=f"{use.unpriced_calls:,} calls stand at $0.00. At the average price of all "
-            f"other tokens they cost about {_money(about)}. Give a price in the configuration, "
-            "then run `modelmeter reprice`.",
+            detail=f"At $0.00 until then: {counted(use.unpriced_calls, 'call')}. At the average "
+            f"price of all other tokens that is about {money_text(about)}. Give a price in the "
+            "configuration, then run `modelmeter reprice`.",
             is_estimate=True,
             provider=use.provider,
             model=use.model,
@@ -183,7 +183,7 @@ def _cache_item(agent: str, sums: Sums, why: str) -> tuple[int, AdviceItem]:
         sums.calls,
         title=f"{agent}: {_hit_percent(sums)} % of look-ups in the cache are hits",
         detail=f"{lookups:,} calls asked the cache. At {CACHE_HIT_RATE_AIM_PERCENT} % hits they "
-        f"would have cost {_money(saved)} less. {why}".rstrip(),
+        f"would have cost {money_text(saved)} less. {why}".rstrip(),
         is_estimate=True,
         agent=agent,
     )
@@ -204,8 +204,9 @@ def _failures(connection: sqlite3.Connection, week: Span, wanted: UsageFilter) -
                 one.cost,
                 one.calls,
                 title=f"{one.agent_id} pays for calls that come to nothing",
-                detail=f"{one.calls:,} attempts of {one.requests:,} requests failed, were cut or "
-                f"were left, and cost {_money(one.cost)}; {one.retries:,} of them were retries.",
+                detail=f"{counted(one.calls, 'attempt')} of {counted(one.requests, 'request')}, "
+                f"failed, cut or left by their callers, cost {money_text(one.cost)}; "
+                f"retries among them: {one.retries:,}.",
                 agent=one.agent_id,
             ),
         )
@@ -240,9 +241,3 @@ def _item(
         model=model,
         alternatives=alternatives or [],
     )
-
-
-def _money(amount: int) -> str:
-    """Dollars and cents, for people."""
-    cents = (amount + 5 * 10**9) // 10**10
-    return f"${cents // 100:,}.{cents % 100:02d}"

@@ -27,7 +27,7 @@ def web_app(parts: ApiParts, guard: Guard) -> ASGIApp:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name.strip("_"),
     )
-    handle_failures(app)
+    handle_failures(app, guard.count_refusal)
     app.include_router(api_router(parts))
     app.include_router(login_router(guard))
     app.include_router(page_router())

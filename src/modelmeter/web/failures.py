@@ -1,6 +1,6 @@
 """Every error of the API in one shape: a code for programs, a message for people."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -29,25 +29,26 @@ def refusal_response(error: RefusedRequestError) -> JSONResponse:
     return error_response(error.http_status, error.refusal_code, error.message, headers)
 
 
-def handle_failures(app: FastAPI) -> None:
-    """Answer with the one shape wherever the API says no."""
-    app.add_exception_handler(RefusedRequestError, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
+def handle_failures(app: FastAPI, count_refusal: Callable[[str], None]) -> None:
+    """Answer with the one shape wherever the API says no; ``count_refusal`` is told the codes."""
+
+    async def refused(_request: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, RefusedRequestError):
+            raise error
+        count_refusal(error.refusal_code)
+        return refusal_response(error)
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, RequestValidationError):
+            raise error
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        message = f"{where}: {first['msg']}"
+        return await refused(request, RefusedRequestError(message, code="invalid_parameter"))
+
+    app.add_exception_handler(RefusedRequestError, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, _http)
-
-
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, RefusedRequestError):
-        raise error
-    return refusal_response(error)
-
-
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:])
-    return error_response(400, "invalid_parameter", f"{where}: {first['msg']}")
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,5 @@
 """Stands before every path of the web side: who may look, decided on the path as it came."""
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
@@ -17,6 +16,7 @@ from modelmeter.settings.model import KeySettings
 from modelmeter.web.access import VIEWER_KEY, Viewer
 from modelmeter.web.failures import refusal_response
 from modelmeter.web.sessions import Sessions
+from modelmeter.wire.host_header import require_own_name
 
 __all__ = ["SESSION_COOKIE", "Guard", "WrongKey"]
 
@@ -33,15 +33,24 @@ _FOR_PROGRAMS = ("/api/", "/openapi.json")
 _BEARER = "bearer "
 _KEY_PREFIX = "mm-"
 _KEY_LENGTH_MAX = 512
+_QUERY_KEPT_BYTES_MAX = 2048
+"""Of an address to come back to; a longer query, quoted, would make too long an address itself."""
 
 
 class Guard:
     """Lets through whoever may read; without keys that is everybody on this machine."""
 
     def __init__(
-        self, keys: KeyRing, sessions: Sessions, clock: Clock, wrong_key: WrongKey
+        self,
+        keys: KeyRing,
+        sessions: Sessions,
+        clock: Clock,
+        wrong_key: WrongKey,
+        count_refusal: Callable[[str], None],
     ) -> None:
+        """``count_refusal`` is told the code of every refusal."""
         self.keys = keys
+        self.count_refusal = count_refusal
         self._sessions = sessions
         self._clock = clock
         self._wrong_key = wrong_key
@@ -53,6 +62,7 @@ class Guard:
             try:
                 refusal = self._admit(scope)
             except RefusedRequestError as error:
+                self.count_refusal(error.refusal_code)
                 refusal = refusal_response(error)
             if refusal is not None:
                 await refusal(scope, receive, send)
@@ -81,13 +91,7 @@ class Guard:
         """Who looks goes into the scope; else the answer that says no."""
         headers = Headers(scope=scope)
         if not self.keys:
-            # A site elsewhere can have its name point here; it then asks by that name.
-            if not _names_this_machine(headers.get("host", "")):
-                raise RefusedRequestError(
-                    "without keys the page answers at localhost only",
-                    code="host_not_allowed",
-                    http_status=421,
-                )
+            require_own_name(headers.get("host", ""), shown="the page answers")
             scope[VIEWER_KEY] = _EVERYTHING
             return None
         path: str = scope["path"]
@@ -100,9 +104,7 @@ class Guard:
             return None
         if path.startswith(_FOR_PROGRAMS):
             raise _no_key()
-        # A doubled slash would be another machine's name.
-        asked = "" if path == "/" or path.startswith("//") else f"?next={quote(path)}"
-        return RedirectResponse(f"/login{asked}", 303)
+        return RedirectResponse(f"/login{_and_back(path, scope['query_string'])}", 303)
 
     def _key(self, headers: Headers, scope: Scope) -> KeySettings | None:
         now_ns = self._clock.time_ns()
@@ -165,16 +167,16 @@ def _no_key() -> RefusedRequestError:
     )
 
 
+def _and_back(path: str, query: bytes) -> str:
+    """What the login is told of the address that was asked for; nothing of the overview."""
+    # A doubled slash would be another machine's name.
+    if path.startswith("//"):
+        return ""
+    address = quote(path)
+    if query and len(query) <= _QUERY_KEPT_BYTES_MAX:
+        address += f"?{query.decode('latin-1')}"
+    return "" if address == "/" else f"?next={quote(address)}"
+
+
 def _moment(now_ns: int) -> datetime:
     return datetime.fromtimestamp(now_ns / 1e9, UTC)
-
-
-def _names_this_machine(host: str) -> bool:
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    name = name.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -43,6 +43,8 @@ class WebParts(msgspec.Struct, frozen=True):
     clock: Clock
     wrong_key: Callable[[str, RefusedRequestError, int], RefusedRequestError]
     """Counts a wrong key of an address at a time; the error to answer with."""
+    count_refusal: Callable[[str], None]
+    """Counts a refusal by its code."""
 
 
 class WebMount:
@@ -104,5 +106,11 @@ class WebMount:
                 clock=self._parts.clock,
                 time_zone=self._parts.settings.time_zone,
             ),
-            Guard(keys, Sessions(secret, keys), self._parts.clock, self._parts.wrong_key),
+            Guard(
+                keys,
+                Sessions(secret, keys),
+                self._parts.clock,
+                self._parts.wrong_key,
+                self._parts.count_refusal,
+            ),
         )

@@ -11,7 +11,7 @@ from modelmeter.ledger.series import DURATION_EDGES_SECONDS
 from modelmeter.ledger.sums import SUM_FACTS, Sums
 from modelmeter.ledger.usage import Span, facts
 from modelmeter.ledger.usage_filter import UsageFilter
-from modelmeter.record import PICO_PER_USD, usd_text
+from modelmeter.record import PICO_PER_USD, unpriced_text, usd_text
 from modelmeter.web.answers import ActiveCalls, Latency, Summary, Usage, Warned, usage_of
 from modelmeter.web.asking import Asked, iso
 from modelmeter.web.budgets import pressing_budget
@@ -93,5 +93,5 @@ def _ms(seconds: float | None) -> float | None:
 def _warnings(total: Sums) -> list[Warned]:
     if not total.unpriced_calls:
         return []
-    message = f"{total.unpriced_calls:,} calls have no known price and count as $0.00 here."
+    message = f"{unpriced_text(total.unpriced_calls)}."
     return [Warned(code="unpriced", message=message, calls=total.unpriced_calls)]

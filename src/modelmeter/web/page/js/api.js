@@ -12,6 +12,7 @@ import {
 import { DIMENSIONS } from "./state.js";
 
 const CALLS_A_PAGE = 50;
+const TOO_MANY = 429;
 const FAILED = ["error", "timeout", "unknown", "blocked"];
 
 /** The gateway wants a key. */
@@ -22,6 +23,11 @@ class Refused extends Error {
   constructor(message, status) {
     super(message);
     this.status = status;
+  }
+
+  /** Asking the same again will be refused again. */
+  get isFinal() {
+    return this.status >= 400 && this.status < 500 && this.status !== TOO_MANY;
   }
 }
 

@@ -7,6 +7,9 @@ const COMPACT = [
   [1e6, "M"],
   [1e3, "k"],
 ];
+const CENTS_FROM = 0.1;
+const SMALL_DIGITS = 3;
+const PLACES_MAX = 12;
 const WHOLE_BELOW = 100_000;
 const TIMES_FROM = 9;
 const TIMES_MAX = 99;
@@ -14,15 +17,15 @@ const TIMES_MAX = 99;
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const cents = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
-/** `$1,204.37`; below a cent as many digits as it takes to see something: `$0.00042`. */
+/** `$1,204.37`; below ten cents rounded to three digits that say something: `$0.00331`. */
 export function money(usd) {
   const value = Number(usd);
   const sign = value < 0 ? "−" : "";
   const size = Math.abs(value);
-  if (size === 0 || size >= 0.1) return `${sign}$${cents.format(size)}`;
-  if (size >= 0.01) return `${sign}$${size.toFixed(3)}`;
-  const digits = Math.min(12, 1 - Math.floor(Math.log10(size)));
-  return `${sign}$${size.toFixed(digits)}`;
+  if (size === 0 || size >= CENTS_FROM) return `${sign}$${cents.format(size)}`;
+  const places = Math.min(PLACES_MAX, SMALL_DIGITS - 1 - Math.floor(Math.log10(size)));
+  const [units, decimals] = size.toFixed(places).replace(/0+$/, "").split(".");
+  return `${sign}$${units}.${decimals.padEnd(2, "0")}`;
 }
 
 /** All digits of an exact decimal: `$0.01134`; never fewer than cents. */

@@ -14,7 +14,7 @@ const PLACES = [
 const WITH_RANGE = ["overview", "breakdown", "calls"];
 const BACK_SHOWN_MS = 3000;
 
-/** `{elements, main, refresh, viewer(who), fault(text|null), connection(state)}` */
+/** `{elements, main, refresh, viewer(who), fault(text|null), refused(text), connection(state)}` */
 export function pageFrame(context, controls) {
   const places = h("ul", { role: "list" });
   const live = h("span", { class: "live", role: "status" });
@@ -117,8 +117,18 @@ export function pageFrame(context, controls) {
       signOut.hidden = !signedIn;
     },
     fault(text) {
+      main.hidden = false;
       fault.hidden = text === null || lost;
       replace(fault, icon("alert"), text);
+    },
+    /** There is nothing to show, and nothing is on its way. */
+    refused(text) {
+      lost = false;
+      notice.hidden = true;
+      replace(live);
+      replace(fault, icon("alert"), text);
+      fault.hidden = false;
+      main.hidden = true;
     },
   };
 }

@@ -4,8 +4,9 @@ const RETRY_SECONDS = [1, 2, 3, 5];
 const SILENCE_SECONDS_MAX = 40;
 
 /**
- * Follow a stream; `follow(path)` changes to another, `close()` ends it.
- * onSummary(summary); onState("live" | "lost").
+ * Follow a stream; `follow(path)` changes to another, `end()` ends it.
+ * onSummary(summary); onState("live" | "lost" | "unclear"): unclear is a first refusal, of which a
+ * browser does not tell whether it is about the question.
  */
 export function liveStream({ onSummary, onState }) {
   let source = null;
@@ -32,8 +33,9 @@ export function liveStream({ onSummary, onState }) {
   }
 
   function lost() {
+    const refused = source.readyState === EventSource.CLOSED;
     close();
-    onState("lost");
+    onState(refused && failures === 0 ? "unclear" : "lost");
     const wait = RETRY_SECONDS[Math.min(failures, RETRY_SECONDS.length - 1)];
     failures += 1;
     retry = setTimeout(connect, wait * 1000);
@@ -52,6 +54,9 @@ export function liveStream({ onSummary, onState }) {
       close();
       connect();
     },
-    close,
+    end() {
+      current = null;
+      close();
+    },
   };
 }

@@ -9,7 +9,7 @@ import { replace } from "./dom.js";
 import { pageFrame } from "./frame.js";
 import { liveStream } from "./live.js";
 import { refreshing } from "./refreshing.js";
-import { address, changed, parse, toggled } from "./state.js";
+import { address, changed, comeBack, parse, toggled } from "./state.js";
 import { viewersZone } from "./times.js";
 import { adviceView } from "./views/advice.js";
 import { breakdownView } from "./views/breakdown.js";
@@ -50,8 +50,7 @@ const context = {
   pick: (dimension, name) => go({ filters: toggled(context.state.filters, dimension, name) }),
   openCalls: (parts) => go({ ...parts, view: "calls" }),
   signedIn: () => {
-    const wanted = new URLSearchParams(location.search).get("next");
-    location.replace(wanted?.startsWith("/") && !wanted.startsWith("//") ? wanted : "/");
+    location.replace(comeBack(new URLSearchParams(location.search).get("next"), location.origin));
   },
   signOut: async () => {
     await context.api.logout();
@@ -91,7 +90,7 @@ function show(next) {
 }
 
 async function once() {
-  const current = view;
+  const [current, asked] = [view, context.state];
   const seq = newestSeq;
   try {
     await current.refresh();
@@ -99,7 +98,8 @@ async function once() {
     frame.fault(null);
   } catch (error) {
     if (error instanceof SignInNeeded) toLogin();
-    else frame.fault(error.message);
+    else if (!error.isFinal) frame.fault(error.message);
+    else if (asked === context.state) refused(error.message);
   } finally {
     document.body.dataset.refreshes = String(Number(document.body.dataset.refreshes ?? 0) + 1);
   }
@@ -120,8 +120,14 @@ function told(summary) {
 
 /** A stream says nothing of why it ended; asking anew shows whether the session has. */
 function connected(state) {
-  frame.connection(state);
-  if (state === "lost") updates.soon(LOST_EVERY_SECONDS);
+  if (state !== "unclear") frame.connection(state);
+  if (state !== "live") updates.soon(LOST_EVERY_SECONDS);
+}
+
+/** What is asked for means nothing to the server, and will not by itself: nothing asks again. */
+function refused(message) {
+  live.end();
+  frame.refused(message);
 }
 
 function toLogin() {

@@ -14,6 +14,8 @@ export const RANGES = [
   ["month", "This month"],
 ];
 
+/** The last second that a date holds; whether a span makes sense is for the server to say. */
+const LAST = 8.64e12;
 const RANGE_USUAL = "24h";
 const VIEWS = ["breakdown", "calls", "budgets", "advice", "login"];
 const PLAIN = ["by", "sort", "status", "error_type", "before"];
@@ -22,11 +24,10 @@ const PLAIN = ["by", "sort", "status", "error_type", "before"];
 export function parse(url) {
   const [, first = "", second = ""] = url.pathname.split("/");
   const query = url.searchParams;
-  const from = Number(query.get("from"));
-  const to = Number(query.get("to"));
+  const [from, to] = ["from", "to"].map((name) => Math.min(Number(query.get(name)), LAST));
   const state = {
     view: VIEWS.includes(first) ? first : "overview",
-    id: second ? decodeURIComponent(second) : null,
+    id: second ? decoded(second) : null,
     range: RANGES.some(([name]) => name === query.get("range")) ? query.get("range") : RANGE_USUAL,
     span: from > 0 && to > from ? { from, to } : null,
     zone: query.get("zone") === "company" ? "company" : "viewer",
@@ -59,6 +60,16 @@ export function address(state) {
   return `${path}${state.id ? `/${encodeURIComponent(state.id)}` : ""}${text ? `?${text}` : ""}`;
 }
 
+/**
+ * The address to open after signing in: `wanted`, if it is one of our own, else the overview's.
+ * Resolved as the browser would, which takes `/\\host` for another machine's as well as `//host`.
+ */
+export function comeBack(wanted, origin) {
+  if (!wanted?.startsWith("/") || !URL.canParse(wanted, origin)) return "/";
+  const url = new URL(wanted, origin);
+  return url.origin === origin ? url.href : "/";
+}
+
 /** Another state: some parts changed, and those dropped that belong to another view. */
 export function changed(state, parts) {
   const next = { ...state, before: null, ...parts };
@@ -81,4 +92,13 @@ export function toggled(filters, dimension, name) {
 /** How a range is called where it is shown. */
 export function rangeName(state) {
   return RANGES.find(([name]) => name === state.range)[1];
+}
+
+/** A part of a path; as it stands where it is no text, such as `%E0%A4%A`. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

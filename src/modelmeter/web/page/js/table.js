@@ -60,7 +60,7 @@ export function sorted(columns, rows, { key, descending }) {
   const value = column.raw ?? column.text;
   const order = (a, b) => {
     const [p, q] = [value(a), value(b)].map((one) =>
-      one === "" || Number.isNaN(Number(one)) ? one : Number(one),
+      one === null || one === "" || Number.isNaN(Number(one)) ? one : Number(one),
     );
     if (p === null || p === undefined) return 1;
     if (q === null || q === undefined) return -1;

@@ -8,14 +8,15 @@ import { saveCsv } from "../export.js";
 import { count, growthText, money, percent, seconds } from "../format.js";
 import { DIMENSIONS, toggled } from "../state.js";
 import { dataTable, sorted, tableData } from "../table.js";
-import { emptyRange } from "./empty.js";
+import { emptyTable } from "./empty.js";
 
+const NOTHING = "–";
 const SORT_USUAL = "cost";
 
 /** context: see main.js */
 export function breakdownView(context) {
   const tabs = h("div", { class: "segments", role: "group", "aria-label": "Rows" });
-  const host = h("div", { class: "card table-card", "aria-busy": "true" });
+  const host = h("div", { "aria-busy": "true" });
   const scroller = h("div", { class: "table-scroll", tabindex: "0", role: "region" });
   const element = h(
     "div",
@@ -34,8 +35,10 @@ export function breakdownView(context) {
   async function refresh() {
     showTabs();
     answer = await context.api.breakdown(by());
+    const empty = answer.rows.length === 0 && (await emptyTable(context));
     host.removeAttribute("aria-busy");
-    draw();
+    if (empty) replace(host, empty);
+    else draw();
   }
 
   function by() {
@@ -62,14 +65,10 @@ export function breakdownView(context) {
   }
 
   function draw() {
-    if (answer.rows.length === 0) {
-      replace(host, emptyRange(context));
-      return;
-    }
     const columns = columnsOf(by(), context);
     const order = orderOf(context.state.sort);
     scroller.setAttribute("aria-label", `By ${by()}`);
-    if (!scroller.isConnected) replace(host, scroller);
+    if (!scroller.isConnected) replace(host, h("div", { class: "card table-card" }, scroller));
     replace(
       scroller,
       dataTable(columns, sorted(columns, answer.rows, order), {
@@ -86,7 +85,7 @@ export function breakdownView(context) {
     const columns = columnsOf(by(), context);
     return {
       name: `by-${by()}.csv`,
-      ...tableData(columns, sorted(columns, answer.rows, orderOf(context.state.sort))),
+      ...tableData(columns, sorted(columns, answer?.rows ?? [], orderOf(context.state.sort))),
     };
   }
 
@@ -161,10 +160,10 @@ function columnsOf(by, context) {
     number("calls", "Calls", (row) => row.calls, count),
     number("tokens", "Tokens", (row) => row.tokens, count, "narrow"),
     number("errors", "Errors", (row) => row.errors, count, "narrow"),
-    number("error_rate", "Error rate", (row) => row.errorRate ?? 0, percent),
-    number("cached", "Cache hits", (row) => row.cacheHitRate ?? 0, percent, "middle"),
-    number("p50", "p50", (row) => row.p50, latency, "narrow"),
-    number("p99", "p99", (row) => row.p99, latency),
+    number("error_rate", "Error rate", (row) => row.errorRate, percent),
+    number("cached", "Cache hits", (row) => row.cacheHitRate, percent, "middle"),
+    number("p50", "p50", (row) => (row.isTotal ? undefined : row.p50), seconds, "narrow"),
+    number("p99", "p99", (row) => (row.isTotal ? undefined : row.p99), seconds),
     {
       key: "links",
       title: "Open",
@@ -176,12 +175,14 @@ function columnsOf(by, context) {
   ].filter(Boolean);
 }
 
+/** A column of numbers: null where there was nothing to take one of, undefined where none fits. */
 function number(key, title, value, write, hide) {
-  return { key, title, align: "end", hide, text: (row) => write(value(row)), raw: value };
-}
-
-function latency(value) {
-  return value === null || value === undefined ? "" : seconds(value);
+  const text = (row) => {
+    const known = value(row);
+    if (known === undefined) return "";
+    return known === null ? NOTHING : write(known);
+  };
+  return { key, title, align: "end", hide, text, raw: value };
 }
 
 function nameCell(by, row, context) {

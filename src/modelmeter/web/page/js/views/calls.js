@@ -6,7 +6,7 @@ import { count, money, seconds } from "../format.js";
 import { dataTable, tableData } from "../table.js";
 import { full, clockSeconds, day } from "../times.js";
 import { exportButton } from "./breakdown.js";
-import { emptyRange } from "./empty.js";
+import { emptyTable } from "./empty.js";
 
 const STATUSES = ["failed", "success", "error", "timeout", "cancelled", "blocked", "unknown"];
 
@@ -25,7 +25,7 @@ export function callsView(context) {
     STATUSES.map((status) => h("option", { value: status }, status)),
   );
   const reason = h("span", {});
-  const host = h("div", { class: "card table-card", "aria-busy": "true" });
+  const host = h("div", { "aria-busy": "true" });
   const scroller = h("div", {
     class: "table-scroll",
     tabindex: "0",
@@ -55,8 +55,10 @@ export function callsView(context) {
     replace(reason, state.error_type && reasonChip(context));
     const answer = await context.api.calls();
     calls = answer.calls;
+    const empty = calls.length === 0 && (await emptyTable(context));
     host.removeAttribute("aria-busy");
-    draw();
+    if (empty) replace(host, empty);
+    else draw();
     replace(
       older,
       state.before &&
@@ -75,11 +77,7 @@ export function callsView(context) {
   }
 
   function draw() {
-    if (calls.length === 0) {
-      replace(host, emptyRange(context));
-      return;
-    }
-    if (!scroller.isConnected) replace(host, scroller);
+    if (!scroller.isConnected) replace(host, h("div", { class: "card table-card" }, scroller));
     replace(
       scroller,
       dataTable(callColumns(context), calls, {

@@ -2,6 +2,10 @@
 
 import { h } from "../dom.js";
 
+const MONTH = "30d";
+const QUARTER = "90d";
+const WIDER_NAMES = { [MONTH]: "Show the last 30 days", [QUARTER]: "Show the last 90 days" };
+
 /** How to send the first call, with this gateway's own address. */
 export function firstCall() {
   const base = `${location.origin}/openai/v1`;
@@ -39,33 +43,44 @@ export function firstCall() {
   );
 }
 
+/** Stands in the place of a table without rows; asks whether there is any call at all. */
+export async function emptyTable(context) {
+  const { newest_seq } = await context.api.summary();
+  return newest_seq === 0 ? firstCall() : h("div", { class: "card" }, emptyRange(context));
+}
+
 /** No call fits the range and the filters. */
 export function emptyRange(context) {
-  const filtered = Object.keys(context.state.filters).length > 0;
+  const { filters, status, error_type, range, span } = context.state;
+  const filtered = Object.keys(filters).length > 0 || status || error_type;
+  const wider = !span && [MONTH, QUARTER, "month"].includes(range) ? QUARTER : MONTH;
   return h(
     "div",
     { class: "empty" },
     h("h2", {}, filtered ? "No calls fit these filters" : "No calls in this range"),
-    h("p", { class: "quiet" }, "The ledger has calls, but none here."),
+    h(
+      "p",
+      { class: "quiet" },
+      filtered ? "Fewer filters or a longer time may show some." : "A longer time may show some.",
+    ),
     h(
       "div",
       { class: "empty-actions" },
       filtered &&
-        h(
-          "button",
-          { type: "button", class: "control", on: { click: () => context.go({ filters: {} }) } },
-          "Clear the filters",
+        action("Clear the filters", () =>
+          context.go({ filters: {}, status: null, error_type: null }),
         ),
-      h(
-        "button",
-        {
-          type: "button",
-          class: "control",
-          on: { click: () => context.go({ range: "30d", span: null }) },
-        },
-        "Show the last 30 days",
-      ),
+      (span || range !== QUARTER) &&
+        action(WIDER_NAMES[wider], () => context.go({ range: wider, span: null })),
     ),
+  );
+}
+
+function action(text, click) {
+  return h(
+    "button",
+    { type: "button", class: "control", "data-key": text, on: { click } },
+    text,
   );
 }
 
@@ -76,6 +91,7 @@ function snippet(text) {
     {
       type: "button",
       class: "control copy",
+      "data-key": text,
       on: {
         click: async () => {
           await navigator.clipboard.writeText(text);
