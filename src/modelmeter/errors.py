@@ -108,6 +108,7 @@ class BudgetExceededError(ModelmeterError):
         resets_at: datetime | None,
         retry_after_seconds: int,
         downgrade_to: str | None = None,
+        frees_soon: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -122,6 +123,8 @@ class BudgetExceededError(ModelmeterError):
         """When what is left may be more."""
         self.downgrade_to = downgrade_to
         """The model that the budget lets a call ask instead."""
+        self.frees_soon = frees_soon
+        """Only what is held for calls under way is in its way, and comes back as they end."""
 
 
 class ThrottledError(ModelmeterError):

@@ -119,7 +119,7 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
         ),
         version=settings.version,
         reservations=Gates(
-            BudgetDesk(settings.ledger, refused_call),
+            BudgetDesk(settings.ledger, refused_call, limits),
             ThrottleDesk([throttle_of(one) for one in settings.throttles], refused_call),
         ),
     )

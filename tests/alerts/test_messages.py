@@ -38,10 +38,29 @@ def test_what_stops_calls_is_graver_than_what_warns(threshold: int, severity: st
     assert message_of(msgspec.structs.replace(EVENT, threshold=threshold)).severity == severity
 
 
-def test_a_first_refusal_says_so() -> None:
-    message = message_of(msgspec.structs.replace(EVENT, threshold=0))
+REFUSAL = msgspec.structs.replace(EVENT, threshold=0, asked=Decimal("9.5"))
 
-    assert message.title == "Budget meetmind-daily: a call was refused, 50 USD are used up"
+
+def test_a_first_refusal_says_what_was_used_held_and_asked() -> None:
+    message = message_of(REFUSAL)
+
+    assert message.title == (
+        "Budget meetmind-daily: a call was refused that asked for up to 9.5 USD: "
+        "of 50 USD 40.125 USD are spent and 1.5 USD held"
+    )
+    assert "Asked by the refused call: at most 9.5 USD" in message.body.splitlines()
+
+
+def test_a_limit_is_said_to_be_used_up_only_where_it_is_spent() -> None:
+    spent = msgspec.structs.replace(REFUSAL, settled=Decimal("50.00"), reserved=Decimal(0))
+    of_old = msgspec.structs.replace(REFUSAL, asked=None)
+
+    assert message_of(spent).title == (
+        "Budget meetmind-daily: a call was refused, 50 USD are used up"
+    )
+    assert message_of(of_old).title == (
+        "Budget meetmind-daily: a call was refused: of 50 USD 40.125 USD are spent and 1.5 USD held"
+    )
 
 
 def test_amounts_are_exact_and_never_negative() -> None:
@@ -66,7 +85,7 @@ def test_templates_of_the_configuration_may_name_every_word() -> None:
     assert message.title == "meetmind-daily at 80 %"
     assert message.body == (
         "budget=meetmind-daily threshold=80 limit=50 USD spent=40.125 USD reserved=1.5 USD "
-        "left=8.375 USD at=2026-09-21 14:13:20 UTC window_start=1970-01-02 00:00:00 UTC "
+        "asked= left=8.375 USD at=2026-09-21 14:13:20 UTC window_start=1970-01-02 00:00:00 UTC "
         "window_end=1970-01-03 00:00:00 UTC deployment=d link=https://g $5"
     )
 

@@ -50,6 +50,12 @@ name = "money"
 team = "money"
 window = "day"
 limit_usd = "0.005"
+
+[[budgets]]
+name = "waiting"
+team = "waiting"
+window = "day"
+limit_usd = "0.0002"
 """
 SEVEN = """
 [[budgets]]
@@ -59,7 +65,11 @@ window = "day"
 limit_calls = 7
 """
 KINDS = ("whole", "streamed", "left")
-TABLES = BUDGETS + "".join(SEVEN.format(kind=kind) for kind in KINDS)
+LIMITS = """
+[limits]
+budget_retry_after_seconds = 1
+"""
+TABLES = BUDGETS + "".join(SEVEN.format(kind=kind) for kind in KINDS) + LIMITS
 
 
 class Gateways:
@@ -243,6 +253,44 @@ def test_sdks_raise_what_they_should(gateways: Gateways) -> None:
     assert query(gateways.ledger, f"{refused} AND status = 'blocked' GROUP BY 1 ORDER BY 1") == [
         (provider, 1, 0) for provider in ("anthropic", "bedrock", "genai", "openai")
     ]
+
+
+async def test_a_call_whose_room_is_held_for_another_is_tried_again_and_made(
+    gateways: Gateways,
+) -> None:
+    """By the SDK itself, told to; the other call is over by then."""
+    asked: dict[str, object] = {
+        "model": "gpt-4o-mini",
+        "max_tokens": 50,
+        "messages": [{"role": "user", "content": "[[simulate output=20 token_ms=25]]"}],
+    }
+    headers = {**HEADERS, "x-agent-id": "waiting.agent"}
+    client = openai.AsyncOpenAI(
+        base_url=f"{gateways.urls[0]}/openai/v1", api_key="sk-test", default_headers=headers
+    )
+    async with aiohttp.ClientSession() as session:
+        url = f"{gateways.urls[1]}/openai/v1/chat/completions"
+        async with session.post(url, json={**asked, "stream": True}, headers=headers) as first:
+            assert first.status == 200, await first.text()
+            await first.content.readany()
+            async with session.post(url, json=asked, headers=headers) as refused:
+                assert refused.status == 429
+                assert refused.headers["x-should-retry"] == "true"
+                assert refused.headers["retry-after"] == "1"
+            waiting = asyncio.create_task(
+                client.chat.completions.create(
+                    model="gpt-4o-mini",
+                    max_tokens=50,
+                    messages=[{"role": "user", "content": "hi"}],
+                )
+            )
+            await first.read()
+            answer = await waiting
+    await client.close()
+
+    assert answer.choices
+    statuses = "SELECT status, count(*) FROM entry WHERE team = 'waiting' GROUP BY 1 ORDER BY 1"
+    assert query(gateways.ledger, statuses) == [("blocked", 2), ("success", 2)]
 
 
 async def test_a_downgraded_call_says_so_everywhere(gateways: Gateways) -> None:

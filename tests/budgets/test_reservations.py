@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Barrier
 
+import msgspec
 import pytest
 from budget_cases import (
+    DAY,
     USD,
     budget,
     check_windows,
@@ -26,6 +28,7 @@ from modelmeter.budgets.budget import AtLimit, Scope, Unit
 from modelmeter.budgets.definitions import remove_budget
 from modelmeter.budgets.desk import BudgetDesk
 from modelmeter.budgets.events import FIRST_REFUSAL, OVERRUN
+from modelmeter.budgets.windows import slice_of
 from modelmeter.errors import BudgetExceededError
 from modelmeter.ledger import Ledger, LedgerWriter
 from modelmeter.ledger.reservations import Opening
@@ -125,7 +128,7 @@ async def test_a_refusal_says_which_budget_and_how_it_stands(tmp_path: Path) -> 
         await ledger.open(opening(cost=USD // 2))
 
         with pytest.raises(BudgetExceededError) as caught:
-            await ledger.open(opening())
+            await ledger.open(opening(cost=3 * USD // 2))
 
     error = caught.value
     assert error.budget == "daily"
@@ -133,8 +136,64 @@ async def test_a_refusal_says_which_budget_and_how_it_stands(tmp_path: Path) -> 
     assert error.resets_at is not None
     assert error.resets_at.isoformat() == "2026-09-21T22:00:00+00:00"
     assert 0 < error.retry_after_seconds <= 86_400
-    assert "limit 1.5 USD, spent 0.25, reserved 0.5, this call at most 1;" in error.message
+    assert "limit 1.5 USD, spent 0.25, reserved 0.5, this call at most 1.5;" in error.message
     assert query(path, "SELECT note FROM entry WHERE status = 'blocked'") == [(error.message,)]
+
+
+async def test_what_others_hold_comes_back_soon_and_what_is_spent_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    define(path, budget(limit="2"))
+    with ledger_with_budgets(path) as ledger:
+        first = opening()
+        await ledger.open(first)
+        await ledger.open(opening())
+        with pytest.raises(BudgetExceededError) as held:
+            await ledger.open(opening())
+        with pytest.raises(BudgetExceededError) as never:
+            await ledger.open(opening(cost=3 * USD))
+        await ledger.settle(outcome(first, cost=2 * USD))
+        with pytest.raises(BudgetExceededError) as spent:
+            await ledger.open(opening())
+
+    assert (held.value.frees_soon, held.value.retry_after_seconds) == (True, 2)
+    assert "calls under way hold the rest" in held.value.message
+    for final in (never.value, spent.value):
+        assert not final.frees_soon
+        assert final.retry_after_seconds > 60
+        assert "it resets at" in final.message
+    told = query(path, "SELECT asked_amount FROM budget_event WHERE threshold = 0")
+    assert told == [("1",)]
+
+
+async def test_of_two_budgets_the_one_that_is_spent_says_when_to_come_again(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    define(path, budget("a-held", "1", scope=Scope(team="meetmind")), budget("b-spent", "2"))
+    with ledger_with_budgets(path) as ledger:
+        other = opening(agent_id="other.one")
+        await ledger.open(other)
+        await ledger.settle(outcome(other, cost=2 * USD))
+        define(path, budget("b-spent", "3"))
+        await ledger.open(opening())
+        define(path, budget("b-spent", "2"))
+
+        with pytest.raises(BudgetExceededError) as caught:
+            await ledger.open(opening())
+
+    assert (caught.value.budget, caught.value.frees_soon) == ("b-spent", False)
+
+
+async def test_the_wait_for_what_is_held_is_no_longer_than_the_window(tmp_path: Path) -> None:
+    path, clock = tmp_path / "ledger.db", FixedClock()
+    ends_ns = slice_of(DAY, clock.now_ns).end_ns
+    define(path, budget(limit="1"))
+    clock.now_ns = ends_ns - 100
+    late = msgspec.structs.replace(opening().intent, started_at_ns=clock.now_ns)
+    with ledger_with_budgets(path, clock) as ledger:
+        await ledger.open(Opening(late))
+        with pytest.raises(BudgetExceededError) as caught:
+            await ledger.open(Opening(msgspec.structs.replace(late, id="another")))
+
+    assert (caught.value.frees_soon, caught.value.retry_after_seconds) == (True, 1)
 
 
 async def test_an_alert_and_a_shadow_only_count(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def _words(event: BudgetEvent, settings: NotificationSettings) -> dict[str, str]
         "limit": _amount(event.limit, event.unit),
         "spent": _amount(event.settled, event.unit),
         "reserved": _amount(event.reserved, event.unit),
+        "asked": "" if event.asked is None else _amount(event.asked, event.unit),
         "left": _amount(left, event.unit),
         "at": _moment(event.at_ns),
         "window_start": _moment(event.window_start_ns),
@@ -76,7 +77,13 @@ def _title(event: BudgetEvent, words: dict[str, str]) -> str:
         return f"Budget {event.budget}: a call used more than was held for it"
     if event.threshold:
         return f"Budget {event.budget}: {event.threshold} % of {words['limit']} spent"
-    return f"Budget {event.budget}: a call was refused, {words['limit']} are used up"
+    refused = f"Budget {event.budget}: a call was refused"
+    if event.settled >= event.limit:
+        return f"{refused}, {words['limit']} are used up"
+    stands = f"of {words['limit']} {words['spent']} are spent and {words['reserved']} held"
+    if event.asked is None:
+        return f"{refused}: {stands}"
+    return f"{refused} that asked for up to {words['asked']}: {stands}"
 
 
 def _lines(
@@ -84,6 +91,8 @@ def _lines(
 ) -> Iterator[str]:
     yield f"Spent: {words['spent']}"
     yield f"Reserved by calls under way: {words['reserved']}"
+    if event.asked is not None:
+        yield f"Asked by the refused call: at most {words['asked']}"
     yield f"Limit: {words['limit']}"
     yield f"Left: {words['left']}"
     yield f"At: {words['at']}"

@@ -25,6 +25,11 @@ class Claim(msgspec.Struct, frozen=True):
         """There is room for it."""
         return self.settled + self.reserved + self.needed <= self.limit
 
+    @property
+    def waits(self) -> bool:
+        """There would be room for it, were nothing held for others."""
+        return self.settled + self.needed <= self.limit
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """What happens to a call. Without ``stopped_by`` it is made."""
@@ -42,9 +47,11 @@ def decide(claims: Sequence[Claim], model: str) -> Verdict:
     Judge a call that asks ``model``: all its budgets take it, or none does.
 
     A budget that blocks goes before one that downgrades. Past the limit of one that downgrades,
-    only the models it downgrades to are asked.
+    only the models it downgrades to are asked. One that has no room goes before one whose room is
+    only held for others, for it says when trying again is of use.
     """
     shadows = []
+    waiting: int | None = None
     downgrade: tuple[int, str] | None = None
     for place, claim in enumerate(claims):
         budget = claim.budget
@@ -57,10 +64,14 @@ def decide(claims: Sequence[Claim], model: str) -> Verdict:
             cheaper = budget.downgrade.get(model)
         if budget.shadow:
             shadows.append(place)
-        elif cheaper is None:
+        elif cheaper is None and not claim.waits:
             return Verdict(stopped_by=place, shadows=tuple(shadows))
+        elif cheaper is None:
+            waiting = place if waiting is None else waiting
         elif downgrade is None:
             downgrade = place, cheaper
+    if waiting is not None:
+        return Verdict(stopped_by=waiting, shadows=tuple(shadows))
     if downgrade is not None:
         return Verdict(downgrade[0], downgrade[1], tuple(shadows))
     return Verdict(shadows=tuple(shadows))

@@ -10,11 +10,14 @@ from modelmeter.budgets.revision import RevisionFile
 from modelmeter.budgets.rule import Rule
 from modelmeter.budgets.turn import BudgetTurn
 from modelmeter.record import Call, ErrorType, Intent
+from modelmeter.settings.limits import Limits
 
 __all__ = ["MATCHES_MAX", "BudgetDesk"]
 
 MATCHES_MAX = 10_000
 """Callers and models whose budgets are remembered; then the memory starts anew."""
+
+_DEFAULTS = Limits()
 
 RefusedCall = Callable[[Intent, ErrorType, str], Call]
 
@@ -26,12 +29,15 @@ class BudgetDesk:
     The writer's thread refreshes it; event loops ask which budgets apply to a call.
     """
 
-    def __init__(self, ledger_path: Path, refused_call: RefusedCall) -> None:
+    def __init__(
+        self, ledger_path: Path, refused_call: RefusedCall, limits: Limits = _DEFAULTS
+    ) -> None:
         """
         Raises:
             LedgerUnavailableError: the file beside the ledger cannot be written.
         """
         self._refused_call = refused_call
+        self._held_retry_after_seconds = limits.budget_retry_after_seconds
         self._revision_file = RevisionFile(ledger_path)
         self._seen = b""
         self._revision = -1
@@ -76,6 +82,7 @@ class BudgetDesk:
             owner=owner,
             now_ns=now_ns,
             refused_call=self._refused_call,
+            held_retry_after_seconds=self._held_retry_after_seconds,
         )
 
     def _take(self, budgets: Sequence[StoredBudget]) -> None:

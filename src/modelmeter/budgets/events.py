@@ -22,10 +22,10 @@ OVERRUN = 1001
 
 _COLUMNS = (
     "budget_id, budget, threshold, window_start_ns, window_end_ns, at_ns, unit, limit_amount, "
-    "settled_amount, reserved_amount"
+    "settled_amount, reserved_amount, asked_amount"
 )
 _INSERT = f"""
-INSERT INTO budget_event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO budget_event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (budget_id, window_start_ns, threshold) DO NOTHING
 """  # noqa: S608 - column names from the constant above
 _AFTER = f"SELECT seq, {_COLUMNS} FROM budget_event WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - see above
@@ -48,6 +48,8 @@ class BudgetEvent(msgspec.Struct, frozen=True):
     limit: Decimal
     settled: Decimal
     reserved: Decimal
+    asked: Decimal | None = None
+    """Of a refusal: what the call could have used at most."""
     seq: int = 0
     """The place in the ledger; ascending, given by it."""
 
@@ -73,6 +75,7 @@ def insert_events(connection: sqlite3.Connection, events: Iterable[BudgetEvent])
                 f"{event.limit:f}",
                 f"{event.settled:f}",
                 f"{event.reserved:f}",
+                None if event.asked is None else f"{event.asked:f}",
             )
             for event in events
         ],
@@ -100,8 +103,11 @@ def newest_event(connection: sqlite3.Connection) -> int:
     return int(newest)
 
 
-def _event(row: tuple[int, int, str, int, int, int | None, int, str, str, str, str]) -> BudgetEvent:
-    seq, budget_id, budget, threshold, start, end, at, unit, limit, settled, reserved = row
+_Row = tuple[int, int, str, int, int, int | None, int, str, str, str, str, str | None]
+
+
+def _event(row: _Row) -> BudgetEvent:
+    seq, budget_id, budget, threshold, start, end, at, unit, limit, settled, reserved, asked = row
     return BudgetEvent(
         budget_id=budget_id,
         budget=budget,
@@ -113,5 +119,6 @@ def _event(row: tuple[int, int, str, int, int, int | None, int, str, str, str, s
         limit=Decimal(limit),
         settled=Decimal(settled),
         reserved=Decimal(reserved),
+        asked=None if asked is None else Decimal(asked),
         seq=seq,
     )

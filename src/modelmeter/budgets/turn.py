@@ -60,6 +60,7 @@ class BudgetTurn:
         owner: str,
         now_ns: int,
         refused_call: Callable[[Intent, ErrorType, str], Call],
+        held_retry_after_seconds: float,
     ) -> None:
         self._connection = connection
         self._rules = rules
@@ -67,6 +68,7 @@ class BudgetTurn:
         self._owner = owner
         self._now_ns = now_ns
         self._refused_call = refused_call
+        self._held_retry_after_seconds = held_retry_after_seconds
         self._standings = Standings(connection)
         self._holds: dict[str, dict[int, Hold]] = {}
         self._ended: list[str] = []
@@ -210,11 +212,17 @@ class BudgetTurn:
     ) -> Refused:
         intent = opening.intent
         found = rule.slice_of(intent.started_at_ns)
-        error = exceeded(claim, found, self._now_ns, downgrade_to)
+        error = exceeded(
+            claim,
+            found,
+            self._now_ns,
+            downgrade_to,
+            held_retry_after_seconds=self._held_retry_after_seconds,
+        )
         if downgrade_to is not None or opening.asks_again:
             return Refused(intent, error, None)
         self._marks.append((rule, BUDGET_BLOCKED, intent.id))
-        self._tell(rule, FIRST_REFUSAL, intent.started_at_ns)
+        self._tell(rule, FIRST_REFUSAL, intent.started_at_ns, claim.needed)
         entry = self._refused_call(intent, ErrorType.BUDGET_EXCEEDED, error.message)
         return Refused(intent, error, entry)
 
@@ -229,7 +237,7 @@ class BudgetTurn:
                 break
             self._tell(rule, threshold, at_ns)
 
-    def _tell(self, rule: Rule, threshold: int, at_ns: int) -> None:
+    def _tell(self, rule: Rule, threshold: int, at_ns: int, asked: int | None = None) -> None:
         budget = rule.budget
         span = alert_window(budget.window, at_ns)
         told = (span.start_ns, threshold)
@@ -249,5 +257,6 @@ class BudgetTurn:
                 limit=in_units(rule.limit_at(self._now_ns)),
                 settled=in_units(settled),
                 reserved=in_units(reserved),
+                asked=None if asked is None else in_units(asked),
             )
         )

@@ -56,7 +56,8 @@ KNOWN_PATHS_MAX = 1024
 _LEDGER_RETRY_AFTER_SECONDS = 1
 _STOP_RETRY_AFTER_SECONDS = 5
 _ATTEMPTS_MAX = 100
-_NO_RETRY = (b"x-should-retry", b"false")
+_SHOULD_RETRY = b"x-should-retry"
+"""OpenAI's and Anthropic's SDKs go by it, whatever they would do of themselves."""
 """The SDKs of OpenAI and Anthropic obey it."""
 _NOTHING_HERE = (
     "nothing is served here; point an SDK's base URL at /openai/v1, /anthropic, /genai, /bedrock "
@@ -250,12 +251,12 @@ class Relay:
 
 
 def _stands(error: BudgetExceededError) -> Headers:
-    """How a budget stands, for programs; and that trying again at once is of no use."""
+    """How a budget stands, for programs; and whether trying again soon is of use."""
     figures = f"limit={error.limit:f};spent={error.spent:f};reserved={error.reserved:f}"
     told = [
         (b"x-modelmeter-budget", error.budget.encode()),
         (b"x-modelmeter-budget-stands", f"unit={error.unit};{figures}".encode()),
-        _NO_RETRY,
+        (_SHOULD_RETRY, b"true" if error.frees_soon else b"false"),
     ]
     if error.resets_at is not None:
         told.append((b"x-modelmeter-budget-resets-at", error.resets_at.isoformat().encode()))

@@ -3,6 +3,7 @@
 import sqlite3
 
 from modelmeter.errors import LedgerFormatError
+from modelmeter.ledger.tables.budget_asked import BUDGET_ASKED
 from modelmeter.ledger.tables.budgets import BUDGETS
 from modelmeter.ledger.tables.cache import CACHE
 from modelmeter.ledger.tables.calls import CALLS
@@ -32,6 +33,7 @@ _MIGRATIONS = (
     THROTTLES,
     PAID_FAILURES,
     SERIES_SHOWN,
+    BUDGET_ASKED,
 )
 """Step n brings a file from version n to n + 1; a published step is never changed."""
 

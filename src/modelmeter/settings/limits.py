@@ -52,6 +52,11 @@ class Limits(BaseModel):
     """A whole call."""
     retry_after_seconds_max: Seconds = 3600
     """The longest wait that a provider's Retry-After may tell a caller; a longer one is this."""
+    budget_retry_after_seconds: Seconds = 2
+    """
+    When a call may be tried again whose room in a budget is only held for others; no later than
+    the budget's window ends.
+    """
     response_bytes_max: Bytes = 256 * _MIB
     """An answer; a longer one is cut."""
     drain_after_disconnect_seconds: Seconds = 30

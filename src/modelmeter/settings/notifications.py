@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 __all__ = ["TEMPLATE_WORDS", "GrafanaSettings", "NotificationSettings", "NotificationUrl"]
 
 TEMPLATE_WORDS = (
-    "budget", "threshold", "limit", "spent", "reserved", "left", "at", "window_start",
+    "budget", "threshold", "limit", "spent", "reserved", "asked", "left", "at", "window_start",
     "window_end", "deployment", "link",
 )  # fmt: skip
 """What ``title`` and ``body`` may name, each with a dollar sign before it."""

@@ -36,15 +36,17 @@ class Refusal(msgspec.Struct, frozen=True):
 def refusal(dialect: Dialect, error: Exception) -> Refusal:
     """The answer that makes an SDK raise what it raises when its provider refuses."""
     status, after, code = 503, 1, "ledger_unavailable"
+    is_final = not isinstance(error, LedgerError)
     if isinstance(error, RefusedRequestError):
         status, code = error.http_status, error.refusal_code
         after = error.retry_after_seconds or 0
     elif isinstance(error, BudgetExceededError):
         status, after, code = 429, error.retry_after_seconds, error.code
+        is_final = not error.frees_soon
     elif isinstance(error, ThrottledError):
         status, after, code = 429, int(-(-error.retry_after_seconds // 1)), error.code
     headers = [*dialect.error_headers(code, status), (b"retry-after", str(after).encode())]
-    if not isinstance(error, LedgerError):
+    if is_final:
         headers.append((b"x-should-retry", b"false"))
     body = dialect.error_body(str(error), code=code, http_status=status)
     return Refusal(status, headers, body)
