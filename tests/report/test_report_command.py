@@ -139,6 +139,15 @@ def test_a_spreadsheet_runs_no_formula_of_ours(ledger: Path) -> None:
     assert rows[1][0] == "'=cmd()"
 
 
+def test_lines_for_spreadsheets_end_as_in_every_other_csv(ledger: Path) -> None:
+    """As RFC 4180 has it, and as the page and `modelmeter export` write it."""
+    told = CliRunner().invoke(app, ["report", "--ledger", str(ledger), *IN_STOCKHOLM, "--csv"])
+
+    lines = told.stdout_bytes.splitlines(keepends=True)
+    assert len(lines) == 3
+    assert all(line.endswith(b"\r\n") for line in lines)
+
+
 def test_people_see_readable_money_and_a_warning(ledger: Path) -> None:
     text = run("report", "--ledger", str(ledger), *IN_STOCKHOLM)
 

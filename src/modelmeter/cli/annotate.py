@@ -55,7 +55,7 @@ def _configured() -> tuple[str, str]:
     from modelmeter.cli.ledger_option import settings_of
     from modelmeter.errors import SettingsError
 
-    grafana = settings_of(None).notifications.grafana
+    grafana = settings_of(None, secrets=["grafana"]).notifications.grafana
     if grafana is None:
         raise SettingsError("give --grafana URL, or [notifications.grafana] in the configuration")
     return grafana.url, grafana.token.get_secret_value()

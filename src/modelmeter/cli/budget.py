@@ -110,15 +110,19 @@ def list_(
     as_json: JsonOption = False, ledger: LedgerOption = None, config: ConfigOption = None
 ) -> None:
     """Show all budgets and how they stand."""
-    from modelmeter.budgets.state import as_json as plain
+    from modelmeter.budgets.details import budget_details, budget_record
     from modelmeter.budgets.state import budget_states
     from modelmeter.cli.budget_tables import print_budgets
 
-    states = _read(ledger, config, budget_states)
     if as_json:
-        _print_json([plain(state) for state in states])
+        found = _read(
+            ledger,
+            config,
+            lambda connection, now_ns: budget_details(connection, now_ns, lambda _: True),
+        )
+        _print_json([budget_record(one) for one in found])
     else:
-        print_budgets(states)
+        print_budgets(_read(ledger, config, budget_states))
 
 
 @app.command()
@@ -129,20 +133,21 @@ def show(
     config: ConfigOption = None,
 ) -> None:
     """Show one budget: how it stands, who spends it, what it stopped."""
-    from modelmeter.budgets.state import as_json as plain
-    from modelmeter.budgets.state import budget_details
+    from modelmeter.budgets.details import budget_details, budget_record
     from modelmeter.cli.budget_tables import print_details
     from modelmeter.errors import SettingsError
 
-    details = _read(
-        ledger, config, lambda connection, now_ns: budget_details(connection, name, now_ns)
+    found = _read(
+        ledger,
+        config,
+        lambda connection, now_ns: budget_details(connection, now_ns, lambda one: one.name == name),
     )
-    if details is None:
+    if not found:
         raise SettingsError(f"there is no budget {name!r}; see `modelmeter budget list`")
     if as_json:
-        _print_json(plain(details))
+        _print_json(budget_record(found[0]))
     else:
-        print_details(details)
+        print_details(found[0])
 
 
 @app.command()

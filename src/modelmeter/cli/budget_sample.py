@@ -28,7 +28,7 @@ def send_sample(
     from modelmeter.cli.ledger_option import settings_of
     from modelmeter.errors import SettingsError, UpstreamError
 
-    settings = settings_of(config)
+    settings = settings_of(config, secrets=["notifications", "grafana"])
     if not settings.notifications.wanted:
         raise SettingsError(
             'nobody is to be told: give [notifications] urls = ["env:SLACK_URL"] in the '

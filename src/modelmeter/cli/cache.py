@@ -87,7 +87,7 @@ def clear(
 
     if (tenant is None) is not everyone:
         raise SettingsError("name one tenant with --tenant, or all of them with --all")
-    settings = settings_of(config)
+    settings = settings_of(config, secrets=["cache"])
     tenants: list[str | None] = [tenant]
     if tenant == _NAMELESS:
         tenants.append("")

@@ -17,6 +17,6 @@ def grafana_token(reference: str) -> str:
         SettingsError: it is no reference, or leads to nothing. A token itself is refused: other
             users of the machine can read a command's arguments.
     """
-    from modelmeter.settings.load import secret_value
+    from modelmeter.settings.secrets import secret_value
 
     return secret_value(reference, os.environ, Path())

@@ -18,7 +18,6 @@ __all__ = ["print_report", "report"]
 _KEYS = ("calls", "errors", "cached", "tokens", "cost_usd", "unpriced_calls")
 _TIMES = {"hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m"}
 """How the rows of a report by time are called; its title names the zone."""
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _BAR_WIDTH = 10
 _WIDTH_MAX = 10_000
 _EMPTY = (
@@ -161,10 +160,10 @@ def _row_names(result: "Report", by: str) -> list[str]:
     ]
 
 
-def _values(sums: "Sums") -> dict[str, object]:
+def _values(sums: "Sums") -> dict[str, int | str]:
     from modelmeter.record import usd_text
 
-    values = (
+    values: tuple[int | str, ...] = (
         sums.calls,
         sums.errors,
         sums.cached,
@@ -190,14 +189,7 @@ def _json(result: "Report", start: "datetime", end: "datetime", by: str) -> str:
 
 
 def _csv(result: "Report", by: str) -> str:
-    import csv
-    import io
+    from modelmeter.web.csv_text import csv_text
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([by, *_KEYS])
-    for row in result.rows:
-        # A spreadsheet takes such a cell for a formula.
-        name = f"'{row.name}" if row.name.startswith(_FORMULA_STARTS) else row.name
-        writer.writerow([name, *_values(row.sums).values()])
-    return text.getvalue()
+    rows = [[row.name, *_values(row.sums).values()] for row in result.rows]
+    return csv_text([[by, *_KEYS], *rows])

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 
-__all__ = ["line_of"]
+__all__ = ["Fault", "line_of"]
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
@@ -12,6 +12,8 @@ _KEY = re.compile(
 )
 
 Path = tuple[str | int, ...]
+Fault = tuple[Path, str]
+"""A place in the configuration, and what is wrong there."""
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int | None:

@@ -1,12 +1,10 @@
-"""Reads the configuration: a TOML file, the environment over it, secrets from where they lie."""
+"""Reads the configuration: a TOML file, the environment over it, and checks all of it."""
 
 import difflib
-import stat
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -15,7 +13,7 @@ from modelmeter.errors import SettingsError
 from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheSettings
 from modelmeter.settings.limits import Limits
-from modelmeter.settings.lines import line_of
+from modelmeter.settings.lines import Fault, line_of
 from modelmeter.settings.model import KeySettings, ProviderSettings, Settings
 from modelmeter.settings.notifications import NotificationSettings
 from modelmeter.settings.prices import (
@@ -28,24 +26,20 @@ from modelmeter.settings.prices import (
     wrong_prices,
 )
 from modelmeter.settings.scope import wrong_names
+from modelmeter.settings.secrets import ALL_SECRETS, SecretsOf, resolve_secrets
 from modelmeter.settings.throttles import ThrottleSettings
 
-__all__ = ["Check", "Fault", "load_settings", "secret_value"]
+__all__ = ["Check", "Fault", "load_settings"]
 
 CONFIG_BYTES_MAX = 1024 * 1024
 """A configuration file."""
-SECRET_BYTES_MAX = 64 * 1024
-"""A file with a secret."""
 
 _PREFIX = "MODELMETER_"
 _NOT_SETTINGS = frozenset({"MODELMETER_CONFIG"})
 _OF_A_TABLE = 2
 """Names in the place of a setting of a table at the top."""
-_READABLE_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 Table = dict[str, Any]
-Fault = tuple[tuple[str | int, ...], str]
-"""A place in the configuration, and what is wrong there."""
 Check = Callable[[Settings], Iterable[Fault]]
 Options = Mapping[str, str | None]
 """Settings at the top by their names, as the command line gives them; None: not given."""
@@ -59,14 +53,15 @@ def load_settings(
     *,
     options: Options = _NO_OPTIONS,
     check: Check | None = None,
+    secrets: Collection[SecretsOf] = ALL_SECRETS,
 ) -> Settings:
     """
     The settings of a TOML file (none: defaults) with ``MODELMETER_…`` variables over them.
 
     ``MODELMETER_PROVIDERS__OPENAI__BASE_URL`` sets ``base_url`` of ``[providers.openai]``; lists
     are given as JSON. ``options`` stand over both. Secrets in the file are references:
-    ``env:NAME`` or ``file:PATH``. What only another part of the program can tell to be wrong is
-    for ``check`` to find.
+    ``env:NAME`` or ``file:PATH``; those that are not among ``secrets`` need not be there, and are
+    not read. What only another part of the program can tell to be wrong is for ``check`` to find.
 
     Raises:
         SettingsError: all faults at once, each with its line, variable or option, none with a
@@ -77,7 +72,8 @@ def load_settings(
         table: Table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}") from error
-    faults = list(_resolve_secrets(table, environment, base=path.parent if path else Path()))
+    base = path.parent if path else Path()
+    faults = list(resolve_secrets(table, environment, base=base, needed=secrets))
     variables = _lay_over(table, environment)
     given = {name: value for name, value in options.items() if value is not None}
     table |= given
@@ -109,102 +105,6 @@ def _read(path: Path) -> str:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8 text") from error
-
-
-def _resolve_secrets(
-    table: Table, environment: Mapping[str, str], *, base: Path
-) -> Iterator[Fault]:
-    """Replace the references to secrets by the secrets; yield what is wrong with them."""
-    yield from _resolve_store(table.get("cache"), environment, base=base)
-    yield from _resolve_notifications(table.get("notifications"), environment, base=base)
-    providers = table.get("providers")
-    if not isinstance(providers, dict):
-        return
-    for name, provider in providers.items():
-        reference = provider.get("api_key") if isinstance(provider, dict) else None
-        if not isinstance(reference, str):
-            continue
-        try:
-            provider["api_key"] = secret_value(reference, environment, base)
-        except SettingsError as error:
-            provider["api_key"] = "unknown"
-            yield ("providers", name, "api_key"), str(error)
-
-
-def _resolve_store(cache: object, environment: Mapping[str, str], *, base: Path) -> Iterator[Fault]:
-    """The cache's store is a secret only if its URL holds a password."""
-    store = cache.get("store") if isinstance(cache, dict) else None
-    if not isinstance(cache, dict) or not isinstance(store, str):
-        return
-    try:
-        if store.startswith(("env:", "file:")):
-            cache["store"] = secret_value(store, environment, base)
-        elif urlsplit(store).password is not None:
-            raise SettingsError('a URL with a password stands elsewhere: give "env:NAME"')
-    except (SettingsError, ValueError) as error:
-        cache["store"] = "memory"
-        yield ("cache", "store"), str(error)
-
-
-def _resolve_notifications(
-    notifications: object, environment: Mapping[str, str], *, base: Path
-) -> Iterator[Fault]:
-    """The addresses are secrets, each called by its reference from then on."""
-    if not isinstance(notifications, dict):
-        return
-    references = notifications.get("urls")
-    if isinstance(references, list):
-        for place, reference in enumerate(references):
-            if isinstance(reference, str):
-                try:
-                    url = secret_value(reference, environment, base)
-                    references[place] = {"name": reference, "url": url}
-                except SettingsError as error:
-                    # What stands there may be the secret itself.
-                    references[place] = {"name": f"url {place + 1}", "url": "unknown"}
-                    yield ("notifications", "urls", place), str(error)
-    grafana = notifications.get("grafana")
-    if isinstance(grafana, dict) and isinstance(token := grafana.get("token"), str):
-        try:
-            grafana["token"] = secret_value(token, environment, base)
-        except SettingsError as error:
-            grafana["token"] = "unknown"
-            yield ("notifications", "grafana", "token"), str(error)
-
-
-def secret_value(reference: str, environment: Mapping[str, str], base: Path) -> str:
-    """
-    The secret that ``env:NAME`` or ``file:PATH`` (from ``base`` on) refers to.
-
-    Raises:
-        SettingsError: it is no reference, or leads to nothing; the text holds no secret.
-    """
-    scheme, _, place = reference.partition(":")
-    if scheme == "env":
-        value = environment.get(place, "")
-        if not value:
-            raise SettingsError(f"the environment variable {place} is not set")
-        return value
-    if scheme == "file":
-        return _secret_file(base / place)
-    raise SettingsError('a secret stands elsewhere: give "env:NAME" or "file:PATH"')
-
-
-def _secret_file(path: Path) -> str:
-    try:
-        if path.stat().st_mode & _READABLE_BY_OTHERS:
-            raise SettingsError(f"{path} can be read by others; chmod 600 it")
-        with path.open("rb") as file:
-            content = file.read(SECRET_BYTES_MAX + 1)
-    except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        value = content.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        value = ""
-    if not value or not value.isprintable() or len(content) > SECRET_BYTES_MAX:
-        raise SettingsError(f"{path} holds no usable secret: one line of text")
-    return value
 
 
 def _lay_over(table: Table, environment: Mapping[str, str]) -> dict[tuple[str, ...], str]:
