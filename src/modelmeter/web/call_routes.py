@@ -12,7 +12,7 @@ from modelmeter.record import ERROR_STATUSES, FAILED_STATUSES, ErrorType, Status
 from modelmeter.web.advice import Advice, advice
 from modelmeter.web.api_parts import AS_TABLE, ApiParts, in_format, viewer_of
 from modelmeter.web.asking import Format, UsageQuery
-from modelmeter.web.budgets import Budgets, budgets
+from modelmeter.web.budgets import BudgetAnswer, Budgets, budget, budgets
 from modelmeter.web.call_answers import CallDetail, CallsPage
 from modelmeter.web.calls import call_detail, calls_page
 from modelmeter.web.guard import SESSION_COOKIE
@@ -87,6 +87,11 @@ def add_call_routes(router: APIRouter, parts: ApiParts) -> None:
     async def _budgets(request: Request) -> Budgets:
         viewer, now_ns = viewer_of(request), parts.clock.time_ns()
         return await parts.reading.ask(lambda connection: budgets(connection, viewer, now_ns))
+
+    @router.get("/budgets/{name}", summary="How one budget stands")
+    async def _budget(request: Request, name: str) -> BudgetAnswer:
+        viewer, now_ns = viewer_of(request), parts.clock.time_ns()
+        return await parts.reading.ask(lambda connection: budget(connection, viewer, now_ns, name))
 
     @router.get("/advice", summary="What to do about cost")
     async def _advice(request: Request, query: Annotated[UsageQuery, Query()]) -> Advice:

@@ -185,7 +185,13 @@ export function budgetsOf(answer) {
     remaining: Number(budget.remaining),
     refused: budget.blocked,
     downgraded: budget.downgraded,
-    spenders: budget.spenders.map((one) => ({ name: one.name, value: Number(one.amount) })),
+    recent: budget.recent.map((one) => ({
+      mark: one.mark,
+      at: seconds(one.at),
+      call: one.call_id,
+      agent: one.agent_id,
+    })),
+    spenders: budget.spenders.map((one) => ({ name: one.agent_id, value: Number(one.settled) })),
   }));
 }
 
@@ -198,7 +204,8 @@ export function budgetFigureOf(budget) {
     limit: Number(budget.limit),
     settled: Number(budget.settled),
     reserved: Number(budget.reserved),
-    share: budget.percent / 100,
+    share: Number(budget.percent) / 100,
+    percentText: `${budget.percent} %`,
     forecast: budget.forecast === null ? null : Number(budget.forecast),
     resetsAt: budget.resets_at === null ? null : seconds(budget.resets_at),
   };
