@@ -248,7 +248,7 @@ export function adviceOf({ basis, advice }) {
           .filter((name) => one[name] !== null)
           .map((name) => [name, [one[name]]]),
       ),
-      status: one.kind === "paid_failures" ? "failed" : null,
+      status: one.kind === "paid_failures" ? "any_error" : null,
     })),
   };
 }
