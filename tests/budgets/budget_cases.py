@@ -49,10 +49,14 @@ def budget(name: str = "daily", limit: str = "7", **fields: object) -> Budget:
     return msgspec.convert(plain, Budget)
 
 
-def opening(cost: int = USD, *, tokens: int = 100, agent_id: str = "meetmind.notes") -> Opening:
+def opening(
+    cost: int = USD, *, tokens: int = 100, agent_id: str = "meetmind.notes", key_id: str = ""
+) -> Opening:
     """A call that can cost so many pico-dollars."""
     bound = CallBound(cost=PicoUsd(cost), tokens=tokens, output_tokens=tokens)
-    return Opening(msgspec.structs.replace(make_intent(agent_id=agent_id), bound=bound))
+    intent = make_intent(agent_id=agent_id)
+    caller = msgspec.structs.replace(intent.caller, key_id=key_id)
+    return Opening(msgspec.structs.replace(intent, caller=caller, bound=bound))
 
 
 def outcome(one: Opening, cost: int = USD) -> Call:

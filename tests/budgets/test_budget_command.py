@@ -28,7 +28,7 @@ def test_a_budget_is_set_listed_shown_and_removed(tmp_path: Path) -> None:
     assert listed["scope"] == {"team": "meetmind"}
     assert (listed["limit"], listed["remaining"], listed["source"]) == ("50", "50", "command")
     shown = json.loads(run(tmp_path, "show", "meetmind-daily", "--json"))
-    assert shown["state"]["name"] == "meetmind-daily"
+    assert shown == listed
     assert "At the limit: block" in run(tmp_path, "show", "meetmind-daily")
     run(tmp_path, "remove", "meetmind-daily")
     assert json.loads(run(tmp_path, "list", "--json")) == []
@@ -52,16 +52,15 @@ def test_every_field_can_be_given(tmp_path: Path) -> None:
     run(tmp_path, *words.split())
 
     shown = json.loads(run(tmp_path, "show", "all", "--json"))
-    state = shown["state"]
-    assert state["scope"] == {
+    assert shown["scope"] == {
         "tenant": "acme",
         "agent": "meetmind.*",
         "provider": "openai",
         "model": "gpt-4o",
     }
-    assert (state["unit"], state["limit"], state["extra"]) == ("tokens", "1500", "500")
-    assert (state["window_seconds"], state["resets_at"]) == (3600, None)
-    assert (state["thresholds"], state["shadow"]) == ([10, 90], True)
+    assert (shown["unit"], shown["limit"], shown["extra"]) == ("tokens", "1500", "500")
+    assert (shown["window_seconds"], shown["resets_at"]) == (3600, None)
+    assert (shown["thresholds"], shown["shadow"]) == ([10, 90], True)
     assert shown["downgrade"] == {"gpt-4o": "gpt-4o-mini"}
     assert "gpt-4o-mini for gpt-4o" in run(tmp_path, "show", "all")
 
@@ -95,6 +94,10 @@ def test_every_field_can_be_given(tmp_path: Path) -> None:
         ),
         ("set X! --limit 5", "NAME: "),
         ("set x --limit 5 --downgrade gpt-4o", "give MODEL=CHEAPER"),
+        (
+            "set x --limit 5 --at-limit downgrade --downgrade gpt-4o-mini=gpt-4o",
+            "--downgrade gpt-4o-mini: is 'gpt-4o', which is dearer",
+        ),
         ("show x", "there is no budget 'x'"),
         ("remove x", "there is no budget 'x'"),
     ],

@@ -10,7 +10,8 @@ from budget_cases import USD, budget, define, ledger_with_budgets, opening, outc
 from ledger_cases import NOW_NS, FixedClock
 
 from modelmeter.budgets.budget import Scope, Unit
-from modelmeter.budgets.state import as_json, budget_details, budget_states
+from modelmeter.budgets.details import budget_details
+from modelmeter.budgets.state import as_json, budget_states, used_percent
 from modelmeter.budgets.windows import Window, WindowKind
 from modelmeter.errors import BudgetExceededError
 from modelmeter.gateway.budget_samples import budget_samples
@@ -38,12 +39,12 @@ async def test_a_budget_tells_how_it_stands_and_who_spends_it(tmp_path: Path) ->
 
         with contextlib.closing(connect_reader(path)) as connection:
             daily, rolling = budget_states(connection, NOW_NS)
-            details = budget_details(connection, "daily", NOW_NS)
+            (details,) = budget_details(connection, NOW_NS, lambda one: one.name == "daily")
             samples = budget_samples(connection, NOW_NS, {})
-            assert budget_details(connection, "unknown", NOW_NS) is None
+            assert budget_details(connection, NOW_NS, lambda one: one.name == "unknown") == []
 
     assert (daily.settled, daily.reserved) == (Decimal("3.125"), Decimal(2))
-    assert (daily.remaining, daily.percent) == (Decimal("4.875"), Decimal("31.2"))
+    assert (daily.remaining, daily.percent) == (Decimal("4.875"), Decimal("31.3"))
     assert (daily.blocked, daily.downgraded, daily.overrun, daily.shadowed) == (1, 0, 0, 0)
     # The clock stands at 16:13:20 of a day of 24 hours in Stockholm.
     assert daily.forecast is not None
@@ -59,7 +60,6 @@ async def test_a_budget_tells_how_it_stands_and_who_spends_it(tmp_path: Path) ->
     }
     assert rolling.settled == Decimal(30)
     assert (rolling.resets_at, rolling.forecast) == (None, None)
-    assert details is not None
     assert [(one.mark, one.agent_id) for one in details.recent] == [("blocked", "meetmind.notes")]
     assert [(one.agent_id, one.settled) for one in details.spenders] == [
         ("meetmind.notes", Decimal(3)),
@@ -103,3 +103,46 @@ def test_a_new_window_begins_with_nothing_and_is_too_young_for_a_forecast(tmp_pa
         "overrun": 0,
         "shadowed": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("settled", "limit", "percent"),
+    [
+        (0, 3, "0.0"),
+        (7, 10_000, "0.1"),
+        (1, 3, "33.3"),
+        (2, 3, "66.7"),
+        (79_960, 100_000, "80.0"),
+        (99_940, 100_000, "99.9"),
+        (99_960, 100_000, "99.9"),
+        (10**30 - 1, 10**30, "99.9"),
+        (100_000, 100_000, "100.0"),
+        (100_040, 100_000, "100.0"),
+        (142_350, 100_000, "142.4"),
+    ],
+)
+def test_a_percentage_is_rounded_but_reads_100_from_the_limit_on_only(
+    settled: int, limit: int, percent: str
+) -> None:
+    assert str(used_percent(settled, limit)) == percent
+
+
+async def test_who_spends_a_keys_budget_is_read_off_the_entries_while_they_are_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger.db"
+    define(path, budget("of-key", "10", scope=Scope(key="k1")))
+    with ledger_with_budgets(path) as ledger:
+        for agent, key, cost in (("a", "k1", 3 * USD), ("b", "k2", USD), ("a", "k1", USD)):
+            one = opening(cost, agent_id=agent, key_id=key)
+            await ledger.open(one)
+            await ledger.settle(outcome(one, cost))
+
+    def found() -> list[tuple[str, Decimal]]:
+        with contextlib.closing(connect_reader(path)) as connection:
+            (details,) = budget_details(connection, NOW_NS, lambda _: True)
+        return [(one.agent_id, one.settled) for one in details.spenders]
+
+    assert found() == [("a", Decimal(4))]
+    monkeypatch.setattr("modelmeter.budgets.spenders.KEY_CALLS_MAX", 2)
+    assert found() == []

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from ledger_file import check_ledger, query
 from odd_upstream import OddUpstream, usual
+from polling import wait_until
 from running import GatewayProcess
 
 MIB = 2**20
@@ -71,7 +72,7 @@ class Setting:
         self._gateway = gateway
         self._ledger = ledger
 
-    def call(self, request_id: str) -> socket.socket:
+    def call(self, request_id: str, *, door: str = "openai/v1") -> socket.socket:
         """A connection on which a stream was asked for, and nothing read."""
         place = urlsplit(self._gateway.url)
         connection = socket.socket()
@@ -88,11 +89,17 @@ class Setting:
             }
         ).encode()
         connection.sendall(
-            b"POST /openai/v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
-            b"content-type: application/json\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n%b"
-            % (request_id.encode(), len(body), body)
+            b"POST /%b/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+            b"authorization: Bearer sk-test\r\ncontent-type: application/json\r\n"
+            b"x-request-id: %b\r\ncontent-length: %d\r\n\r\n%b"
+            % (door.encode(), request_id.encode(), len(body), body)
         )
         return connection
+
+    @property
+    def log(self) -> bytes:
+        """What the gateway has logged."""
+        return self._gateway.log.read_bytes()
 
     def resident(self) -> int:
         """The gateway's memory in bytes."""
@@ -182,15 +189,19 @@ def test_a_caller_that_pauses_makes_the_provider_wait_and_gets_everything(
     assert setting.entry("pauses") == ("success", "priced", 1)
 
 
+@pytest.mark.parametrize("door", ["openai/v1", "v1"])
 def test_a_caller_that_never_reads_is_cut_and_pays_for_what_was_made(
-    start: Callable[[float], Setting],
+    start: Callable[[float], Setting], door: str
 ) -> None:
     setting = start(1.0)
     before, sockets = setting.resident(), setting.sockets()
 
-    with setting.call("never-reads"):
+    with setting.call("never-reads", door=door):
         assert setting.entry("never-reads") == ("cancelled", "estimated", 1)
         assert setting.resident() - before < GROWTH_BYTES_MAX
         assert setting.flood.over.wait(WAIT_SECONDS_MAX)
         assert setting.flood.sent < HELD_BYTES_MAX
         assert eventually(lambda: [(1,)] if setting.sockets() == sockets else [])
+    wait_until(lambda: b"was cut: caller_too_slow" in setting.log)
+    assert setting.log.count(b"was cut") == 1
+    assert b" ERROR " not in setting.log

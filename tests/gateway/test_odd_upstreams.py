@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from ledger_file import check_ledger, query
 from odd_upstream import ANSWER, HEAD, Behaviour, OddUpstream, usual
+from polling import wait_until
 from running import GatewayProcess
 
 LIMITS = """
@@ -81,6 +82,8 @@ class SpeaksUnasked:
 
 
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+MUCH = b"content-length: 2000000\r\n\r\n" + b" " * 10**6
+"""Half of an answer that is passed on in pieces."""
 ZIPPED = gzip.compress(ANSWER)
 ZIPPED_LENGTH = b"content-length: %d\r\n\r\n" % len(ZIPPED)
 BOMB = gzip.compress(bytes(300 * 2**20), 1)
@@ -115,6 +118,7 @@ CUT: dict[str, Behaviour] = {
     "stops-amid-a-chunk": says(CHUNKED, b"fff\r\n", ANSWER[:40]),
     "has-no-last-chunk": says(CHUNKED, b"%x\r\n" % len(ANSWER), ANSWER, b"\r\n"),
     "counts-its-chunk-in-letters": says(CHUNKED, b"zz\r\n", ANSWER, b"\r\n0\r\n\r\n"),
+    "stops-late": says(HEAD, MUCH),
     "sends-too-much": never_ends(CHUNKED, b"1f40\r\n" + ENDLESS + b"\r\n"),
 }
 """The answer began and did not end: cut for the caller too, or an error if nothing went out."""
@@ -184,6 +188,7 @@ SILENT: dict[str, Behaviour] = {
     "never-answers": falls_silent(),
     "stops-amid-its-head": falls_silent(HEAD),
     "stops-amid-its-body": falls_silent(HEAD, LENGTH, ANSWER[:40]),
+    "stops-late-in-its-body": falls_silent(HEAD, MUCH),
     "lacks-a-byte": falls_silent(HEAD, b"content-length: %d\r\n\r\n" % (len(ANSWER) + 1), ANSWER),
 }
 
@@ -312,7 +317,7 @@ def gateway_and_places(
             taken.close()
     assert query(folder / "ledger.db", "SELECT count(*) FROM open_call") == [(0,)]
     check_ledger(folder / "ledger.db")
-    assert b"Traceback" not in gateway.log.read_bytes()
+    assert not any(word in gateway.log.read_bytes() for word in (b"Traceback", b" ERROR "))
 
 
 def check_error(answer: bytes) -> None:
@@ -353,6 +358,33 @@ def test_an_answer_that_breaks_off_is_never_shown_as_whole(setting: Setting, nam
     assert entry[2] in (200, None)
     assert entry[3] == 1
     assert setting.call("usual")[0] == 200
+
+
+@pytest.mark.parametrize("name", ["stops-late", "stops-late-in-its-body", "sends-too-much"])
+def test_an_answer_that_is_cut_leaves_one_line_that_names_its_call(
+    setting: Setting, name: str
+) -> None:
+    status, _, headers, entry = setting.call(name)
+
+    assert status == 200
+    assert isinstance(entry, tuple)
+    call_id = headers["x-modelmeter-call-id"].encode()
+    wait_until(lambda: call_id in setting.gateway.log.read_bytes())
+    (line,) = (line for line in setting.gateway.log.read_bytes().splitlines() if call_id in line)
+    told = b"WARNING modelmeter.gateway.refusals: call %b: the answer of openai gpt-4o-mini was cut"
+    assert line.endswith(told % call_id + b": upstream_%b" % str(entry[1]).encode())
+
+
+def test_what_is_only_relayed_leaves_a_line_when_it_is_cut(setting: Setting) -> None:
+    place = urlsplit(setting.gateway.url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=20)
+    connection.request("POST", "/openai/v1/batches", b'{"user": "stops-early"}')
+    with pytest.raises(http.client.IncompleteRead):
+        connection.getresponse().read()
+    connection.close()
+
+    told = b"an unmetered call: the answer of openai was cut: upstream_connection\n"
+    wait_until(lambda: told in setting.gateway.log.read_bytes())
 
 
 @pytest.mark.parametrize("name", SILENT)

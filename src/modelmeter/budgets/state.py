@@ -1,38 +1,23 @@
 """How budgets stand: for commands, the web API, and whoever else reads the ledger."""
 
 import sqlite3
-from collections import defaultdict
 from datetime import UTC, datetime
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
 from modelmeter.budgets.budget import AtLimit, Budget, Scope, Unit
 from modelmeter.budgets.decision import in_units
 from modelmeter.budgets.definitions import Source, StoredBudget, read_budgets
-from modelmeter.budgets.sums import settled_by
 from modelmeter.budgets.windows import LAST_NS, Slice, WindowKind, counted_from, slice_of
 from modelmeter.ledger.snapshot import one_picture
 from modelmeter.record import PICO_PER_USD
 
-__all__ = [
-    "RECENT_MAX",
-    "SPENDERS_MAX",
-    "BudgetDetails",
-    "BudgetState",
-    "RecentCall",
-    "Spender",
-    "as_json",
-    "budget_details",
-    "budget_states",
-]
-
-RECENT_MAX = 20
-"""Calls that were stopped, shown of a budget."""
-SPENDERS_MAX = 20
-"""Agents that are shown of a budget, dearest first."""
+__all__ = ["BudgetState", "as_json", "budget_states", "span_of", "state_of", "used_percent"]
 
 _NS = 1_000_000_000
+_FULL_PERCENT = Decimal(100)
+_TENTH = Decimal("0.1")
 _FORECAST_FROM_PERCENT = 1
 """Before so much of a window is over, its pace says nothing."""
 
@@ -43,11 +28,6 @@ FROM budget_window WHERE budget_id = ? AND start_ns >= ? AND start_ns < ?
 """
 _MARKS = """
 SELECT mark, count(*) FROM budget_mark WHERE budget_id = ? AND at_ns >= ? AND at_ns < ? GROUP BY 1
-"""
-_RECENT = """
-SELECT mark, call_id, at_ns, agent_id, team, tenant_id, model, note
-FROM budget_mark JOIN entry ON entry.id = call_id
-WHERE budget_id = ? ORDER BY budget_mark.seq DESC LIMIT ?
 """
 
 
@@ -77,7 +57,7 @@ class BudgetState(msgspec.Struct, frozen=True):
     reserved: Decimal
     remaining: Decimal
     percent: Decimal
-    """Of the limit, settled; rounded down to a tenth."""
+    """Of the limit, settled; as `used_percent` rounds it."""
     forecast: Decimal | None
     """What is settled at the window's end if it goes on like this; None: too early, or it rolls."""
     blocked: int
@@ -88,40 +68,6 @@ class BudgetState(msgspec.Struct, frozen=True):
     """Calls that would have been stopped were the budget not in the shadow."""
 
 
-class RecentCall(msgspec.Struct, frozen=True):
-    """A call that a budget stopped, downgraded or did not foresee."""
-
-    mark: str
-    """blocked, downgraded, overrun or shadow."""
-    call_id: str
-    at: datetime
-    agent_id: str
-    team: str
-    tenant_id: str
-    model: str
-    note: str | None
-
-
-class Spender(msgspec.Struct, frozen=True):
-    """What an agent used of a budget in its window."""
-
-    agent_id: str
-    team: str
-    tenant_id: str
-    settled: Decimal
-
-
-class BudgetDetails(msgspec.Struct, frozen=True):
-    """One budget with who spends it, and what it did lately."""
-
-    state: BudgetState
-    downgrade: dict[str, str]
-    recent: list[RecentCall]
-    """Newest first."""
-    spenders: list[Spender]
-    """Dearest first."""
-
-
 def budget_states(connection: sqlite3.Connection, now_ns: int) -> list[BudgetState]:
     """
     All budgets of the ledger by name, as one consistent picture.
@@ -130,38 +76,25 @@ def budget_states(connection: sqlite3.Connection, now_ns: int) -> list[BudgetSta
         sqlite3.Error: the ledger cannot be read now.
     """
     with one_picture(connection):
-        return [_state(connection, stored, now_ns) for stored in read_budgets(connection)]
+        return [state_of(connection, stored, now_ns) for stored in read_budgets(connection)]
 
 
-def budget_details(connection: sqlite3.Connection, name: str, now_ns: int) -> BudgetDetails | None:
-    """
-    One budget with its details; None if there is none of that name.
-
-    Raises:
-        sqlite3.Error: the ledger cannot be read now.
-    """
-    with one_picture(connection):
-        for stored in read_budgets(connection):
-            if stored.budget.name == name:
-                return BudgetDetails(
-                    state=_state(connection, stored, now_ns),
-                    downgrade=dict(stored.budget.downgrade),
-                    recent=_recent(connection, stored.id),
-                    spenders=_spenders(connection, stored.budget, now_ns),
-                )
-        return None
-
-
-def _span(budget: Budget, now_ns: int) -> Slice:
+def span_of(budget: Budget, now_ns: int) -> Slice:
     """The window of this moment; of a rolling one, all that is counted."""
     if budget.window.rolls:
         return Slice(counted_from(budget.window, now_ns), LAST_NS)
     return slice_of(budget.window, now_ns)
 
 
-def _state(connection: sqlite3.Connection, stored: StoredBudget, now_ns: int) -> BudgetState:
+def state_of(connection: sqlite3.Connection, stored: StoredBudget, now_ns: int) -> BudgetState:
+    """
+    How one budget stands.
+
+    Raises:
+        sqlite3.Error: the ledger cannot be read now.
+    """
     budget = stored.budget
-    span = _span(budget, now_ns)
+    span = span_of(budget, now_ns)
     place = (stored.id, span.start_ns, span.end_ns)
     ((whole, pico, held, held_pico),) = connection.execute(_SUMS, place).fetchall()
     settled = whole * PICO_PER_USD + pico
@@ -189,13 +122,19 @@ def _state(connection: sqlite3.Connection, stored: StoredBudget, now_ns: int) ->
         settled=in_units(settled),
         reserved=in_units(reserved),
         remaining=in_units(max(limit - settled - reserved, 0)),
-        percent=(Decimal(100) * settled / limit).quantize(Decimal("0.1"), ROUND_DOWN),
+        percent=used_percent(settled, limit),
         forecast=None if budget.window.rolls else _forecast(settled, span, now_ns),
         blocked=marks.get("blocked", 0),
         downgraded=marks.get("downgraded", 0),
         overrun=marks.get("overrun", 0),
         shadowed=marks.get("shadow", 0),
     )
+
+
+def used_percent(settled: int, limit: int) -> Decimal:
+    """What of a limit is settled: rounded to a tenth, but 100 from the limit on only."""
+    percent = (_FULL_PERCENT * settled / limit).quantize(_TENTH, ROUND_HALF_UP)
+    return min(percent, _FULL_PERCENT - _TENTH) if settled < limit else percent
 
 
 def _forecast(settled: int, span: Slice, now_ns: int) -> Decimal | None:
@@ -206,32 +145,14 @@ def _forecast(settled: int, span: Slice, now_ns: int) -> Decimal | None:
     return in_units(settled * length // elapsed)
 
 
-def _recent(connection: sqlite3.Connection, budget_id: int) -> list[RecentCall]:
-    return [
-        RecentCall(mark, call_id, _moment(at_ns), agent, team, tenant, model, note)
-        for mark, call_id, at_ns, agent, team, tenant, model, note in connection.execute(
-            _RECENT, (budget_id, RECENT_MAX)
-        )
-    ]
-
-
-def _spenders(connection: sqlite3.Connection, budget: Budget, now_ns: int) -> list[Spender]:
-    span = _span(budget, now_ns)
-    sums: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-    for who, amount in settled_by(connection, budget, span.start_ns, span.end_ns):
-        tenant, team, agent, *_ = who
-        sums[agent, team, tenant] += amount
-    dearest = sorted(sums.items(), key=lambda one: (-one[1], one[0]))[:SPENDERS_MAX]
-    return [Spender(*who, in_units(amount)) for who, amount in dearest if amount]
-
-
 def _moment(at_ns: int) -> datetime:
     return datetime.fromtimestamp(at_ns // _NS, UTC)
 
 
-def as_json(state: BudgetState | BudgetDetails) -> object:
-    """The state as JSON's own values: amounts as exact decimal strings, times in ISO 8601."""
-    return _plain(msgspec.to_builtins(state, builtin_types=(Decimal,)))
+def as_json(value: msgspec.Struct) -> dict[str, object]:
+    """A record as JSON's own values: amounts as exact decimal strings, times in ISO 8601."""
+    built: dict[str, object] = msgspec.to_builtins(value, builtin_types=(Decimal,))
+    return {name: _plain(inner) for name, inner in built.items()}
 
 
 def _plain(value: object) -> object:

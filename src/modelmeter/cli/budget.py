@@ -110,15 +110,19 @@ def list_(
     as_json: JsonOption = False, ledger: LedgerOption = None, config: ConfigOption = None
 ) -> None:
     """Show all budgets and how they stand."""
-    from modelmeter.budgets.state import as_json as plain
+    from modelmeter.budgets.details import budget_details, budget_record
     from modelmeter.budgets.state import budget_states
     from modelmeter.cli.budget_tables import print_budgets
 
-    states = _read(ledger, config, budget_states)
     if as_json:
-        _print_json([plain(state) for state in states])
+        found = _read(
+            ledger,
+            config,
+            lambda connection, now_ns: budget_details(connection, now_ns, lambda _: True),
+        )
+        _print_json([budget_record(one) for one in found])
     else:
-        print_budgets(states)
+        print_budgets(_read(ledger, config, budget_states))
 
 
 @app.command()
@@ -129,20 +133,21 @@ def show(
     config: ConfigOption = None,
 ) -> None:
     """Show one budget: how it stands, who spends it, what it stopped."""
-    from modelmeter.budgets.state import as_json as plain
-    from modelmeter.budgets.state import budget_details
+    from modelmeter.budgets.details import budget_details, budget_record
     from modelmeter.cli.budget_tables import print_details
     from modelmeter.errors import SettingsError
 
-    details = _read(
-        ledger, config, lambda connection, now_ns: budget_details(connection, name, now_ns)
+    found = _read(
+        ledger,
+        config,
+        lambda connection, now_ns: budget_details(connection, now_ns, lambda one: one.name == name),
     )
-    if details is None:
+    if not found:
         raise SettingsError(f"there is no budget {name!r}; see `modelmeter budget list`")
     if as_json:
-        _print_json(plain(details))
+        _print_json(budget_record(found[0]))
     else:
-        print_details(details)
+        print_details(found[0])
 
 
 @app.command()
@@ -181,7 +186,7 @@ def _checked(
     from pydantic import ValidationError
 
     from modelmeter.budgets.budget import budget_of
-    from modelmeter.budgets.models import unknown_models
+    from modelmeter.budgets.models import dearer_models, doubtful_downgrades, unknown_models
     from modelmeter.cli.ledger_option import settings_of
     from modelmeter.errors import SettingsError
     from modelmeter.settings.budgets import BudgetSettings
@@ -199,7 +204,10 @@ def _checked(
     else:
         key_ids = {key.id for key in settings.keys}
         wrong = [*wrong_names("budgets", [one], providers=settings.providers, key_ids=key_ids)]
-        wrong += unknown_models([one], settings.providers, price_book(settings), time.time_ns())
+        asked = ([one], settings.providers, price_book(settings), time.time_ns())
+        wrong += [*unknown_models(*asked), *dearer_models(*asked)]
+        for location, message in doubtful_downgrades(*asked):
+            typer.echo(f"modelmeter: --downgrade {location[-1]}: {message}", err=True)
         faults = [(location[2:], message) for location, message in wrong]
         if one.extra_until is not None and one.extra_until.timestamp() <= time.time():
             faults.append((("extra_until",), "is over already: give a time to come"))
@@ -215,7 +223,8 @@ def _option(location: tuple[str | int, ...]) -> str:
     if not location or location[0] == "name":
         return "" if not location else "NAME: "
     field = str(location[0])
-    return f"--{_NAMED.get(field, field).replace('_', '-')}: "
+    model = f" {location[1]}" if field == "downgrade" and len(location) > 1 else ""
+    return f"--{_NAMED.get(field, field).replace('_', '-')}{model}: "
 
 
 def _in_options(message: str) -> str:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from modelmeter.budgets.budget import Unit
-from modelmeter.budgets.state import BudgetDetails, BudgetState
+from modelmeter.budgets.details import BudgetDetails
+from modelmeter.budgets.state import BudgetState
 from modelmeter.budgets.windows import WindowKind
 from modelmeter.cli.figures import inert, money_text
 from modelmeter.record import pico_usd
@@ -95,13 +96,10 @@ def print_details(details: BudgetDetails) -> None:
         console.print(line, markup=False, soft_wrap=True)
     if details.spenders:
         table = Table(title="Who spends it", title_justify="left")
-        for name in ("agent", "team", "tenant"):
-            table.add_column(name)
+        table.add_column("agent")
         table.add_column("spent", justify="right")
         for one in details.spenders:
-            names = (one.agent_id, one.team, one.tenant_id)
-            cells = [Text(inert(name) or "–") for name in names]
-            table.add_row(*cells, amount_text(state.unit, one.settled))
+            table.add_row(Text(inert(one.agent_id)), amount_text(state.unit, one.settled))
         console.print(table)
     if details.recent:
         table = Table(title="What it did lately", title_justify="left")

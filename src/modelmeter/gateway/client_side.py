@@ -118,10 +118,15 @@ class ClientSide:
         if self._connection is not None:
             self._connection.abort()
 
+    @property
+    def is_cut(self) -> bool:
+        """An answer has begun that is not complete."""
+        return self.started and not self.complete
+
     def close_if_cut(self, seconds: float) -> None:
         """Close the connection of an answer that stays incomplete, read or not in ``seconds``."""
-        if self.started and not self.complete and self._connection is not None:
-            self._connection.close_within(seconds)
+        if self.is_cut and self._turn is not None:
+            self._turn.leave_cut(seconds)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send status and headers."""

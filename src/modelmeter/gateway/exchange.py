@@ -9,7 +9,7 @@ from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.passage import headers_passed_on
 from modelmeter.gateway.patience import Patience
-from modelmeter.gateway.refusals import CALL_ID_HEADER, send_error
+from modelmeter.gateway.refusals import CALL_ID_HEADER, CALLER_TOO_SLOW, log_cut, send_error
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.meter import Ending, OpenCall
 from modelmeter.meter.held_stream import HeldStream, observe
@@ -96,6 +96,8 @@ class Exchange:
         except asyncio.CancelledError:
             self._failure = ErrorType.CANCELLED
             await self._settle()
+            if self._client.is_cut and not self._client.gone:
+                self._log_cut("stopping")
             raise
         except Exception:
             logger.exception("call %s met a fault of the gateway", self._call.intent.id)
@@ -218,7 +220,9 @@ class Exchange:
             return
         if self._failure is not None and not self._is_cut:
             status = _HTTP_STATUS_OF.get(self._failure, _BAD_GATEWAY)
-            await self._break_off(_explain(self._failure), f"upstream_{self._failure}", status)
+            slow = self._failure is ErrorType.CANCELLED
+            code = CALLER_TOO_SLOW if slow else f"upstream_{self._failure}"
+            await self._break_off(_explain(self._failure), code, status)
             return
         if self._answer is not None:
             await self._finish(self._answer)
@@ -258,7 +262,10 @@ class Exchange:
 
     async def _break_off(self, message: str, code: str, http_status: int) -> None:
         """An error in the provider's shape if nothing was sent yet; else the answer stays cut."""
-        if self._client.started or self._client.gone:
+        if self._client.gone:
+            return
+        if self._client.started:
+            self._log_cut(code)
             return
         await send_error(
             self._client,
@@ -268,6 +275,10 @@ class Exchange:
             http_status=http_status,
             call_id=self._call.intent.id,
         )
+
+    def _log_cut(self, reason: str) -> None:
+        intent = self._call.intent
+        log_cut(reason, intent.provider, call_id=intent.id, model=intent.model)
 
     def _client_left(self) -> None:
         self._bytes_when_gone = self._bytes

@@ -1,12 +1,13 @@
 """uvicorn's HTTP protocol with bounds: on connections, on the request's head, and on its time."""
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from modelmeter.gateway.client_side import TURN_EXTENSION
+from modelmeter.gateway.http_ending import EndingProtocol
+from modelmeter.gateway.http_upgrade import asks_for_a_tunnel, head_without_upgrade
 from modelmeter.gateway.refusals import EarlyRefusals
 from modelmeter.gateway.request_turn import RequestTurn
 from modelmeter.settings.limits import Limits
@@ -22,6 +23,7 @@ _REASONS = {
     408: b"Request Timeout",
     414: b"URI Too Long",
     431: b"Request Header Fields Too Large",
+    501: b"Not Implemented",
     503: b"Service Unavailable",
 }
 _SINGLE_HEADERS = frozenset({b"host", b"content-length", b"content-type", b"authorization"})
@@ -43,8 +45,7 @@ def guarded_protocol(limits: Limits, refusals: EarlyRefusals) -> type[asyncio.Pr
     return type("GuardedProtocol", (_GuardedProtocol,), own)
 
 
-class _GuardedProtocol(HttpToolsProtocol):
-    limits: Limits
+class _GuardedProtocol(EndingProtocol):
     refusals: EarlyRefusals
 
     def __init__(
@@ -56,11 +57,10 @@ class _GuardedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.url = b""
-        self.is_lost = False
-        self.on_lost: Callable[[], None] | None = None
         self._head_timer: asyncio.TimerHandle | None = None
-        self._in_head = True
         self._head_bytes = 0
+        self._framing_bytes = 0
+        self._offers_upgrade = False
         self._refusal: _RefusedHeadError | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -68,51 +68,59 @@ class _GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections_max:
             self._close_with(_RefusedHeadError(503, "too_many_connections", "too many connections"))
+            # No place beyond the bound is kept for a caller who still sends.
+            self.transport.close()
         else:
             self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """As uvicorn's, and tell the running exchange at once."""
         self._stop_head_timer()
         super().connection_lost(exc)
-        self.is_lost = True
-        if self.on_lost is not None:
-            self.on_lost()
 
     def data_received(self, data: bytes) -> None:
-        """As uvicorn's; a head that is not complete yet is on the clock and has a bound."""
-        super().data_received(data)
-        if not self._in_head or self.transport.is_closing():
+        """
+        As uvicorn's, but offers to upgrade are ignored, and what is never read has a bound.
+
+        A head that is not complete yet is on the clock, too.
+        """
+        if self.is_deaf:
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > self.limits.header_bytes_max + self.limits.target_bytes_max:
-            self._close_with(_RefusedHeadError(431, "headers_too_large", "the head is too large"))
-        elif self._head_timer is None:
-            self._start_head_timer()
+        unread, was_in_head = self.unread, self.is_in_head
+        had_body = -1 if unread is None else len(unread.body)
+        try:
+            self._feed(data)
+        except HttpParserError:
+            invalid = _RefusedHeadError(400, "http_invalid", "this is no valid HTTP/1.1 request")
+            self._close_with(self._refusal or invalid)
+            return
+        cycle = self.cycle
+        if unread is not None or (cycle is not None and cycle.more_body):
+            stands_still = unread is cycle and cycle.more_body and len(cycle.body) == had_body
+            self._follow_body(len(data) if stands_still else 0)
+        if self.is_in_head:
+            # What ended the request before is no part of this head.
+            self._follow_head(len(data) if was_in_head else 0)
 
-    def timeout_keep_alive_handler(self) -> None:
-        """As uvicorn's, but an answer that its caller does not fetch is given up with it."""
-        if self.transport.get_write_buffer_size():
-            self.abort()
-        super().timeout_keep_alive_handler()
+    def _feed(self, data: bytes) -> None:
+        rest: bytes | memoryview = data
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except HttpParserUpgrade as upgrade:
+                rest = memoryview(rest)[upgrade.args[0] :]
+                self._read_head_again()
+            else:
+                return
 
-    def close_within(self, seconds: float) -> None:
-        """Close when the caller has read what was written, or when the time is over."""
-        self.transport.close()
-        self.loop.call_later(seconds, self.abort)
-
-    @property
-    def is_keeping_up(self) -> bool:
-        """The caller is there, and nothing written before waits for it."""
-        return not (self.is_lost or self.flow.write_paused or self.transport.is_closing())
-
-    def abort(self) -> None:
-        """Close at once; what was not read yet is lost."""
-        self.transport.abort()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head = True
+    def _read_head_again(self) -> None:
+        """A parser that has met an upgrade reads no body; a new one does, without the offer."""
+        head = head_without_upgrade(
+            self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
+        )
+        self._offers_upgrade = False
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser.feed_data(head)
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -120,17 +128,41 @@ class _GuardedProtocol(HttpToolsProtocol):
             self._refuse(414, "target_too_long", "the request's target is too long")
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._check_headers()
+        if self.parser.should_upgrade():
+            if asks_for_a_tunnel(self.parser.get_method(), self.headers):
+                self._refuse(501, "upgrade_unsupported", "only HTTP/1.1 is spoken here")
+            self._offers_upgrade = True
+            return
+        super().on_headers_complete()
+        # Trailers would be added to the list that the request is already judged by.
+        self.headers = []
+        self.is_in_head = False
         self._head_bytes = 0
         self._stop_head_timer()
-        self._check_headers()
-        super().on_headers_complete()
         turn = RequestTurn(self, self.cycle)
         self.scope["extensions"] = {TURN_EXTENSION: turn}  # type: ignore[dict-item]
 
-    def send_400_response(self, msg: str) -> None:
-        """uvicorn's answer to what its parser refuses, in JSON and with the status that fits."""
-        self._close_with(self._refusal or _RefusedHeadError(400, "http_invalid", msg))
+    def on_message_complete(self) -> None:
+        if not self._offers_upgrade:
+            super().on_message_complete()
+
+    def _follow_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self.limits.header_bytes_max + self.limits.target_bytes_max:
+            self._close_with(_RefusedHeadError(431, "headers_too_large", "the head is too large"))
+        elif self._head_timer is None:
+            self._start_head_timer()
+
+    def _follow_body(self, size_of_no_body: int) -> None:
+        """Extensions of chunks and trailers have a bound of their own."""
+        self._framing_bytes = self._framing_bytes + size_of_no_body if size_of_no_body else 0
+        if self._framing_bytes > self.limits.header_bytes_max:
+            self._close_with(
+                _RefusedHeadError(431, "headers_too_large", "the body's trailers are too large")
+            )
+        else:
+            self.watch_body()
 
     def _check_headers(self) -> None:
         if len(self.headers) > self.limits.header_count_max:
@@ -168,10 +200,9 @@ class _GuardedProtocol(HttpToolsProtocol):
 
     def _head_too_slow(self) -> None:
         self._head_timer = None
-        if not self.transport.is_closing():
-            self._close_with(
-                _RefusedHeadError(408, "request_timeout", "the request's head came too slowly")
-            )
+        self._close_with(
+            _RefusedHeadError(408, "request_timeout", "the request's head came too slowly")
+        )
 
     def _close_with(self, refusal: _RefusedHeadError) -> None:
         self._stop_head_timer()
@@ -180,8 +211,7 @@ class _GuardedProtocol(HttpToolsProtocol):
             self.url, refusal.message, code=refusal.code, http_status=status
         )
         lines = b"".join(b"%b: %b\r\n" % line for line in headers)
-        self.transport.write(
+        self.end_with(
             b"HTTP/1.1 %d %b\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n%b"
             % (status, _REASONS[status], lines, len(body), body)
         )
-        self.transport.close()

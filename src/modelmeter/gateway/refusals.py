@@ -1,4 +1,4 @@
-"""Errors the gateway itself answers with, in the shape of the provider that was called."""
+"""What the gateway itself says of a failure: an error to the caller, or a line in the log."""
 
 import logging
 from collections import Counter
@@ -10,11 +10,21 @@ from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.providers import Dialect
 
-__all__ = ["EarlyRefusals", "RefusalCounts", "send_error"]
+__all__ = [
+    "CALLER_TOO_SLOW",
+    "CALL_ID_HEADER",
+    "EarlyRefusals",
+    "RefusalCounts",
+    "log_cut",
+    "send_error",
+]
 
 logger = logging.getLogger(__name__)
 
 CALL_ID_HEADER = b"x-modelmeter-call-id"
+_LOGGED_MODEL_MAX = 128
+CALLER_TOO_SLOW = "caller_too_slow"
+"""Why an answer is cut whose caller does not read it."""
 _JSON: Headers = [(b"content-type", b"application/json")]
 
 
@@ -45,6 +55,13 @@ class EarlyRefusals(msgspec.Struct, frozen=True):
         self.counts.add(code)
         dialect = self.dialect_at(target)
         return _written(dialect, message, code=code, http_status=http_status)
+
+
+def log_cut(reason: str, provider: str, *, call_id: str | None = None, model: str = "") -> None:
+    """Log that an answer stays incomplete: it had begun, so its caller can be told no error."""
+    call = "an unmetered call" if call_id is None else f"call {call_id}"
+    source = f"{provider} {model[:_LOGGED_MODEL_MAX]}".rstrip()
+    logger.warning("%s: the answer of %s was cut: %s", call, source, reason)
 
 
 async def send_error(

@@ -81,6 +81,12 @@ class RequestTurn:
         start = b"transfer-encoding: chunked\r\n\r\n%x\r\n" % len(chunk)
         self._write_head(status, headers, start, chunk, b"\r\n")
 
+    def leave_cut(self, close_within_seconds: float) -> None:
+        """End the turn of an answer that stays incomplete; its connection closes."""
+        # The server takes an unfinished answer for a fault of the application, but for this.
+        self._cycle.disconnected = True
+        self.connection.close_within(close_within_seconds)
+
     def _write_head(self, status: int, headers: Headers, *rest: bytes) -> None:
         cycle = self._cycle
         lines = [b"%b: %b\r\n" % line for line in (*cycle.default_headers, *headers)]

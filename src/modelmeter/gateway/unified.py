@@ -19,7 +19,13 @@ from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientGoneError, ClientSide
 from modelmeter.gateway.door import Door
 from modelmeter.gateway.outbound import Outbound
-from modelmeter.gateway.refusals import CALL_ID_HEADER, RefusalCounts, send_error
+from modelmeter.gateway.refusals import (
+    CALL_ID_HEADER,
+    CALLER_TOO_SLOW,
+    RefusalCounts,
+    log_cut,
+    send_error,
+)
 from modelmeter.gateway.relay import REFUSED, refusal_of, require_json
 from modelmeter.gateway.unified_sender import UnifiedSender
 from modelmeter.gateway.upstream import Upstream
@@ -185,9 +191,22 @@ class Unified:
         headers: Headers,
     ) -> None:
         """When the caller leaves, the rest is read on within bounds, for its usage comes last."""
-        limits = self._parts.limits
         if not client.gone:
             await client.start(200, [_EVENTS, (b"cache-control", b"no-cache"), *headers])
+        try:
+            await self._pass_on(client, reply, chunks)
+        except (TimeoutError, *REFUSED) as error:
+            if client.is_cut and not client.gone:
+                slow = isinstance(error, TimeoutError)
+                reason = CALLER_TOO_SLOW if slow else refusal_of(error)[0].refusal_code
+                target = reply.target
+                log_cut(reason, target.provider, call_id=reply.call_id, model=target.model)
+            raise
+
+    async def _pass_on(
+        self, client: ClientSide, reply: Reply, chunks: AsyncGenerator[bytes, None]
+    ) -> None:
+        limits = self._parts.limits
         drained = 0
         async for chunk in chunks:
             if client.gone:

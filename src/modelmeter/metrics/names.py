@@ -94,7 +94,7 @@ METRICS: tuple[Metric, ...] = (
         "llm_errors_total",
         "counter",
         (*_CALLER, "error_type"),
-        "Calls that did not succeed, by why.",
+        "Calls that did not succeed, of every status but success, by why.",
         kind=series.ERRORS,
     ),
     Metric(

@@ -53,7 +53,7 @@ class Usage(Answer):
 
     calls: int
     errors: int
-    """Failed, timed out, blocked and unknown calls; one that its caller cancelled is none."""
+    """Calls that did not succeed: of every status but success, as in ``llm_errors_total``."""
     cached: int
     cache_missed: int
     """Calls that the response cache was asked for and did not hold."""
@@ -62,7 +62,7 @@ class Usage(Answer):
     cost_saved_usd: Usd
     unpriced_calls: int
     error_rate: float | None
-    """Of calls that succeeded or failed; blocked and cancelled ones are neither."""
+    """Failed calls, of those that succeeded or failed; blocked and cancelled ones are neither."""
     success_rate: float | None
     cache_hit_rate: float | None
 
@@ -99,8 +99,8 @@ class BudgetFigure(Answer):
     limit: str
     settled: str
     reserved: str
-    percent: float
-    """Of the limit, settled."""
+    percent: str
+    """Of the limit, settled, rounded to a tenth; 100 from the limit on only."""
     forecast: str | None
     """What is settled at the window's end if it goes on like this; null: too early, or it rolls."""
     resets_at: str | None
@@ -132,7 +132,10 @@ class Summary(Period):
     """Calls that began in the last minute, by 60."""
     cost_24h_usd: Usd
     budget: BudgetFigure | None
-    """The day's budget in USD of which the largest part is spent."""
+    """
+    The day's budget in USD that counts just the calls asked about, of whatever time; of several the
+    one of which the largest part is spent.
+    """
     cache_hit_rate: float | None
     error_rate: float | None
     success_rate: float | None

@@ -1,37 +1,47 @@
-"""How the budgets stand, and who spends them."""
+"""How the budgets stand, who spends them, and what they stopped."""
 
 import sqlite3
-from decimal import Decimal
 
 import msgspec
 
-from modelmeter.budgets.budget import Scope, Unit
-from modelmeter.budgets.state import BudgetState, budget_states
+from modelmeter.budgets.budget import Budget, Scope, Unit
+from modelmeter.budgets.details import budget_details, budget_record
+from modelmeter.budgets.state import BudgetState, as_json, budget_states
 from modelmeter.budgets.windows import WindowKind
-from modelmeter.ledger.sums import SUM_FACTS, Sums
-from modelmeter.ledger.usage import Dimension, Span, facts
+from modelmeter.errors import RefusedRequestError
 from modelmeter.ledger.usage_filter import UsageFilter
-from modelmeter.record import PICO_PER_USD
 from modelmeter.web.access import Viewer
 from modelmeter.web.answers import Answer, BudgetFigure
-from modelmeter.web.asking import iso
+from modelmeter.web.asking import Asked
 
-__all__ = ["Budgets", "budgets", "pressing_budget"]
+__all__ = ["BudgetAnswer", "Budgets", "budget", "budgets", "pressing_budget"]
 
-SPENDERS_MAX = 20
-
-_NS = 1_000_000_000
+_DAY_SECONDS = 86_400
 
 
-class Spender(Answer):
+class BudgetSpender(Answer):
     """What an agent used of a budget in its window, in the budget's unit."""
 
-    name: str
-    amount: str
+    agent_id: str
+    settled: str
+
+
+class BudgetCall(Answer):
+    """A call that a budget stopped, downgraded or did not foresee."""
+
+    mark: str
+    """blocked, downgraded, overrun or shadow."""
+    call_id: str
+    at: str
+    agent_id: str
+    team: str
+    tenant_id: str
+    model: str
+    note: str | None
 
 
 class BudgetAnswer(BudgetFigure):
-    """A budget in its window of this moment."""
+    """A budget in its window of this moment, as `modelmeter budget show --json` tells it."""
 
     source: str
     scope: dict[str, str]
@@ -51,8 +61,12 @@ class BudgetAnswer(BudgetFigure):
     downgraded: int
     overrun: int
     shadowed: int
-    spenders: list[Spender]
-    """Agents, those that used most first; empty for a budget of a key."""
+    downgrade: dict[str, str]
+    """Model to cheaper model."""
+    recent: list[BudgetCall]
+    """What it did lately, newest first."""
+    spenders: list[BudgetSpender]
+    """Agents, those that used most first."""
 
 
 class Budgets(Answer):
@@ -68,117 +82,61 @@ def budgets(connection: sqlite3.Connection, viewer: Viewer, now_ns: int) -> Budg
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    return Budgets(
-        budgets=[
-            _answer(state, _spenders(connection, state, now_ns))
-            for state in _visible(connection, viewer, now_ns)
-        ]
-    )
+    found = budget_details(connection, now_ns, lambda one: _visible(one.scope, viewer))
+    return Budgets(budgets=[BudgetAnswer.model_validate(budget_record(one)) for one in found])
 
 
-def pressing_budget(
-    connection: sqlite3.Connection, viewer: Viewer, now_ns: int
-) -> BudgetFigure | None:
+def budget(connection: sqlite3.Connection, viewer: Viewer, now_ns: int, name: str) -> BudgetAnswer:
     """
-    The day's budget in USD of which the largest part is spent; None: there is none.
+    How one budget stands.
+
+    Raises:
+        RefusedRequestError: there is no such budget for this viewer (404).
+        sqlite3.Error: the ledger cannot be read now.
+    """
+
+    def wanted(one: Budget) -> bool:
+        return one.name == name and _visible(one.scope, viewer)
+
+    for found in budget_details(connection, now_ns, wanted):
+        return BudgetAnswer.model_validate(budget_record(found))
+    raise RefusedRequestError("there is no such budget", code="budget_not_found", http_status=404)
+
+
+def pressing_budget(connection: sqlite3.Connection, asked: Asked) -> BudgetFigure | None:
+    """
+    The budget to judge a day's cost by: one of a day, in USD, for just the calls asked about.
+
+    Of several the one that is spent most; None: there is none.
 
     Raises:
         sqlite3.Error: the ledger cannot be read now.
     """
-    days = [
+    fitting = [
         state
-        for state in _visible(connection, viewer, now_ns)
-        if state.window is WindowKind.DAY and state.unit is Unit.USD
+        for state in budget_states(connection, asked.now_ns)
+        if state.unit is Unit.USD and _of_a_day(state) and _counts_just(state.scope, asked.wanted)
     ]
-    if not days:
+    if not fitting:
         return None
-    pressing = max(days, key=lambda state: (state.settled + state.reserved) / state.limit)
-    return BudgetFigure.model_validate(_figure(pressing))
+    pressing = max(fitting, key=lambda state: (state.settled + state.reserved) / state.limit)
+    record = as_json(pressing)
+    return BudgetFigure.model_validate({name: record[name] for name in BudgetFigure.model_fields})
 
 
-def _visible(connection: sqlite3.Connection, viewer: Viewer, now_ns: int) -> list[BudgetState]:
+def _visible(scope: Scope, viewer: Viewer) -> bool:
     """A viewer with a tenant sees the budgets that count this tenant's calls alone."""
-    return [
-        state
-        for state in budget_states(connection, now_ns)
-        if viewer.tenant_id is None or state.scope.tenant == viewer.tenant_id
-    ]
+    return viewer.tenant_id is None or scope.tenant == viewer.tenant_id
 
 
-def _figure(state: BudgetState) -> dict[str, object]:
-    return {
-        "name": state.name,
-        "unit": state.unit.value,
-        "window": state.window.value,
-        "limit": f"{state.limit:f}",
-        "settled": f"{state.settled:f}",
-        "reserved": f"{state.reserved:f}",
-        "percent": float(state.percent),
-        "forecast": None if state.forecast is None else f"{state.forecast:f}",
-        "resets_at": None if state.resets_at is None else iso(state.resets_at),
-    }
+def _of_a_day(state: BudgetState) -> bool:
+    return state.window is WindowKind.DAY or state.window_seconds == _DAY_SECONDS
 
 
-def _answer(state: BudgetState, spenders: list[Spender]) -> BudgetAnswer:
-    return BudgetAnswer.model_validate(
-        {
-            **_figure(state),
-            "source": state.source,
-            "scope": msgspec.to_builtins(state.scope),
-            "window_seconds": state.window_seconds,
-            "time_zone": state.time_zone,
-            "window_start": iso(state.window_start),
-            "at_limit": state.at_limit.value,
-            "shadow": state.shadow,
-            "thresholds": list(state.thresholds),
-            "remaining": f"{state.remaining:f}",
-            "extra": f"{state.extra:f}",
-            "extra_until": None if state.extra_until is None else iso(state.extra_until),
-            "blocked": state.blocked,
-            "downgraded": state.downgraded,
-            "overrun": state.overrun,
-            "shadowed": state.shadowed,
-            "spenders": spenders,
-        }
+def _counts_just(scope: Scope, wanted: UsageFilter) -> bool:
+    """The budget counts the calls that the filter lets through, and no others."""
+    names: dict[str, tuple[str, ...]] = msgspec.structs.asdict(wanted)
+    return scope.key is None and all(
+        chosen == (() if (name := getattr(scope, field)) is None else (name,))
+        for field, chosen in names.items()
     )
-
-
-def _spenders(connection: sqlite3.Connection, state: BudgetState, now_ns: int) -> list[Spender]:
-    """From the rollups, which tell no keys apart."""
-    scope = state.scope
-    if scope.key is not None:
-        return []
-    span = Span(int(state.window_start.timestamp()) * _NS, now_ns + 1)
-    wanted = _filter(connection, span, scope)
-    rows = facts(connection, span, wanted, SUM_FACTS, by=Dimension.AGENT)
-    used = [(name, _amount(Sums.of(sums), state.unit)) for name, _, sums in rows]
-    used.sort(key=lambda one: (-one[1], one[0]))
-    return [
-        Spender(name=name, amount=f"{amount:f}") for name, amount in used[:SPENDERS_MAX] if amount
-    ]
-
-
-def _filter(connection: sqlite3.Connection, span: Span, scope: Scope) -> UsageFilter:
-    def named(name: str | None, dimension: Dimension) -> tuple[str, ...]:
-        if name is None or not name.endswith("*"):
-            return () if name is None else (name,)
-        rows = facts(connection, span, UsageFilter(), ("calls",), by=dimension)
-        start = name.removesuffix("*")
-        # A name that nobody carries, where none fits: an empty filter would let all through.
-        return tuple(found for found, *_ in rows if found.startswith(start)) or (name,)
-
-    return UsageFilter(
-        agent=named(scope.agent, Dimension.AGENT),
-        team=named(scope.team, Dimension.TEAM),
-        model=named(scope.model, Dimension.MODEL),
-        provider=named(scope.provider, Dimension.PROVIDER),
-        tenant=named(scope.tenant, Dimension.TENANT),
-    )
-
-
-def _amount(sums: Sums, unit: Unit) -> Decimal:
-    if unit is Unit.USD:
-        return Decimal(sums.cost) / PICO_PER_USD
-    if unit is Unit.TOKENS:
-        return Decimal(sums.tokens)
-    return Decimal(sums.calls - sums.cached - sums.blocked)

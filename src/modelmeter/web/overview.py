@@ -49,7 +49,7 @@ def summary(connection: sqlite3.Connection, asked: Asked) -> Summary:
         previous=Usage.model_validate(usage_of(before[0] if before else Sums())),
         requests_per_second=sum(calls for _, _, (calls,) in minute) / _MINUTE_SECONDS,
         cost_24h_usd=usd_text(sum(usd * PICO_PER_USD + pico for _, _, (usd, pico) in day)),
-        budget=pressing_budget(connection, asked.viewer, now_ns),
+        budget=pressing_budget(connection, asked),
         cache_hit_rate=figures.cache_hit_rate,
         error_rate=figures.error_rate,
         success_rate=figures.success_rate,

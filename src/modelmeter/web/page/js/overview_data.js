@@ -1,7 +1,7 @@
 // What each of the thirteen panels shows, asked of the API: by the panels' keys.
 
 import { budgetFigureOf, seriesOf } from "./answers.js";
-import { count, growth, growthText, money, percent } from "./format.js";
+import { count, growth, growthText, money } from "./format.js";
 
 const LINES = {
   requests_per_agent: { metric: "requests", by: "agent", labels: (name) => ({ agent_id: name }) },
@@ -54,7 +54,7 @@ export function statsOf(summary, sparks, panels, window) {
   const { total } = summary;
   const previous =
     total.calls < COMPARABLE_TIMES * summary.previous.calls ? summary.previous : NOTHING;
-  const critical = panels
+  const full = panels
     .find((panel) => panel.key === "total_cost")
     ?.thresholds.find((one) => one.level === "critical")?.at;
   const budget = summary.budget && budgetFigureOf(summary.budget);
@@ -69,7 +69,7 @@ export function statsOf(summary, sparks, panels, window) {
     total_cost: {
       value: Number(summary.cost_24h_usd),
       exact: summary.cost_24h_usd,
-      ...againstLimit(Number(summary.cost_24h_usd), budget, critical),
+      ...againstBudget(budget, full),
       delta: window === "24h" ? grown(Number(total.cost_usd), Number(previous.cost_usd)) : null,
       spark: sparks?.cost,
     },
@@ -82,12 +82,15 @@ export function statsOf(summary, sparks, panels, window) {
   };
 }
 
-/** The cost beside the day's budget of which most is spent; without one, beside the last threshold. */
-function againstLimit(cost, budget, critical) {
-  if (!budget) return { note: `${percent(cost / critical)} of ${money(critical)}` };
+/**
+ * How the day's budget for just these calls stands, on the panel's scale up to `full`; a cost that
+ * no budget is for is neither good nor bad.
+ */
+function againstBudget(budget, full) {
+  if (!budget) return { note: "no day's budget for these calls", levelValue: null };
   return {
-    note: `${budget.name}: ${percent(budget.share)} of ${money(budget.limit)}`,
-    levelValue: budget.share * critical,
+    note: `${budget.name}: ${budget.percentText} of ${money(budget.limit)}`,
+    levelValue: budget.share * full,
   };
 }
 

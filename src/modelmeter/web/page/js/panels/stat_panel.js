@@ -7,8 +7,9 @@ import { panelCard } from "./card.js";
 
 const NOTHING = "–";
 
-/** The threshold that a value has reached, or null. */
-function levelOf(panel, value) {
+/** The threshold that a stat has reached, or null; `levelValue` where that is not its value's. */
+function levelOf(panel, { value: shown, levelValue }) {
+  const value = levelValue === undefined ? shown : levelValue;
   if (value === null || value === undefined) return null;
   return panel.thresholds.filter((one) => one.at === null || value >= one.at).at(-1) ?? null;
 }
@@ -31,7 +32,7 @@ export function statPanel(panel, context) {
           text: () => full(shown.value),
           raw: () => shown.exact ?? shown.value,
         },
-        { title: "level", text: () => levelOf(panel, shown.value)?.meaning ?? "" },
+        { title: "level", text: () => levelOf(panel, shown)?.meaning ?? "" },
       ],
       rows: [shown],
     }),
@@ -46,7 +47,7 @@ export function statPanel(panel, context) {
 
   function update(next) {
     shown = next;
-    const level = levelOf(panel, next.levelValue ?? next.value);
+    const level = levelOf(panel, next);
     card.element.dataset.level = level?.level ?? "none";
     replace(number, ...figure(full(next.value)));
     number.dataset.value = next.exact ?? next.value ?? "";

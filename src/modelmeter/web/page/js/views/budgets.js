@@ -2,10 +2,17 @@
 
 import { colourClass } from "../charts/palette.js";
 import { h, place, replace } from "../dom.js";
-import { count, money, percent, span } from "../format.js";
-import { dayAndClock } from "../times.js";
+import { count, money, span } from "../format.js";
+import { dayAndClock, full } from "../times.js";
 
 const SPENDERS_SHOWN = 5;
+const RECENT_SHOWN = 3;
+const MARKS = {
+  blocked: "refused",
+  downgraded: "cheaper model",
+  overrun: "cost more",
+  shadow: "would refuse",
+};
 
 /** context: see main.js */
 export function budgetsView(context) {
@@ -27,8 +34,7 @@ export function budgetsView(context) {
 
 function card(budget, context) {
   const amount = budget.unit === "usd" ? money : count;
-  const { share } = budget;
-  const level = levelOf(share);
+  const level = levelOf(budget.share);
   return h(
     "section",
     { class: "card budget", "data-budget": budget.name, "data-level": level },
@@ -48,7 +54,7 @@ function card(budget, context) {
         { class: "quiet" },
         ` of ${amount(budget.limit)}${budget.unit === "usd" ? "" : ` ${budget.unit}`}`,
       ),
-      h("span", { class: `level level-${level}` }, percent(share)),
+      h("span", { class: `level level-${level}` }, budget.percentText),
     ),
     gauge(budget, amount),
     h(
@@ -63,6 +69,7 @@ function card(budget, context) {
     ),
     h("p", { class: "quiet" }, resetText(budget, context)),
     budget.spenders.length > 0 && spenders(budget, amount, context),
+    budget.recent.length > 0 && recent(budget, context),
   );
 }
 
@@ -146,6 +153,36 @@ function spenders(budget, amount, context) {
           h("span", { class: "legend-value" }, amount(one.value)),
         );
       }),
+    ),
+  );
+}
+
+/** The calls that it stopped or had made otherwise last. */
+function recent(budget, context) {
+  return h(
+    "div",
+    { class: "spenders" },
+    h("h3", {}, "What it did lately"),
+    h(
+      "ul",
+      { role: "list" },
+      budget.recent.slice(0, RECENT_SHOWN).map((one) =>
+        h(
+          "li",
+          {},
+          h(
+            "a",
+            {
+              href: context.callHref(one.call),
+              "data-link": true,
+              "data-key": `${budget.name} ${one.call}`,
+            },
+            one.agent,
+          ),
+          h("span", { class: "quiet" }, full(one.at, context.zone())),
+          h("span", { class: "legend-value" }, MARKS[one.mark]),
+        ),
+      ),
     ),
   );
 }
