@@ -85,7 +85,7 @@ class OverlayPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (
             self.tier == tier
             and _holds(self.since, self.until, moment)
-            and (not self.regions or _matches(self.regions, (region or "",)))
+            and (not self.regions or _matches(self.regions, ((region or "").lower(),)))
         )
 
     @property
