@@ -14,7 +14,7 @@ from modelmeter.budgets.budget import budget_of
 from modelmeter.budgets.definitions import sync_settings
 from modelmeter.budgets.desk import BudgetDesk
 from modelmeter.budgets.gates import Gates
-from modelmeter.budgets.models import unknown_models
+from modelmeter.budgets.models import dearer_models, doubtful_downgrades, unknown_models
 from modelmeter.budgets.throttling.desk import ThrottleDesk
 from modelmeter.budgets.throttling.throttle import throttle_of
 from modelmeter.cache import ResponseCache
@@ -47,6 +47,7 @@ from modelmeter.pricing.catalogue_file import load_catalogue
 from modelmeter.pricing.catalogue_watch import CatalogueWatch
 from modelmeter.pricing.endpoint_region import region_of_endpoint
 from modelmeter.pricing.override_checks import unmatched_overrides
+from modelmeter.pricing.override_terms import doubtful_terms
 from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import PROVIDER_KINDS, dialect_for
 from modelmeter.providers.openai.tokenizer import load_tokenizers
@@ -71,14 +72,14 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-def price_book(settings: Settings) -> PriceBook:
-    """The prices for the configured providers."""
+def price_book(settings: Settings, *, told: bool = True) -> PriceBook:
+    """The prices for the configured providers; see `load_catalogue` for ``told``."""
     providers = settings.providers
     return PriceBook(
         {name: provider.kind for name, provider in providers.items()},
         {name: region for name, one in providers.items() if (region := _region(one))},
         Overrides(settings.prices),
-        load_catalogue(settings.prices.catalogue),
+        load_catalogue(settings.prices.catalogue, told=told),
     )
 
 
@@ -92,7 +93,9 @@ def wrong_overrides(settings: Settings) -> Iterable[Fault]:
     prices = settings.prices
     if not (prices.models or prices.discounts or prices.deployments or prices.tool_fees):
         return ()
-    return unmatched_overrides(prices, price_book(settings))
+    for place, why in doubtful_terms(prices.models, settings.providers):
+        logger.warning("%s %s", ".".join(str(part) for part in place), why)
+    return unmatched_overrides(prices, settings.providers, price_book(settings, told=False))
 
 
 def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
@@ -127,12 +130,15 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
 
 
 def faults_of_settings(settings: Settings) -> Iterator[Fault]:
-    """Places in the configuration that name models nobody has a price for."""
+    """Places in the configuration that name models nobody has a price for, or dearer ones."""
     yield from wrong_overrides(settings)
     if settings.budgets:
         now_ns = SystemClock().time_ns()
-        prices = price_book(settings)
-        yield from unknown_models(settings.budgets, settings.providers, prices, now_ns)
+        told = (settings.budgets, settings.providers, price_book(settings, told=False), now_ns)
+        yield from unknown_models(*told)
+        yield from dearer_models(*told)
+        for place, why in doubtful_downgrades(*told):
+            logger.warning("%s %s", ".".join(str(part) for part in place), why)
 
 
 def put_budgets(settings: Settings) -> None:

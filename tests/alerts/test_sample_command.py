@@ -1,6 +1,7 @@
 """``modelmeter budget test``: a sample arrives, and what did not arrive is told."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,8 +62,28 @@ def test_a_sample_arrives_and_says_that_it_is_one(config: Path, service: Receive
 def test_what_does_not_arrive_is_told(config: Path, service: Receiver) -> None:
     service.up = False
 
-    with pytest.raises(SettingsError, match="2 of 2 addresses took no sample"):
+    with pytest.raises(SettingsError) as caught:
         run("test", "daily", "--config", str(config))
+
+    said = str(caught.value)
+    assert said.startswith(
+        "2 of 2 addresses took no sample: env:HOOK did not take the notification: "
+        "it answered 503 Service Unavailable; "
+    )
+    assert said.count("503") == 2
+
+
+def test_that_nobody_was_reached_is_told(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("HOOK", f"json://127.0.0.1:{port}/hook")
+    alone = tmp_path / "alone.toml"
+    alone.write_text(config.read_text().partition("[notifications.grafana]")[0])
+
+    with pytest.raises(SettingsError, match=r"env:HOOK did not take .*: no connection, or no ans"):
+        run("test", "daily", "--config", str(alone))
 
 
 def test_programs_get_json(config: Path) -> None:

@@ -94,6 +94,10 @@ def test_every_field_can_be_given(tmp_path: Path) -> None:
         ),
         ("set X! --limit 5", "NAME: "),
         ("set x --limit 5 --downgrade gpt-4o", "give MODEL=CHEAPER"),
+        (
+            "set x --limit 5 --at-limit downgrade --downgrade gpt-4o-mini=gpt-4o",
+            "--downgrade gpt-4o-mini: is 'gpt-4o', which is dearer",
+        ),
         ("show x", "there is no budget 'x'"),
         ("remove x", "there is no budget 'x'"),
     ],

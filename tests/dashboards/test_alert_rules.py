@@ -18,9 +18,9 @@ from modelmeter.metrics.panels import (
     CACHE_HIT_RATE_AIM_PERCENT,
     COUNTED_STATUSES,
     ERROR_RATE_MAX_PERCENT,
-    FAILED_STATUSES,
     LATENCY_P99_MAX_SECONDS,
 )
+from modelmeter.record import FAILED_STATUSES
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "src/modelmeter/dashboards/prometheus_rules.yml"

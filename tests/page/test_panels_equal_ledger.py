@@ -118,9 +118,9 @@ async def test_the_costs_of_teams_and_models_are_exact(
         ),
         (
             "errors_by_provider",
-            "provider || ' ' || error_type",
+            "provider || ' ' || coalesce(error_type, status)",
             "1",
-            "error_type IS NOT NULL",
+            "status <> 'success'",
         ),
     ],
 )

@@ -128,6 +128,40 @@ def test_a_newer_catalogue_is_taken_from_a_file_and_the_old_one_stays_beside_it(
     assert json.loads(priced.stdout)["source"].startswith("file published.json, openai gpt-4o")
 
 
+def test_an_update_says_what_changes_and_who_takes_it_up(tmp_path: Path) -> None:
+    target = tmp_path / "prices.json"
+    config = configured(tmp_path, target)
+    write_catalogue(target, bundled_catalogue(), NOW)
+
+    def said(*arguments: str) -> list[str]:
+        words = ["prices", "update", *arguments]
+        return CliRunner().invoke(app, words, catch_exceptions=False).stdout.splitlines()
+
+    one = said(str(changed(tmp_path, "1.25")), "--config", config)
+    none = said(str(target), "--config", config)
+    elsewhere = said(str(target), "--catalogue", str(tmp_path / "other.json"))
+
+    taken_up = "What runs by this configuration takes the file up within seconds."
+    assert one[-2:] == ["1 of today's prices is another one.", taken_up]
+    assert none[1:] == ["Today's prices are the same as before.", taken_up]
+    assert elsewhere[-1].startswith("Nothing uses the file before catalogue = ")
+
+
+def test_that_a_catalogue_is_broken_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = tmp_path / "prices.json"
+    target.write_text("[]")
+    config = configured(tmp_path, target)
+    with Path(config).open("a") as file:
+        file.write('[[prices.discounts]]\nprovider = "openai"\npercent = "5"\n')
+
+    result = CliRunner().invoke(app, ["price", "gpt-4o", "--input", "1", "--config", config])
+
+    assert result.exit_code == 0
+    assert caplog.text.count("prices are those of") == 1
+
+
 def test_the_installed_package_s_catalogue_survives_its_way_through_a_file(tmp_path: Path) -> None:
     path = tmp_path / "prices.json"
     result = CliRunner().invoke(app, ["prices", "update", "--catalogue", str(path)])

@@ -102,7 +102,7 @@ def test_json_is_exact_beyond_sixty_four_bits(ledger: Path) -> None:
         "by": "team",
         "total": {
             "calls": 5,
-            "errors": 1,
+            "errors": 2,
             "cached": 0,
             "tokens": 400,
             "cost_usd": "18000000.000000000006",
@@ -121,7 +121,7 @@ def test_json_is_exact_beyond_sixty_four_bits(ledger: Path) -> None:
             {
                 "team": "meetmind",
                 "calls": 3,
-                "errors": 1,
+                "errors": 2,
                 "cached": 0,
                 "tokens": 200,
                 "cost_usd": "0.000000000005",

@@ -7,6 +7,7 @@ import pytest
 
 from modelmeter.errors import SettingsError
 from modelmeter.settings.load import load_settings
+from modelmeter.wiring import faults_of_settings
 
 WHOLE = """\
 [[budgets]]
@@ -76,6 +77,45 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, old: str, new: str,
         load_settings(write(tmp_path, WHOLE.replace(old, new, 1)), {})
 
     assert says in str(caught.value)
+
+
+def downgrading(model: str, cheaper: str, provider: str = "openai") -> str:
+    """A configuration with a downgrade, and with an upstream whose prices nobody knows."""
+    return (
+        '[providers.box]\nkind = "openai"\nbase_url = "http://127.0.0.1:1/v1"\n'
+        '[[budgets]]\nname = "a"\nwindow = "day"\nlimit_usd = "5"\n'
+        f'provider = "{provider}"\nat_limit = "downgrade"\n'
+        f'downgrade = {{ "{model}" = "{cheaper}" }}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "dearer"),
+    [("gpt-4o-mini", "gpt-4o"), ("gpt-4.1-mini", "gpt-4.1"), ("gpt-4o", "o1")],
+)
+def test_a_downgrade_to_a_dearer_model_is_refused_with_its_line(
+    tmp_path: Path, model: str, dearer: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf":10: budgets\.0\.downgrade.* '{dearer}', which"):
+        load_settings(write(tmp_path, downgrading(model, dearer)), {}, check=faults_of_settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (downgrading("gpt-4o", "gpt-4o-mini"), ""),
+        (downgrading("gpt-4o-2024-08-06", "gpt-4o-2024-11-20"), ""),
+        (downgrading("big", "small", provider="box"), "nobody here has a price for both"),
+        (downgrading("gpt-3.5-turbo", "gpt-5-mini"), "but not for its output"),
+    ],
+)
+def test_a_downgrade_that_may_save_nothing_is_told_and_taken(
+    tmp_path: Path, text: str, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    load_settings(write(tmp_path, text), {}, check=faults_of_settings)
+
+    assert says in caplog.text
+    assert bool(caplog.text) == bool(says)
 
 
 def test_another_parts_check_is_told_with_its_line(tmp_path: Path) -> None:

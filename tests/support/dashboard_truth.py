@@ -52,6 +52,11 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
         """All of them."""
         return sum(self.tokens_by_type)
 
+    @property
+    def why(self) -> str:
+        """The error type of a call that did not succeed; the status of one without."""
+        return self.error_type or self.status
+
 
 def entries(ledger: Path) -> list[Entry]:
     """All entries of a ledger."""
@@ -144,7 +149,7 @@ def _share(found: Sequence[Entry], *statuses: str) -> Values:
 
 
 def _errors(found: Sequence[Entry]) -> Values:
-    return _by("provider", "error_type")([entry for entry in found if entry.error_type])
+    return _by("provider", "why")([entry for entry in found if entry.status != "success"])
 
 
 def _hits_and_misses(found: Sequence[Entry]) -> Values:

@@ -11,7 +11,7 @@ PICO = 10**12
 
 _SERIES = "SELECT whole, pico FROM series WHERE kind = ?"
 _ENTRIES = """
-SELECT count(*), coalesce(sum(cost_pico_usd), 0), coalesce(sum(error_type IS NOT NULL), 0),
+SELECT count(*), coalesce(sum(cost_pico_usd), 0), coalesce(sum(status <> 'success'), 0),
        coalesce(sum(tokens_input + tokens_cache_read + tokens_cache_write_5m
                     + tokens_cache_write_1h + tokens_output + tokens_reasoning
                     + tokens_audio_input + tokens_audio_output + tokens_image_input

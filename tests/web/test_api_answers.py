@@ -52,7 +52,7 @@ async def test_the_summary_adds_up_the_window_and_compares_it_with_the_one_befor
     answer = await ask(ledger, "/summary?window=24h")
 
     total = answer["total"]
-    assert (total["calls"], total["errors"], total["cached"], total["tokens"]) == (7, 1, 1, 6600)
+    assert (total["calls"], total["errors"], total["cached"], total["tokens"]) == (7, 2, 1, 6600)
     assert total["cost_usd"] == "0.010500000001"
     assert total["cost_saved_usd"] == "0.0035"
     assert answer["previous"]["cost_usd"] == "0.001"
@@ -110,6 +110,13 @@ async def test_errors_over_time_are_told_apart_by_provider_and_type(ledger: Path
     assert {line["name"] for line in answer["series"]} == {"openai rate_limit", "openai cancelled"}
 
 
+async def test_errors_over_time_are_those_of_the_summary(ledger: Path) -> None:
+    answer = await ask(ledger, "/series?metric=errors&window=24h")
+
+    (line,) = answer["series"]
+    assert sum(line["values"]) * answer["step_seconds"] == pytest.approx(2)
+
+
 async def test_many_lines_come_together_as_other(tmp_path: Path) -> None:
     make_ledger(
         tmp_path / "ledger.db",
@@ -161,6 +168,32 @@ async def test_filters_narrow_every_answer(ledger: Path) -> None:
     assert summary["total"]["calls"] == 1
     assert [call["id"] for call in calls["calls"]] == ["call-5"]
     assert [call["id"] for call in errors["calls"]] == ["call-3"]
+
+
+@pytest.mark.parametrize("rolled_up", [0, 4])
+async def test_the_calls_behind_a_count_of_errors_are_found(tmp_path: Path, rolled_up: int) -> None:
+    """In groups of statuses; by an error's type, and a lost outcome by its status."""
+    ends = [
+        ("success", None),
+        ("error", "rate_limit"),
+        ("cancelled", "cancelled"),
+        ("unknown", None),
+        ("blocked", "throttled"),
+    ]
+    entries = [
+        entry(number, status=status, error_type=why) for number, (status, why) in enumerate(ends)
+    ]
+    make_ledger(tmp_path / "ledger.db", entries, rolled_up=rolled_up)
+
+    async def found(asked: str) -> set[str]:
+        answer = await ask(tmp_path / "ledger.db", f"/calls?window=24h&{asked}")
+        return {call["status"] for call in answer["calls"]}
+
+    assert await found("status=any_error") == {"error", "cancelled", "unknown", "blocked"}
+    assert await found("status=failed") == {"error", "unknown"}
+    assert await found("status=failed&status=blocked") == {"error", "unknown", "blocked"}
+    assert await found("error_type=unknown") == {"unknown"}
+    assert await found("error_type=unknown&error_type=throttled") == {"unknown", "blocked"}
 
 
 async def test_the_pages_of_calls_hold_each_call_once(ledger: Path) -> None:

@@ -4,6 +4,7 @@ import logging
 from typing import Protocol
 
 from modelmeter.alerts.annotations import Annotation, post_annotation
+from modelmeter.alerts.apprise_reason import reason_in
 from modelmeter.alerts.message import DEFAULTS, message_of
 from modelmeter.budgets.events import BudgetEvent
 from modelmeter.errors import SettingsError, UpstreamError
@@ -12,8 +13,8 @@ from modelmeter.settings.notifications import NotificationSettings
 
 __all__ = ["AppriseChannel", "Channel", "GrafanaChannel", "channels_of"]
 
-_LOUD_LOGGERS = ("apprise", "urllib3", "requests")
-"""Libraries whose debug logs and warnings hold the addresses they call, secrets and all."""
+_LOUD_LOGGERS = ("urllib3", "requests")
+"""Libraries below apprise whose debug logs and warnings hold the addresses that they call."""
 
 
 class Channel(Protocol):
@@ -64,6 +65,10 @@ class AppriseChannel:
             raise SettingsError("notifications need apprise: install modelmeter[notify]") from error
         for logger in _LOUD_LOGGERS:
             logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
+        # What it warns of stands in its results, for which it has to be heard, but by nobody else.
+        own = logging.getLogger("apprise")
+        own.setLevel(logging.WARNING)
+        own.propagate = False
         self.name = name
         self._settings = settings
         self._service = Apprise()
@@ -78,13 +83,14 @@ class AppriseChannel:
         from apprise import NotifyType
 
         message = message_of(event, self._settings, sample=sample)
-
-        taken = self._service.notify(
+        result = self._service.notify(
             title=message.title, body=message.body, notify_type=NotifyType(message.severity)
         )
-        if not taken:
+        if not result:
+            reason = reason_in(entry.message for entry in result.logs())
             raise UpstreamError(
-                f"{self.name} did not take the notification", error_type=ErrorType.CONNECTION
+                f"{self.name} did not take the notification: {reason}",
+                error_type=ErrorType.CONNECTION,
             )
 
 

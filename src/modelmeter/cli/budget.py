@@ -186,7 +186,7 @@ def _checked(
     from pydantic import ValidationError
 
     from modelmeter.budgets.budget import budget_of
-    from modelmeter.budgets.models import unknown_models
+    from modelmeter.budgets.models import dearer_models, doubtful_downgrades, unknown_models
     from modelmeter.cli.ledger_option import settings_of
     from modelmeter.errors import SettingsError
     from modelmeter.settings.budgets import BudgetSettings
@@ -204,7 +204,10 @@ def _checked(
     else:
         key_ids = {key.id for key in settings.keys}
         wrong = [*wrong_names("budgets", [one], providers=settings.providers, key_ids=key_ids)]
-        wrong += unknown_models([one], settings.providers, price_book(settings), time.time_ns())
+        asked = ([one], settings.providers, price_book(settings), time.time_ns())
+        wrong += [*unknown_models(*asked), *dearer_models(*asked)]
+        for location, message in doubtful_downgrades(*asked):
+            typer.echo(f"modelmeter: --downgrade {location[-1]}: {message}", err=True)
         faults = [(location[2:], message) for location, message in wrong]
         if one.extra_until is not None and one.extra_until.timestamp() <= time.time():
             faults.append((("extra_until",), "is over already: give a time to come"))
@@ -220,7 +223,8 @@ def _option(location: tuple[str | int, ...]) -> str:
     if not location or location[0] == "name":
         return "" if not location else "NAME: "
     field = str(location[0])
-    return f"--{_NAMED.get(field, field).replace('_', '-')}: "
+    model = f" {location[1]}" if field == "downgrade" and len(location) > 1 else ""
+    return f"--{_NAMED.get(field, field).replace('_', '-')}{model}: "
 
 
 def _in_options(message: str) -> str:

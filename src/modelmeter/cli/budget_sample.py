@@ -48,7 +48,10 @@ def send_sample(
         outcomes = {one.name: failures.get(one.name) for one in channels}
         typer.echo(msgspec.json.encode(outcomes).decode())
     if failures:
-        raise SettingsError(f"{len(failures)} of {len(channels)} addresses took no sample")
+        raise SettingsError(
+            f"{len(failures)} of {len(channels)} addresses took no sample: "
+            f"{'; '.join(failures.values())}"
+        )
 
 
 def _event_of(ledger: Path, name: str) -> "BudgetEvent":

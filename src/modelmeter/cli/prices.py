@@ -140,7 +140,13 @@ def update(
     fresh = bundled_catalogue() if source is None else read_catalogue(source)
     old = load_catalogue(target if target.exists() else None)
     write_catalogue(target, fresh, datetime.now(UTC))
-    print_update(PriceBook(catalogue=old), PriceBook(catalogue=fresh), target, as_json=as_json)
+    print_update(
+        PriceBook(catalogue=old),
+        PriceBook(catalogue=fresh),
+        target,
+        is_configured=target == settings.prices.catalogue,
+        as_json=as_json,
+    )
 
 
 @app.command()

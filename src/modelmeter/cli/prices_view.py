@@ -65,9 +65,8 @@ def print_differences(found: Sequence[Difference], *, as_json: bool) -> None:
             before, after = _fields(one.before), _fields(one.after)
             _echo({"provider": one.provider, "model": one.model, "before": before, "after": after})
         return
-    console = Console(highlight=False)
     if not found:
-        console.print("No price differs between the two days.")
+        typer.echo("No price differs between the two days.")
         return
     table = _table("before → after, USD for a million tokens", ("provider", "model", *_SHOWN))
     for one in found:
@@ -76,11 +75,13 @@ def print_differences(found: Sequence[Difference], *, as_json: bool) -> None:
             for old, new in zip(_cells(one.before), _cells(one.after), strict=True)
         ]
         table.add_row(one.provider, inert(one.model), *cells)
-    console.print(table)
+    Console(highlight=False).print(table)
 
 
-def print_update(old: PriceBook, new: PriceBook, target: Path, *, as_json: bool) -> None:
-    """What a new catalogue changes of today's prices."""
+def print_update(
+    old: PriceBook, new: PriceBook, target: Path, *, is_configured: bool, as_json: bool
+) -> None:
+    """What a new catalogue changes of today's prices, and who takes it up."""
     from datetime import UTC, datetime
 
     today = datetime.now(UTC).date()
@@ -94,9 +95,21 @@ def print_update(old: PriceBook, new: PriceBook, target: Path, *, as_json: bool)
                 changed.append(Difference(provider, model, before, after))
     if not as_json:
         typer.echo(f"{target}: {new.catalogue.source}, in place of {old.catalogue.source}.")
-    print_differences(changed, as_json=as_json)
-    if not as_json:
-        typer.echo(f"{len(changed):,} prices of today are other ones; what runs takes them up.")
+    if as_json or changed:
+        print_differences(changed, as_json=as_json)
+    if as_json:
+        return
+    typer.echo(_changes(len(changed)))
+    if is_configured:
+        typer.echo("What runs by this configuration takes the file up within seconds.")
+    else:
+        typer.echo(f'Nothing uses the file before catalogue = "{target}" stands in [prices].')
+
+
+def _changes(count: int) -> str:
+    if not count:
+        return "Today's prices are the same as before."
+    return f"{count:,} of today's prices {'is another one' if count == 1 else 'are other ones'}."
 
 
 def print_check(

@@ -12,7 +12,8 @@ from modelmeter.dashboards.promql import (
     filtered,
     or_idle,
 )
-from modelmeter.metrics.panels import COUNTED_STATUSES, FAILED_STATUSES, LATENCY_QUANTILES
+from modelmeter.metrics.panels import COUNTED_STATUSES, LATENCY_QUANTILES
+from modelmeter.record import FAILED_STATUSES
 
 __all__ = ["NOTES", "QUERIES", "quantiles"]
 

@@ -4,6 +4,7 @@ import sqlite3
 
 import msgspec
 
+from modelmeter.ledger.facts import ERROR
 from modelmeter.ledger.matching_hours import matching_hours
 from modelmeter.ledger.usage import Span
 from modelmeter.ledger.usage_filter import (
@@ -29,7 +30,7 @@ SELECT * FROM entry AS e
 WHERE started_at_ns >= :start_ns AND started_at_ns < :end_ns
   AND started_at_ns <= :place_ns AND (started_at_ns < :place_ns OR seq < :place_seq)
   AND {filter_condition("e")}
-  AND {is_listed("status", "status")} AND {is_listed("error_type", "error_type")}
+  AND {is_listed("status", "status")} AND {is_listed(ERROR, "error_type")}
 ORDER BY started_at_ns DESC, seq DESC LIMIT :limit
 """  # noqa: S608 - made of constants; every value is bound
 _ONE = f"SELECT * FROM entry WHERE id = :id AND {is_listed('tenant_id', 'tenant')}"  # noqa: S608 - see above

@@ -9,7 +9,7 @@ __all__ = [
     "CORRECTION_FACTS",
     "DURATION_FACTS",
     "ENTRY_FACTS",
-    "ERROR_STATUSES",
+    "ERROR",
     "FACTS",
     "FIRST_TOKEN_FACTS",
     "STATUS_FACTS",
@@ -18,8 +18,8 @@ __all__ = [
 
 _NS = 1_000_000_000
 
-ERROR_STATUSES: Final = (Status.ERROR, Status.TIMEOUT, Status.BLOCKED, Status.UNKNOWN)
-"""What counts as an error; a call that its caller cancelled is none."""
+ERROR: Final = f"iif(e.status = '{Status.SUCCESS}', NULL, coalesce(e.error_type, e.status))"
+"""SQL: `Call.error` of an entry ``e``."""
 
 STATUS_FACTS: Final = {status: f"status_{status}" for status in Status}
 TOKEN_FACTS: Final = {kind: f"tokens_{kind}" for kind in TokenCounts.__struct_fields__}

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Mapping
 
-from modelmeter.ledger.facts import STATUS_FACTS
+from modelmeter.ledger.facts import ERROR, STATUS_FACTS
 from modelmeter.ledger.usage import Span
 from modelmeter.ledger.usage_filter import filter_condition, is_listed
 
@@ -30,7 +30,7 @@ SELECT e.started_at_ns / {_NS} / :level * :level FROM entry AS e
 WHERE e.seq > (SELECT upto_seq FROM rollup_state)
     AND +e.started_at_ns >= :first * {_NS} AND +e.started_at_ns < :last * {_NS}
     AND {filter_condition("e")} AND {is_listed("e.status", "status")}
-    AND {is_listed("e.error_type", "error_type")}
+    AND {is_listed(ERROR, "error_type")}
 ORDER BY 1 DESC
 """  # noqa: S608 - made of constants; every value is bound
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from modelmeter.ledger.facts import CORRECTION_FACTS, ENTRY_FACTS, FACTS
+from modelmeter.ledger.facts import CORRECTION_FACTS, ENTRY_FACTS, ERROR, FACTS
 
 __all__ = ["LEVELS_SECONDS", "QUARTER_SECONDS", "roll_up", "rollup_lag"]
 
@@ -58,9 +58,9 @@ WHERE e.seq > ? AND e.seq <= ? GROUP BY 1, 2
 """  # noqa: S608 - column names and expressions from constants
 _FRESH_ERRORS = f"""
 INSERT INTO temp.fresh_error
-SELECT {_QUARTER}, l.id, coalesce(e.error_type, e.status), count(*)
+SELECT {_QUARTER}, l.id, {ERROR}, count(*)
 FROM entry e JOIN rollup_labels l ON {_JOIN_LABELS}
-WHERE e.seq > ? AND e.seq <= ? AND e.status <> 'success' GROUP BY 1, 2, 3
+WHERE e.seq > ? AND e.seq <= ? AND {ERROR} IS NOT NULL GROUP BY 1, 2, 3
 """  # noqa: S608 - column names and expressions from constants
 _FRESH_CORRECTIONS = f"""
 INSERT INTO temp.fresh_correction

@@ -8,6 +8,7 @@ from modelmeter.ledger.tables.budgets import BUDGETS
 from modelmeter.ledger.tables.cache import CACHE
 from modelmeter.ledger.tables.calls import CALLS
 from modelmeter.ledger.tables.corrections import CORRECTIONS
+from modelmeter.ledger.tables.lost_calls import LOST_CALLS
 from modelmeter.ledger.tables.notifications import NOTIFICATIONS
 from modelmeter.ledger.tables.paid_failures import PAID_FAILURES
 from modelmeter.ledger.tables.rate_cards import RATE_CARDS
@@ -34,6 +35,7 @@ _MIGRATIONS = (
     PAID_FAILURES,
     SERIES_SHOWN,
     BUDGET_ASKED,
+    LOST_CALLS,
 )
 """Step n brings a file from version n to n + 1; a published step is never changed."""
 

@@ -118,8 +118,8 @@ class SeriesTally:
         self.cards = CardBook()
         """The rate cards of the entries."""
 
-    def add_call(self, call: Call) -> None:
-        """Add one entry."""
+    def add_call(self, call: Call, *, is_entry: bool = True) -> None:
+        """Add one call; of one that is no entry its program tells the error itself."""
         if call.card is not None:
             self.cards.add(call.card)
         intent = call.intent
@@ -148,10 +148,10 @@ class SeriesTally:
             )
         if call.cached or intent.cache_miss is not None:
             self._add_cache_use(call, agent, model)
-        if call.error_type is not None:
-            self._count((ERRORS, agent, model, provider, call.error_type))
-            if call.error_type is ErrorType.THROTTLED:
-                self._count((THROTTLED, agent))
+        if is_entry and (error := call.error) is not None:
+            self._count((ERRORS, agent, model, provider, error))
+        if call.error_type is ErrorType.THROTTLED:
+            self._count((THROTTLED, agent))
         if call.cost_state is CostState.UNPRICED:
             self._count((UNPRICED, model, provider))
         self._set_once((AGENT_INFO, agent, self._labels.admit("team", caller.team)))
@@ -161,7 +161,7 @@ class SeriesTally:
         """Add a call that a program tells of; its provider is any word, so it is bounded too."""
         provider = self._labels.admit("provider", call.intent.provider)
         intent = msgspec.structs.replace(call.intent, provider=provider)
-        self.add_call(msgspec.structs.replace(call, intent=intent))
+        self.add_call(msgspec.structs.replace(call, intent=intent), is_entry=False)
 
     def add_entered(self, call: Call) -> None:
         """Add what is counted of an entry whose program counts its calls itself."""

@@ -4,16 +4,17 @@ from typing import Final
 
 import msgspec
 
-from modelmeter.ledger.facts import ERROR_STATUSES, STATUS_FACTS
-from modelmeter.record import PICO_PER_USD, Status
+from modelmeter.ledger.facts import STATUS_FACTS
+from modelmeter.record import ERROR_STATUSES, FAILED_STATUSES, PICO_PER_USD, Status
 
 __all__ = ["SUM_FACTS", "Sums"]
 
-_FAILURES = tuple(STATUS_FACTS[status] for status in ERROR_STATUSES if status is not Status.BLOCKED)
+_BLOCKED = ERROR_STATUSES.index(Status.BLOCKED)
+_FAILED = tuple(ERROR_STATUSES.index(status) for status in FAILED_STATUSES)
 
 SUM_FACTS: Final = (
     "calls", "cached", "cache_missed", "tokens", "cost_usd", "cost_pico", "saved_usd", "saved_pico",
-    "unpriced", STATUS_FACTS[Status.SUCCESS], STATUS_FACTS[Status.BLOCKED], *_FAILURES,
+    "unpriced", STATUS_FACTS[Status.SUCCESS], *(STATUS_FACTS[status] for status in ERROR_STATUSES),
 )  # fmt: skip
 """The facts that `Sums.of` takes, in its order."""
 
@@ -23,6 +24,7 @@ class Sums(msgspec.Struct):
 
     calls: int = 0
     errors: int = 0
+    """Calls that did not succeed, of every status but success."""
     cached: int = 0
     tokens: int = 0
     cost: int = 0
@@ -30,22 +32,19 @@ class Sums(msgspec.Struct):
     cost_saved: int = 0
     successes: int = 0
     blocked: int = 0
+    failures: int = 0
+    """The errors that an error rate is of: see `FAILED_STATUSES`."""
     cache_missed: int = 0
     """Calls that the cache was asked for and did not hold; others never asked it."""
-
-    @property
-    def failures(self) -> int:
-        """Calls that were made and failed: what an error rate counts."""
-        return self.errors - self.blocked
 
     @classmethod
     def of(cls, facts: tuple[int, ...]) -> "Sums":
         """The sums that the facts named in `SUM_FACTS` are."""
         calls, cached, missed, tokens, usd, pico, saved_usd, saved_pico, unpriced, *statuses = facts
-        successes, blocked, *errors = statuses
+        successes, *errors = statuses
         return cls(
             calls=calls,
-            errors=blocked + sum(errors),
+            errors=sum(errors),
             cached=cached,
             cache_missed=missed,
             tokens=tokens,
@@ -53,7 +52,8 @@ class Sums(msgspec.Struct):
             unpriced_calls=unpriced,
             cost_saved=saved_usd * PICO_PER_USD + saved_pico,
             successes=successes,
-            blocked=blocked,
+            blocked=errors[_BLOCKED],
+            failures=sum(errors[place] for place in _FAILED),
         )
 
     def add(self, other: "Sums") -> None:

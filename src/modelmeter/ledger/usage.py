@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import msgspec
 
-from modelmeter.ledger.facts import CORRECTION_FACTS, ENTRY_FACTS
+from modelmeter.ledger.facts import CORRECTION_FACTS, ENTRY_FACTS, ERROR
 from modelmeter.ledger.rollup import LEVELS_SECONDS, QUARTER_SECONDS
 from modelmeter.ledger.snapshot import one_picture
 from modelmeter.ledger.usage_filter import (
@@ -149,15 +149,15 @@ _ENTRY_STEP = f"iif(:step, e.started_at_ns / {_NS} / :step * :step, 0)"
 
 _LABELS_WANTED = filter_condition("l")
 _ENTRIES_WANTED = f"AND {filter_condition('e')}"
-_FAILED = f"{_ENTRIES_WANTED} AND e.status <> 'success'"
+_FAILED = f"{_ENTRIES_WANTED} AND {ERROR} IS NOT NULL"
 
 _FAILURES = f"""
 SELECT provider, why, at, sum(calls) FROM (
     SELECT l.provider AS provider, r.error_type AS why, {_ROLLUP_STEP} AS at, r.calls AS calls
     {_FROM_ERRORS} {_JOIN_LABELS} WHERE {_LABELS_WANTED}
-    UNION ALL SELECT e.provider, coalesce(e.error_type, e.status), {_ENTRY_STEP}, 1
+    UNION ALL SELECT e.provider, {ERROR}, {_ENTRY_STEP}, 1
     {_FROM_EDGES} {_FAILED}
-    UNION ALL SELECT e.provider, coalesce(e.error_type, e.status), {_ENTRY_STEP}, 1
+    UNION ALL SELECT e.provider, {ERROR}, {_ENTRY_STEP}, 1
     {_FROM_TAIL} {_FAILED}
 ) GROUP BY 1, 2, 3
 """  # noqa: S608 - made of the constants above

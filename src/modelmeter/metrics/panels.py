@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from modelmeter.record import Status
+from modelmeter.record import FAILED_STATUSES, Status
 
 __all__ = [
     "CACHE_HIT_RATE_AIM_PERCENT",
@@ -18,7 +18,6 @@ __all__ = [
     "DAILY_COST_USD",
     "DETAILED",
     "ERROR_RATE_MAX_PERCENT",
-    "FAILED_STATUSES",
     "LATENCY_P99_MAX_SECONDS",
     "LATENCY_QUANTILES",
     "OVERVIEW",
@@ -43,8 +42,6 @@ Level = Literal["good", "notice", "warning", "critical"]
 OVERVIEW: Final = "Overview"
 DETAILED: Final = "Detailed Metrics"
 
-FAILED_STATUSES: Final = (Status.ERROR, Status.TIMEOUT, Status.UNKNOWN)
-"""What counts as a failed call."""
 COUNTED_STATUSES: Final = (Status.SUCCESS, *FAILED_STATUSES)
 """
 What error rate and success rate are shares of. A caller who left and a call that a budget or a
@@ -221,7 +218,7 @@ _DETAILED_PANELS = (
         key="errors_by_provider",
         title="Error Rate by Provider",
         description="Calls a second that did not succeed, by provider and by why. Callers who "
-        "left (cancelled) and refused calls are shown too.",
+        "left (cancelled), refused calls and lost outcomes (unknown) are shown too.",
         metrics=("llm_errors_total",),
         unit="calls_per_second",
         chart="lines",

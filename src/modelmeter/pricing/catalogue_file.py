@@ -78,11 +78,12 @@ def bundled_catalogue() -> CatalogueData:
     return CatalogueData(providers, f"genai-prices {__version__}")
 
 
-def load_catalogue(path: Path | None) -> CatalogueData:
+def load_catalogue(path: Path | None, *, told: bool = True) -> CatalogueData:
     """
     The catalogue of a file, else the one before it, else the bundled one; it says which and why.
 
-    It never fails: calls must be priced by the best that is there.
+    It never fails: calls must be priced by the best that is there. Unless it is ``told``, the log
+    says nothing: somebody else loads it as well.
     """
     if path is None:
         return bundled_catalogue()
@@ -93,8 +94,14 @@ def load_catalogue(path: Path | None) -> CatalogueData:
         except CatalogueError as error:
             faults.append(str(error))
         else:
-            return found if not faults else _fallen_back(found, faults[0])
-    return _fallen_back(bundled_catalogue(), faults[0])
+            break
+    else:
+        found = bundled_catalogue()
+    if not faults:
+        return found
+    if told:
+        logger.warning("%s; prices are those of %s", faults[0], found.source)
+    return msgspec.structs.replace(found, fallback=faults[0])
 
 
 def mark_of(path: Path) -> FileMark | None:
@@ -181,11 +188,6 @@ def _keep_beside(path: Path) -> None:
     copy = path.with_name(path.name + PREVIOUS + ".new")
     copyfile(path, copy)
     copy.replace(path.with_name(path.name + PREVIOUS))
-
-
-def _fallen_back(catalogue: CatalogueData, fault: str) -> CatalogueData:
-    logger.warning("%s; prices are those of %s", fault, catalogue.source)
-    return msgspec.structs.replace(catalogue, fallback=fault)
 
 
 def _providers(raw: object, path: Path) -> "list[Provider]":

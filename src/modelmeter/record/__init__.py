@@ -11,9 +11,19 @@ from modelmeter.record.teams import Teams
 from modelmeter.record.tokens import TOKEN_TYPES, TokenCounts
 from modelmeter.record.tools import NO_TOOLS, ToolCalls
 from modelmeter.record.usd import PICO_PER_USD, PicoUsd, pico_usd, usd_text
-from modelmeter.record.vocabulary import CacheMiss, CostState, ErrorType, Operation, Status
+from modelmeter.record.vocabulary import (
+    ERROR_STATUSES,
+    FAILED_STATUSES,
+    CacheMiss,
+    CostState,
+    ErrorType,
+    Operation,
+    Status,
+)
 
 __all__ = [
+    "ERROR_STATUSES",
+    "FAILED_STATUSES",
     "NO_TOOLS",
     "PICO_PER_USD",
     "RESERVATION",

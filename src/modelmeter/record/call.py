@@ -79,3 +79,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     def model(self) -> str:
         """The model as metrics and reports name it: as it was asked."""
         return self.intent.model
+
+    @property
+    def error(self) -> str | None:
+        """Why it did not succeed: its error type or, without one, its status; None: it did."""
+        return None if self.status is Status.SUCCESS else self.error_type or self.status

@@ -1,8 +1,17 @@
 """The closed sets of words that a call's record is made of."""
 
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["CacheMiss", "CostState", "ErrorType", "Operation", "Status"]
+__all__ = [
+    "ERROR_STATUSES",
+    "FAILED_STATUSES",
+    "CacheMiss",
+    "CostState",
+    "ErrorType",
+    "Operation",
+    "Status",
+]
 
 
 class Status(StrEnum):
@@ -15,6 +24,15 @@ class Status(StrEnum):
     BLOCKED = "blocked"
     UNKNOWN = "unknown"
     """A crash swallowed the outcome; the upstream may have billed it."""
+
+
+ERROR_STATUSES: Final = tuple(status for status in Status if status is not Status.SUCCESS)
+"""An error is every call that did not succeed."""
+FAILED_STATUSES: Final = (Status.ERROR, Status.TIMEOUT, Status.UNKNOWN)
+"""
+The errors that an error rate is of. A caller who left and a call that a budget or a throttle
+refused are errors too, but no fault of a provider's: neither may set off an alarm.
+"""
 
 
 class ErrorType(StrEnum):

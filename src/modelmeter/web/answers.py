@@ -53,7 +53,7 @@ class Usage(Answer):
 
     calls: int
     errors: int
-    """Failed, timed out, blocked and unknown calls; one that its caller cancelled is none."""
+    """Calls that did not succeed: of every status but success, as in ``llm_errors_total``."""
     cached: int
     cache_missed: int
     """Calls that the response cache was asked for and did not hold."""
@@ -62,7 +62,7 @@ class Usage(Answer):
     cost_saved_usd: Usd
     unpriced_calls: int
     error_rate: float | None
-    """Of calls that succeeded or failed; blocked and cancelled ones are neither."""
+    """Failed calls, of those that succeeded or failed; blocked and cancelled ones are neither."""
     success_rate: float | None
     cache_hit_rate: float | None
 

@@ -1,13 +1,14 @@
 """Paths that answer with calls, and with what follows from them for whoever pays."""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
 from modelmeter.ledger.entries import EntryFilter
-from modelmeter.record import ErrorType, Status
+from modelmeter.record import ERROR_STATUSES, FAILED_STATUSES, ErrorType, Status
 from modelmeter.web.advice import Advice, advice
 from modelmeter.web.api_parts import AS_TABLE, ApiParts, in_format, viewer_of
 from modelmeter.web.asking import Format, UsageQuery
@@ -21,14 +22,36 @@ __all__ = ["add_call_routes"]
 
 _CALLS_MAX = 500
 _CALL_ID_MAX = 64
+_ERRORS_MAX = len(ErrorType) + 1
+
+
+class StatusGroup(StrEnum):
+    """Several statuses under one name."""
+
+    ANY_ERROR = "any_error"
+    """All but success: the calls behind a count of errors."""
+    FAILED = "failed"
+    """Those that an error rate is of."""
+
+
+_STATUSES: dict[Status | StatusGroup, tuple[Status, ...]] = {
+    **{status: (status,) for status in Status},
+    StatusGroup.ANY_ERROR: ERROR_STATUSES,
+    StatusGroup.FAILED: FAILED_STATUSES,
+}
+_Error = ErrorType | Literal[Status.UNKNOWN]
+"""Why a call did not succeed; a lost outcome has no error type."""
 
 
 class CallsQuery(UsageQuery):
     """Which calls."""
 
     format: Format = "json"
-    status: Annotated[list[Status], Field(default_factory=list, max_length=len(Status))]
-    error_type: Annotated[list[ErrorType], Field(default_factory=list, max_length=len(ErrorType))]
+    status: Annotated[
+        list[Status | StatusGroup], Field(default_factory=list, max_length=len(_STATUSES))
+    ]
+    """``any_error``: all but success; ``failed``: error, timeout and unknown."""
+    error_type: Annotated[list[_Error], Field(default_factory=list, max_length=_ERRORS_MAX)]
     cursor: Annotated[str | None, Field(max_length=128)] = None
     limit: Annotated[int, Field(ge=1, le=_CALLS_MAX)] = 50
 
@@ -44,7 +67,8 @@ def add_call_routes(router: APIRouter, parts: ApiParts) -> None:
     )
     async def _calls(request: Request, query: Annotated[CallsQuery, Query()]) -> Response:
         asked = parts.resolve(viewer_of(request), query)
-        ended = EntryFilter(tuple(query.status), tuple(query.error_type))
+        statuses = {one for asked_for in query.status for one in _STATUSES[asked_for]}
+        ended = EntryFilter(tuple(sorted(statuses)), tuple(query.error_type))
         answer = await parts.reading.ask(
             lambda connection: calls_page(
                 connection, asked, ended, cursor=query.cursor, limit=query.limit

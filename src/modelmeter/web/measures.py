@@ -13,7 +13,7 @@ from modelmeter.ledger.facts import (
 )
 from modelmeter.ledger.percentiles import percentile_seconds
 from modelmeter.ledger.series import DURATION_EDGES_SECONDS, FIRST_TOKEN_EDGES_SECONDS
-from modelmeter.record import PICO_PER_USD, Status
+from modelmeter.record import ERROR_STATUSES, FAILED_STATUSES, PICO_PER_USD, Status
 
 __all__ = [
     "HISTOGRAMS",
@@ -87,7 +87,8 @@ def _calls(sums: Facts) -> float:
     return sum(sums)
 
 
-_FAILED = tuple(STATUS_FACTS[status] for status in (Status.ERROR, Status.TIMEOUT, Status.UNKNOWN))
+_ERRORS = tuple(STATUS_FACTS[status] for status in ERROR_STATUSES)
+_FAILED = tuple(STATUS_FACTS[status] for status in FAILED_STATUSES)
 _SUCCESS = STATUS_FACTS[Status.SUCCESS]
 
 
@@ -100,7 +101,7 @@ _MEASURES = {
     Metric.REQUESTS: rate_of("calls_per_second", "calls"),
     Metric.COST: Measure("usd", ("cost_usd", "cost_pico"), lambda sums, _seconds: _usd(sums), _usd),
     Metric.TOKENS: rate_of("tokens_per_second", "tokens"),
-    Metric.ERRORS: rate_of("calls_per_second", *_FAILED, STATUS_FACTS[Status.BLOCKED]),
+    Metric.ERRORS: rate_of("calls_per_second", *_ERRORS),
     Metric.SUCCESS_RATE: Measure("ratio", (_SUCCESS, *_FAILED), _share, _calls, None),
     Metric.CACHE: Measure("ratio", ("cached", "cache_missed"), _share, _calls, None),
     Metric.ACTIVE: Measure(

@@ -13,7 +13,6 @@ import { DIMENSIONS } from "./state.js";
 
 const CALLS_A_PAGE = 50;
 const TOO_MANY = 429;
-const FAILED = ["error", "timeout", "unknown", "blocked"];
 
 /** The gateway wants a key. */
 export class SignInNeeded extends Error {}
@@ -69,9 +68,8 @@ export function gatewayApi(context) {
     breakdown: async (by) => breakdownOf(await about("breakdown", { by })),
     async calls() {
       const { status, error_type, before } = context.state;
-      const statuses = status === "failed" ? FAILED : status;
       return callsOf(
-        await about("calls", { status: statuses, error_type, cursor: before, limit: CALLS_A_PAGE }),
+        await about("calls", { status, error_type, cursor: before, limit: CALLS_A_PAGE }),
       );
     },
     async call(id) {

@@ -36,7 +36,7 @@ export function timePanel(panel, context) {
     }),
     picture: () => ({ svg: card.body.querySelector("svg"), legend: entries() }),
     callsHref: () =>
-      context.callsHref(panel.key === "errors_by_provider" ? { status: "failed" } : {}),
+      context.callsHref(panel.key === "errors_by_provider" ? { status: "any_error" } : {}),
   });
   const pick = pickOf(panel, context, () => shown);
   const chart = lineChart(card.body, {

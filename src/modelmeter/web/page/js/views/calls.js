@@ -8,7 +8,13 @@ import { full, clockSeconds, day } from "../times.js";
 import { exportButton } from "./breakdown.js";
 import { emptyTable } from "./empty.js";
 
-const STATUSES = ["failed", "success", "error", "timeout", "cancelled", "blocked", "unknown"];
+const STATUSES = {
+  any_error: "any error: all but success",
+  failed: "failed: error, timeout, unknown",
+  ...Object.fromEntries(
+    ["success", "error", "timeout", "cancelled", "blocked", "unknown"].map((one) => [one, one]),
+  ),
+};
 
 /** context: see main.js */
 export function callsView(context) {
@@ -22,7 +28,7 @@ export function callsView(context) {
       },
     },
     h("option", { value: "" }, "All statuses"),
-    STATUSES.map((status) => h("option", { value: status }, status)),
+    Object.entries(STATUSES).map(([status, text]) => h("option", { value: status }, text)),
   );
   const reason = h("span", {});
   const host = h("div", { "aria-busy": "true" });
