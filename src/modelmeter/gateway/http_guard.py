@@ -198,7 +198,7 @@ class _GuardedProtocol(EndingProtocol):
         coding = header(self.headers, b"transfer-encoding") or b""
         if coding.strip().lower() != b"chunked":
             self._refuse(
-                501, "transfer_encoding_unsupported", "send the body as it is or in chunks"
+                400, "transfer_encoding_unsupported", "send the body as it is or in chunks"
             )
 
     def _refuse(self, http_status: int, code: str, message: str) -> None:
