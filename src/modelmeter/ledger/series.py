@@ -118,6 +118,10 @@ class SeriesTally:
         self.cards = CardBook()
         """The rate cards of the entries."""
 
+    def name_agent(self, agent_id: str) -> None:
+        """An agent's call is under way: it is shown by its name, if there is room for it."""
+        self._labels.admit("agent_id", agent_id)
+
     def add_call(self, call: Call, *, is_entry: bool = True) -> None:
         """Add one call; of one that is no entry its program tells the error itself."""
         if call.card is not None:

@@ -178,7 +178,10 @@ def commit(
         if batch.settlements:
             _close(connection, batch.settlements)
         if batch.openings or batch.bounded:
-            _open(connection, _accepted(batch, refused), owner)
+            accepted = _accepted(batch, refused)
+            for intent in accepted:
+                tally.name_agent(intent.caller.agent_id)
+            _open(connection, accepted, owner)
         if batch.withdrawals:
             connection.execute(_DELETE_OPEN, (_text(batch.withdrawals),))
         entries = [call for one in refused if (call := one.entry) is not None]
