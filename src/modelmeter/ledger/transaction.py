@@ -107,6 +107,8 @@ class Counted(msgspec.Struct, frozen=True):
     """A call for the series alone: its program enters it by other means."""
 
     call: Call
+    has_duration: bool = True
+    """The program could tell how long it took."""
 
 
 class Entered(msgspec.Struct, frozen=True):
@@ -278,7 +280,7 @@ def _add_entries(
             rows.append(_entry_row(told.call))
             tally.add_entered(told.call)
         elif isinstance(told, Counted):
-            tally.add_counted(told.call)
+            tally.add_counted(told.call, has_duration=told.has_duration)
         else:
             tally.add_noted(told.kind, told.agent_id, told.model, told.provider, told.error_type)
     if rows:
