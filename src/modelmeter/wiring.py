@@ -47,6 +47,7 @@ from modelmeter.pricing.catalogue_file import load_catalogue
 from modelmeter.pricing.catalogue_watch import CatalogueWatch
 from modelmeter.pricing.endpoint_region import region_of_endpoint
 from modelmeter.pricing.override_checks import unmatched_overrides
+from modelmeter.pricing.override_terms import doubtful_terms
 from modelmeter.pricing.overrides import Overrides
 from modelmeter.providers import PROVIDER_KINDS, dialect_for
 from modelmeter.providers.openai.tokenizer import load_tokenizers
@@ -92,7 +93,9 @@ def wrong_overrides(settings: Settings) -> Iterable[Fault]:
     prices = settings.prices
     if not (prices.models or prices.discounts or prices.deployments or prices.tool_fees):
         return ()
-    return unmatched_overrides(prices, price_book(settings, told=False))
+    for place, why in doubtful_terms(prices.models, settings.providers):
+        logger.warning("%s %s", ".".join(str(part) for part in place), why)
+    return unmatched_overrides(prices, settings.providers, price_book(settings, told=False))
 
 
 def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ledger_cases import FixedClock, lost_as_unknown, make_call, make_intent
 
 from modelmeter.errors import LedgerConflictError, LedgerFormatError, LedgerUnavailableError
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
+from modelmeter.ledger.writer import GATHER_PAUSES_MAX
 from modelmeter.record import Call, ErrorType, Status, TokenCounts
 
 OpenWriter = Callable[..., LedgerWriter]
@@ -202,6 +204,53 @@ async def test_two_writers_on_one_file_add_up(open_writer: OpenWriter, tmp_path:
     path = tmp_path / "ledger.db"
     assert rows(path, "SELECT count(*) FROM entry") == [(200,)]
     assert rows(path, "SELECT whole FROM series WHERE kind = 'requests'") == [(200,)]
+
+
+class HeldClock(FixedClock):
+    """Holds the writer up in a commit, when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holds = False
+        self.is_held = threading.Event()
+        self.may_go = threading.Event()
+
+    def time_ns(self) -> int:
+        """Asked once a commit."""
+        if self.holds:
+            self.holds = False
+            self.is_held.set()
+            self.may_go.wait()
+        return super().time_ns()
+
+
+async def test_a_burst_is_committed_in_one_piece_and_a_lone_call_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    clock = HeldClock()
+    late = [make_intent() for _ in range(GATHER_PAUSES_MAX)]
+    pauses: list[float] = []
+
+    def more_comes(seconds: float) -> None:
+        writer.submit(late[len(pauses)])
+        pauses.append(seconds)
+
+    writer = LedgerWriter(path, clock=clock, lost_call=lost_as_unknown, sleep=more_comes)
+    try:
+        ledger = Ledger(writer, wait_seconds=5)
+        clock.holds = True
+        alone = ledger.begin(make_intent())
+        await asyncio.to_thread(clock.is_held.wait)
+        assert pauses == []
+        before = writer.commits
+        burst = [ledger.begin(make_intent()) for _ in range(3)]
+        clock.may_go.set()
+        await asyncio.gather(alone, *burst)
+
+        assert writer.commits == before + 2
+        assert len(pauses) == GATHER_PAUSES_MAX
+        assert rows(path, "SELECT count(*) FROM open_call") == [(1 + 3 + len(late),)]
+    finally:
+        writer.close()
 
 
 def test_calls_of_a_killed_process_become_unknown_entries(tmp_path: Path) -> None:

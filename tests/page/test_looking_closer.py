@@ -218,7 +218,14 @@ async def test_one_call_is_shown_with_its_price_line_by_line(
     shown = await lines.locator("tfoot td").last.inner_text()
     assert round(float(shown.removeprefix("$")) * 10**12) == cost
     await expect(page.page.get_by_text("genai-prices")).to_be_visible()
+    await expect(page.page.get_by_text("No other price before it is known.")).to_be_visible()
     await expect(page.page.get_by_text("One attempt")).to_be_visible()
+
+
+async def test_a_price_says_from_when_it_holds(look: Opened, gateway: SeenGateway) -> None:
+    page = await look(f"/calls/{gateway.call('meetmind.coordinator', model='o3')}")
+
+    await expect(page.page.get_by_text("It holds from 2025-06-10.")).to_be_visible()
 
 
 @pytest.mark.parametrize("call", ["no-such-call", "%E0%A4%A", "%00"])

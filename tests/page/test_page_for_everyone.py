@@ -72,6 +72,20 @@ async def test_any_name_is_shown_as_text_and_finds_room(
         assert await page.page.evaluate(WIDER) == []
 
 
+async def test_every_view_can_be_reached_on_a_phone(look: Opened) -> None:
+    page = await look("/breakdown?by=model&range=7d", width=360)
+    within = "(element) => element.getBoundingClientRect().right <= innerWidth"
+
+    places = page.page.get_by_role("navigation").get_by_role("link")
+    assert await places.count() == 5
+    for place in await places.all():
+        assert await place.evaluate(within)
+    costs = page.page.locator("tbody tr td:nth-child(2)")
+    assert await costs.count() > 5
+    for cost in await costs.all():
+        assert await cost.evaluate(within)
+
+
 async def test_menus_can_be_used_on_a_phone(look: Opened) -> None:
     page = await look("/?range=7d", width=360)
 

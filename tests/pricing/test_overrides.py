@@ -236,6 +236,9 @@ def test_an_unknown_model_is_charged_at_the_ceiling_and_marked(tmp_path: Path) -
 
 
 ENTRY = '[[prices.models]]\nprovider = "openai"\nmodels = ["gpt-4o"]\ninput = "1"\n'
+AWS = ENTRY.replace("openai", "bedrock").replace("gpt-4o", "amazon.nova-pro-v1:0")
+GOOGLE = ENTRY.replace("openai", "genai").replace("gpt-4o", "gemini-2.5-pro")
+OWN_REGION = '[providers.openai]\nregion = "mars-1"\n'
 DISCOUNT = '[[prices.discounts]]\nprovider = "openai"\npercent = 5\n'
 DEPLOYMENT = f'{AZURE}[[prices.deployments]]\nprovider = "azure"\nname = "a"\nmodel = "gpt-4o"\n'
 FEE = '[[prices.tool_fees]]\nprovider = "openai"\ntool = "web_search"\nusd_per_thousand = 3\n'
@@ -278,6 +281,22 @@ FEE = '[[prices.tool_fees]]\nprovider = "openai"\ntool = "web_search"\nusd_per_t
             ":7: prices.deployments.0.model 'gpt4o' has no known price at 'azure'",
         ),
         (ENTRY + 'tier = "default"\n', ":5: prices.models.0.tier is a word for the ordinary price"),
+        (
+            ENTRY + 'tier = "bacth"\n',
+            ":5: prices.models.0.tier 'bacth' is none of openai: did you mean 'batch'?",
+        ),
+        (
+            AWS + 'tier = "fast"\n',
+            ":5: prices.models.0.tier 'fast' is none of bedrock: there are batch, flex, optimized",
+        ),
+        (
+            AWS + 'regions = ["us-*", "eu-centrl-1"]\n',
+            ":5: prices.models.0.regions 'eu-centrl-1' is none of bedrock: did you mean 'eu-centr",
+        ),
+        (
+            GOOGLE + 'regions = ["europe-wset4"]\n',
+            ":5: prices.models.0.regions 'europe-wset4' is none of genai: did you mean 'europe-",
+        ),
         (ENTRY.replace('input = "1"', ""), ":1: prices.models.0 names no price"),
         (ENTRY.replace('"1"', '{ 5 = "1" }'), "a price by length of the input begins at"),
         (ENTRY.replace('"1"', '"-1"'), ":4: prices.models.0.input"),
@@ -305,14 +324,41 @@ def test_an_override_that_cannot_hold_is_an_error_with_its_line(
         ENTRY + ENTRY.replace("gpt-4o", "gpt-4o-mini"),
         ENTRY + "until = 2026-02-01\n" + ENTRY + "since = 2026-02-01\n",
         ENTRY + ENTRY + 'tier = "flex"\n',
-        ENTRY + 'regions = ["eu-*"]\n' + ENTRY + 'regions = ["us-*"]\n',
-        ENTRY + 'regions = ["eu-*"]\n' + ENTRY,
+        ENTRY + 'regions = ["eu*"]\n' + ENTRY + 'regions = ["us*"]\n',
+        ENTRY + 'regions = ["eu*"]\n' + ENTRY,
+        AWS + 'tier = "latency-optimized"\nregions = ["EU-Central-1", "ap-*", "us-gov-west-1"]\n',
+        GOOGLE + 'tier = "ON_DEMAND_FLEX"\nregions = ["global", "europe-west12", "us*"]\n',
+        ENTRY + 'tier = "scale"\n',
+        OWN_REGION + ENTRY + 'regions = ["mars-1"]\n',
         DISCOUNT + DISCOUNT.replace("openai", "anthropic"),
         DISCOUNT + 'models = ["gpt-4o-2024-08-06", "ft:gpt-4o*"]\n',
     ],
 )
 def test_overrides_that_can_hold_side_by_side_are_taken(tmp_path: Path, text: str) -> None:
     load_settings(written(tmp_path, text), {}, check=wrong_overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('tier = "batch"\n', ""),
+        ('tier = "bacth"\n', "prices.models.0.tier 'bacth' may never hold: known of azure: there"),
+        (
+            'regions = ["swedncentral"]\n',
+            "'swedncentral' may never hold: known of azure: there are",
+        ),
+        ('regions = ["sweden*"]\n', ""),
+    ],
+)
+def test_what_may_not_hold_of_an_upstream_of_one_s_own_is_told_and_taken(
+    tmp_path: Path, text: str, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    azure = AZURE + 'region = "swedencentral"\n' + ENTRY.replace('"openai"', '"azure"')
+
+    load_settings(written(tmp_path, azure + text), {}, check=wrong_overrides)
+
+    assert says in caplog.text
+    assert bool(caplog.text) == bool(says)
 
 
 def test_the_commands_go_by_the_overrides(tmp_path: Path) -> None:
@@ -331,11 +377,11 @@ def test_the_commands_go_by_the_overrides(tmp_path: Path) -> None:
 
 
 def test_a_price_of_a_region_stands_before_one_of_everywhere(tmp_path: Path) -> None:
-    book = book_of(tmp_path, ENTRY + ENTRY.replace('"1"', '"7"') + 'regions = ["eu-*"]\n')
+    book = book_of(tmp_path, ENTRY + ENTRY.replace('"1"', '"7"') + 'regions = ["EU*"]\n')
     tokens = TokenCounts(input=1000)
 
-    europe = book.price("openai", "gpt-4o", tokens, 0, region="eu-west-1")
-    elsewhere = book.price("openai", "gpt-4o", tokens, 0, region="us-east-1")
+    europe = book.price("openai", "gpt-4o", tokens, 0, region="eu")
+    elsewhere = book.price("openai", "gpt-4o", tokens, 0, region="us")
 
     assert (europe.cost, elsewhere.cost) == (usd("0.007"), usd("0.001"))
 

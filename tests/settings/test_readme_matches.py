@@ -21,7 +21,10 @@ from modelmeter.metrics.names import (
     CACHE_SIZE,
     CIRCUIT_OPEN,
     COST_OVERSTATED,
+    LEDGER_INFO,
     METRICS,
+    REFUSED_REQUESTS,
+    SCRAPE_INTERVAL,
 )
 from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheRule, CacheSettings
@@ -54,6 +57,9 @@ SHOWN = {
         CIRCUIT_OPEN,
         COST_OVERSTATED,
         BUILD_INFO,
+        LEDGER_INFO,
+        REFUSED_REQUESTS,
+        SCRAPE_INTERVAL,
     )
 }
 SETTINGS = {

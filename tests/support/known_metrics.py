@@ -14,7 +14,6 @@ KNOWN: Final[dict[str, set[str]]] = {
     "modelmeter_ledger_queue_length": {"pid"},
     "modelmeter_ledger_failures_total": {"pid"},
     "modelmeter_ledger_conflicts_total": {"pid"},
-    "modelmeter_refused_requests_total": {"code", "pid"},
     "modelmeter_unmetered_calls_total": {"pid"},
     "modelmeter_cache_failures_total": {"pid"},
 }

@@ -18,6 +18,7 @@ from modelmeter.budgets.events import BudgetEvent, insert_events
 from modelmeter.budgets.windows import Window, WindowKind
 from modelmeter.ledger.database import connect_writer
 from modelmeter.ledger.read_only import connect_reader
+from modelmeter.web.marks import MARKS_MAX
 
 ACME_KEY = "mm-acme-secret"
 
@@ -168,31 +169,64 @@ async def test_only_a_budget_for_just_the_calls_asked_about_is_beside_their_cost
     assert (budget and budget["name"]) == name
 
 
+def alert(budget_id: int, name: str, seconds_ago: int, threshold: int = 80) -> BudgetEvent:
+    """A threshold that a budget reached in a window of its own."""
+    at_ns = (NOW_SECONDS - seconds_ago) * NS
+    one = Decimal(1)
+    return BudgetEvent(budget_id, name, threshold, at_ns, None, at_ns, "usd", one, one, Decimal(0))
+
+
+def tell(ledger: Path, *events: BudgetEvent) -> None:
+    """Write events as a gateway does."""
+    with contextlib.closing(sqlite3.connect(ledger)) as connection, connection:
+        insert_events(connection, events)
+
+
 async def test_a_budgets_alert_is_a_mark_on_the_time_axis(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     make_ledger(path, [])
-    event = BudgetEvent(
-        budget_id=1,
-        budget="x-day",
-        threshold=80,
-        window_start_ns=0,
-        window_end_ns=None,
-        at_ns=(NOW_SECONDS - 60) * NS,
-        unit="usd",
-        limit=Decimal(1),
-        settled=Decimal("0.8"),
-        reserved=Decimal(0),
-    )
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-        insert_events(connection, [event])
+    tell(path, alert(1, "x-day", 60))
 
     assert (await ask(path, "/marks?window=1h"))["marks"] == [
         {
             "at": "2026-11-20T15:29:00.000+00:00",
+            "first_at": "2026-11-20T15:29:00.000+00:00",
+            "count": 1,
             "kind": "budget",
             "text": "Budget x-day: 80 % spent",
         }
     ]
+
+
+async def test_alerts_of_every_minute_are_one_mark_with_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    make_ledger(path, [])
+    tell(path, *(alert(1, "a-minute", 60 * minute) for minute in range(1, 301)))
+    tell(path, *(alert(2, "a-day", 3600 * hour) for hour in range(1, 4)))
+
+    found = (await ask(path, "/marks?window=6h"))["marks"]
+
+    assert [(one["text"], one["count"]) for one in found] == [
+        ("Budget a-day: 80 % spent", 1),
+        ("Budget a-day: 80 % spent", 1),
+        ("Budget a-day: 80 % spent", 1),
+        ("Budget a-minute: 80 % spent", 300),
+    ]
+    assert found[-1]["first_at"] == "2026-11-20T10:30:00.000+00:00"
+    assert found[-1]["at"] == "2026-11-20T15:29:00.000+00:00"
+
+
+async def test_of_very_many_marks_the_earliest_are_one(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    make_ledger(path, [])
+    tell(path, *(alert(number, f"b{number}", 60 * number) for number in range(1, 101)))
+
+    found = (await ask(path, "/marks?window=6h"))["marks"]
+
+    assert len(found) == MARKS_MAX
+    assert sum(one["count"] for one in found) == 100
+    assert found[0]["text"] == "71 budget alerts"
+    assert found[-1]["text"] == "Budget b1: 80 % spent"
 
 
 async def test_advice_names_cheaper_models_with_what_the_same_tokens_cost_on_them(

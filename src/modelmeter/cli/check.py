@@ -20,6 +20,10 @@ def check(
     gateway: Annotated[
         str | None, typer.Option(help="Its address; without it the configuration's.")
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Of a gateway with keys one with scope read: env:NAME or file:PATH."),
+    ] = None,
     prometheus: Annotated[str, typer.Option(help="Its address.")] = "http://127.0.0.1:9090",
     grafana: Annotated[
         str | None, typer.Option(help="Its address; without it Grafana is not looked at.")
@@ -52,10 +56,9 @@ def check(
     found_wrong = False
     console = Console(highlight=False)
     findings = diagnose(
-        WebPages(gateway or f"http://{settings.listen}"),
+        WebPages(gateway or f"http://{settings.listen}", _shown(key)),
         WebPages(prometheus),
         None if grafana is None else GrafanaApi(grafana, grafana_token(token)),
-        scrape_interval_seconds=settings.scrape_interval_seconds,
         today=datetime.now(UTC).date(),
     )
     for finding in findings:
@@ -66,6 +69,15 @@ def check(
             console.print(_line(finding), soft_wrap=True)
     if found_wrong:
         raise typer.Exit(_FOUND_WRONG)
+
+
+def _shown(key: str | None) -> dict[str, str]:
+    """The header that shows a gateway key; what it refers to, for others can read arguments."""
+    import os
+
+    from modelmeter.settings.secrets import secret_value
+
+    return {} if key is None else {"x-modelmeter-key": secret_value(key, os.environ, Path())}
 
 
 def _line(finding: "Finding") -> str:

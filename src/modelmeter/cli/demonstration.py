@@ -44,6 +44,7 @@ _PAGE = "/?range=15m"
 _PAGE_OF_PAST = "/?range=30d"
 _REPEATED_SHARE = 0.25
 _BUDGETS = (
+    {"name": "company-day", "window": "day", "limit_usd": "40"},
     {"name": "company-month", "window": "month", "limit_usd": "400"},
     {"name": "meetmind-day", "team": "meetmind", "window": "day", "limit_usd": "24"},
     {"name": "globex-week", "tenant": "globex", "window": "week", "limit_usd": "40"},

@@ -58,6 +58,7 @@ def _json(found: "Explanation") -> str:
             "lines": [line_fields(line) for line in bill.lines],
             "matched_model": bill.priced_model,
             "source": bill.price_source,
+            "since": bill.price_since,
             "tier": bill.tier,
             "region": bill.region,
             "reason": bill.note,

@@ -24,15 +24,12 @@ def diagnose(
     prometheus: WebPages,
     grafana: GrafanaApi | None,
     *,
-    scrape_interval_seconds: float,
     today: date,
 ) -> Iterator[Finding]:
     """Everything, in the order in which data flows; each finding as soon as it is known."""
     state = GatewayState()
     yield from check_gateway(gateway, state)
-    yield from check_prometheus(
-        prometheus, gateway, state, scrape_interval_seconds=scrape_interval_seconds
-    )
+    yield from check_prometheus(prometheus, gateway, state)
     if grafana is not None:
         yield from _grafana(grafana)
     yield _prices(today)

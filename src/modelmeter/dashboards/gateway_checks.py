@@ -9,11 +9,18 @@ import msgspec
 from modelmeter.dashboards.finding import Finding, ok, warning, wrong
 from modelmeter.dashboards.web_pages import WebPages
 from modelmeter.errors import UpstreamError
+from modelmeter.metrics.names import LEDGER_INFO, SCRAPE_INTERVAL
 
 __all__ = ["GatewayState", "check_gateway"]
 
 _REQUESTS: Final = re.compile(rb"^llm_requests_total\{.*\} (\d+)$", re.MULTILINE)
+_LEDGER: Final = re.compile(
+    rb'^%b\{ledger_id="(\w+)"\} 1$' % LEDGER_INFO.name.encode(), re.MULTILINE
+)
+_INTERVAL: Final = re.compile(rb"^%b ([\d.]+)$" % SCRAPE_INTERVAL.name.encode(), re.MULTILINE)
 _OK: Final = 200
+_SHOWN_BYTES_MAX: Final = 200
+_NOT_LET_IN: Final = (401, 403, 429)
 
 
 class GatewayState(msgspec.Struct):
@@ -21,6 +28,10 @@ class GatewayState(msgspec.Struct):
 
     calls: int = 0
     """As its metrics say."""
+    ledger_id: str | None = None
+    """The ledger that its metrics come from; None: they were not seen."""
+    scrape_interval_seconds: float | None = None
+    """The interval that it reckons with; None: its metrics were not seen."""
 
 
 def check_gateway(gateway: WebPages, state: GatewayState) -> Iterator[Finding]:
@@ -48,11 +59,23 @@ def check_gateway(gateway: WebPages, state: GatewayState) -> Iterator[Finding]:
 
 def _metrics(gateway: WebPages, state: GatewayState) -> Finding:
     status, content = gateway.read("/metrics")
+    if status in _NOT_LET_IN:
+        return wrong(
+            "metrics",
+            f"/metrics answered {status}: {_message(content)}",
+            "give --key env:NAME or file:PATH; `modelmeter key new --scope read` makes a key",
+        )
     if status != _OK or b"modelmeter_build_info{" not in content:
         return wrong(
-            "metrics", f"/metrics answered {status} without metrics of modelmeter", "see its log"
+            "metrics",
+            f"/metrics answered {status} without metrics of modelmeter: {_message(content)}",
+            "see its log",
         )
     state.calls = sum(int(count) for count in _REQUESTS.findall(content))
+    if (ledger := _LEDGER.search(content)) is not None:
+        state.ledger_id = ledger[1].decode()
+    if (interval := _INTERVAL.search(content)) is not None:
+        state.scrape_interval_seconds = float(interval[1])
     if not state.calls:
         return warning(
             "metrics",
@@ -60,3 +83,11 @@ def _metrics(gateway: WebPages, state: GatewayState) -> Finding:
             "point an SDK's base URL at the gateway",
         )
     return ok("metrics", f"initialised, {state.calls} calls shown")
+
+
+def _message(content: bytes) -> str:
+    """What an error of the gateway says to people; else the first of what stands there."""
+    try:
+        return str(msgspec.json.decode(content)["error"]["message"])
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return content[:_SHOWN_BYTES_MAX].decode("utf-8", "replace")

@@ -1,8 +1,9 @@
 """Looks at a Prometheus: does it scrape the gateway, does it have the data and the rules."""
 
+import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from modelmeter.dashboards.finding import Finding, ok, warning, wrong
@@ -12,6 +13,7 @@ from modelmeter.dashboards.promql import RANGE, RATE, VARIABLES
 from modelmeter.dashboards.queries import QUERIES
 from modelmeter.dashboards.web_pages import WebPages
 from modelmeter.errors import UpstreamError
+from modelmeter.metrics.names import LEDGER_INFO
 
 __all__ = ["check_prometheus"]
 
@@ -24,18 +26,20 @@ _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h)")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
+Target = Mapping[str, Any]
+
+
 def check_prometheus(
-    prometheus: WebPages,
-    gateway: WebPages,
-    state: GatewayState,
-    *,
-    scrape_interval_seconds: float,
+    prometheus: WebPages, gateway: WebPages, state: GatewayState
 ) -> Iterator[Finding]:
     """Its target, its data, the dashboard's queries, its rules, its clock."""
     try:
-        targets = prometheus.prometheus("targets", state="active")
-        yield from _target(targets, gateway.place, scrape_interval_seconds)
-        yield _data(prometheus, state)
+        found = _targets(prometheus, gateway.place)
+        ours = found if state.ledger_id is None else _of_ledger(prometheus, found, state.ledger_id)
+        yield _target(found, ours, gateway)
+        if ours:
+            yield from _interval(ours[0], state)
+            yield _data(prometheus, ours[0], state)
         yield _queries(prometheus)
         yield _rules(prometheus)
         yield _clock(prometheus)
@@ -43,40 +47,64 @@ def check_prometheus(
         yield wrong("prometheus", str(error), "start it, or give --prometheus")
 
 
-def _target(
-    targets: Mapping[str, Any], place: str, scrape_interval_seconds: float
-) -> Iterator[Finding]:
-    active = targets.get("activeTargets", [])
+def _targets(prometheus: WebPages, place: str) -> list[Target]:
+    """Those of the job by its name; without it those at the gateway's address."""
+    active = prometheus.prometheus("targets", state="active").get("activeTargets", [])
     found = [target for target in active if target.get("labels", {}).get("job") == _JOB]
-    found = found or [target for target in active if f"//{place}/" in target.get("scrapeUrl", "")]
+    return found or [target for target in active if f"//{place}/" in target.get("scrapeUrl", "")]
+
+
+def _of_ledger(prometheus: WebPages, found: Sequence[Target], ledger_id: str) -> list[Target]:
+    """Those whose metrics come from this ledger: at their address may be another gateway."""
+    query = f"{LEDGER_INFO.name}{{ledger_id={json.dumps(ledger_id)}}}"
+    samples = prometheus.prometheus("query", query=query)["result"]
+    places = {_place(sample["metric"]) for sample in samples}
+    return [target for target in found if _place(target.get("labels", {})) in places]
+
+
+def _place(labels: Mapping[str, str]) -> tuple[str, str]:
+    return labels.get("job", ""), labels.get("instance", "")
+
+
+def _target(found: Sequence[Target], ours: Sequence[Target], gateway: WebPages) -> Finding:
     if not found:
-        yield wrong(
+        return wrong(
             "target",
-            f"Prometheus has no job {_JOB} and none that scrapes {place}",
+            f"Prometheus has no job {_JOB} and none that scrapes {gateway.place}",
             "add the job of deploy/prometheus.yml",
         )
-        return
-    down = [target for target in found if target.get("health") != "up"]
-    if down:
-        yield wrong(
+    for target in found:
+        if target.get("health") != "up":
+            return wrong(
+                "target",
+                f"{target.get('scrapeUrl')} is {target.get('health')}: {target.get('lastError')}",
+                "see docs/runbooks/no_data_showing.md",
+            )
+    if not ours:
+        return wrong(
             "target",
-            f"{down[0].get('scrapeUrl')} is {down[0].get('health')}: {down[0].get('lastError')}",
-            "see docs/runbooks/no_data_showing.md",
+            f"Prometheus scrapes {found[0].get('scrapeUrl')}, which shows another ledger than "
+            f"{gateway.url}",
+            "have it scrape this gateway, or give --gateway; after a start wait for a scrape",
         )
-    else:
-        yield ok("target", f"{len(found)} up: {found[0].get('scrapeUrl')}")
-    told = _duration(found[0].get("scrapeInterval", ""))
-    if told is not None and told != scrape_interval_seconds:
+    return ok("target", f"{len(found)} up: {ours[0].get('scrapeUrl')}")
+
+
+def _interval(target: Target, state: GatewayState) -> Iterator[Finding]:
+    told, reckoned = _duration(target.get("scrapeInterval", "")), state.scrape_interval_seconds
+    if told is not None and reckoned is not None and told != reckoned:
         yield warning(
             "interval",
-            f"Prometheus scrapes every {told:g} s, the gateway reckons with "
-            f"{scrape_interval_seconds:g} s",
+            f"Prometheus scrapes every {told:g} s, the gateway reckons with {reckoned:g} s",
             "set scrape_interval_seconds to Prometheus' interval, so that first calls are counted",
         )
 
 
-def _data(prometheus: WebPages, state: GatewayState) -> Finding:
-    answer = prometheus.prometheus("query", query="sum(llm_requests_total)")["result"]
+def _data(prometheus: WebPages, target: Target, state: GatewayState) -> Finding:
+    """What Prometheus has of the target; of each gateway on a ledger that is the same."""
+    job, instance = (json.dumps(label) for label in _place(target.get("labels", {})))
+    query = f"sum(llm_requests_total{{job={job}, instance={instance}}})"
+    answer = prometheus.prometheus("query", query=query)["result"]
     calls = int(float(answer[0]["value"][1])) if answer else 0
     if state.calls and not calls:
         return wrong(

@@ -3,7 +3,9 @@
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from http.client import HTTPException
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -21,8 +23,10 @@ PAGE_BYTES_MAX: Final = 64 * 1024 * 1024
 class WebPages:
     """The pages of one server."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         """
+        ``headers`` go with every request to this server, and with none to which it sends on.
+
         Raises:
             SettingsError: it is no address of a web server.
         """
@@ -31,6 +35,7 @@ class WebPages:
             raise SettingsError(f"{url!r} is no address such as http://127.0.0.1:9090")
         self.url = url.rstrip("/")
         self.place = parts.netloc
+        self._headers = headers
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def read(self, path: str, **parameters: str) -> tuple[int, bytes]:
@@ -41,8 +46,13 @@ class WebPages:
             UpstreamError: the server cannot be reached.
         """
         query = f"?{urlencode(parameters)}" if parameters else ""
+        request = urllib.request.Request(  # noqa: S310 - http or https, see __init__
+            self.url + path + query
+        )
+        for name, value in self._headers.items():
+            request.add_unredirected_header(name, value)
         try:
-            with self._opener.open(self.url + path + query, timeout=TIMEOUT_SECONDS) as page:
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as page:
                 return page.status, page.read(PAGE_BYTES_MAX)
         except urllib.error.HTTPError as error:
             return error.code, error.read(PAGE_BYTES_MAX)

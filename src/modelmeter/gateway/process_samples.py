@@ -10,6 +10,7 @@ from modelmeter.gateway.catalogue_samples import CatalogueSamples
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import LedgerWriter
 from modelmeter.metrics import ProcessSample
+from modelmeter.metrics.names import REFUSED_REQUESTS
 from modelmeter.service.circuit import Circuits
 from modelmeter.service.circuit_samples import circuit_samples
 
@@ -62,9 +63,10 @@ class ProcessCounts(msgspec.Struct, frozen=True):
             self.refusals.unmetered,
         )
         for code, count in sorted(self.refusals.by_code.items()):
-            yield _counter(
-                "refused_requests",
-                "Requests this process refused, by error code.",
+            yield ProcessSample(
+                REFUSED_REQUESTS.name,
+                REFUSED_REQUESTS.type,
+                REFUSED_REQUESTS.help,
                 count,
                 (("code", code),),
             )
@@ -76,7 +78,5 @@ class ProcessCounts(msgspec.Struct, frozen=True):
             )
 
 
-def _counter(
-    name: str, help_text: str, count: int, labels: tuple[tuple[str, str], ...] = ()
-) -> ProcessSample:
-    return ProcessSample(f"modelmeter_{name}_total", "counter", help_text, count, labels)
+def _counter(name: str, help_text: str, count: int) -> ProcessSample:
+    return ProcessSample(f"modelmeter_{name}_total", "counter", help_text, count)

@@ -14,7 +14,9 @@ from modelmeter.gateway.process_samples import ProcessCounts
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import SeriesSnapshot, read_series
-from modelmeter.metrics import BirthHold, Exposition
+from modelmeter.ledger.session_secret import ledger_id
+from modelmeter.metrics import BirthHold, Exposition, Metric, ProcessSample
+from modelmeter.metrics.names import LEDGER_INFO, SCRAPE_INTERVAL
 from modelmeter.record import Clock
 
 __all__ = ["Scrape"]
@@ -47,6 +49,7 @@ class Scrape:
         self._counts = counts
         self._budgets = budgets
         self._clock = clock
+        self._interval_seconds = scrape_interval_seconds
         self._hold = BirthHold(clock, scrape_interval_seconds=scrape_interval_seconds)
         self._exposition = Exposition(version=__version__)
         self._turn = asyncio.Lock()
@@ -88,6 +91,15 @@ class Scrape:
         return msgspec.structs.replace(snapshot, shown_until_ns=until_ns)
 
     def _render(self, snapshot: SeriesSnapshot, now_ns: int, accept: str) -> tuple[bytes, str]:
-        samples = self._counts.samples()
+        samples = [
+            _sample(LEDGER_INFO, 1, ledger_id(self._connection)),
+            _sample(SCRAPE_INTERVAL, self._interval_seconds),
+            *self._counts.samples(),
+        ]
         samples += budget_samples(self._connection, now_ns, self._budgets.drifts)
         return self._exposition.render(snapshot, accept, process=samples)
+
+
+def _sample(metric: Metric, value: float, *labels: str) -> ProcessSample:
+    named = tuple(zip(metric.labels, labels, strict=True))
+    return ProcessSample(metric.name, metric.type, metric.help, value, named)

@@ -2,11 +2,13 @@
 
 import sqlite3
 from collections.abc import Mapping
+from datetime import date
 
 import msgspec
 
 from modelmeter.ledger.corrections import Correction, corrections_of
 from modelmeter.pricing.card import CardTerms, read_card
+from modelmeter.pricing.price_dates import holds_from
 from modelmeter.pricing.rates import PriceLine
 from modelmeter.record import NO_TOOLS, CostState, TokenCounts, ToolCalls
 
@@ -39,6 +41,11 @@ class Bill(msgspec.Struct, frozen=True):
     tier: str | None
     region: str | None
     note: str | None
+
+    @property
+    def price_since(self) -> date | None:
+        """The day from which the price holds; None: no other before it is known."""
+        return None if self.price_source is None else holds_from(self.price_source)
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -46,6 +46,12 @@ REFRESH_SECONDS = 1.0
 """How often a change of the budgets by another process is looked for."""
 RECOVERY_SECONDS = 5.0
 """How often calls of processes that have died are looked for."""
+GATHER_PAUSE_SECONDS = 0.0002
+"""Without new work for so long, a burst of calls has come in whole."""
+GATHER_PAUSES_MAX = 5
+"""How many times a commit waits for the rest of a burst."""
+
+_BURST_ITEMS = 2
 
 
 _FAULTS_OF_WORK = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
@@ -91,9 +97,9 @@ class LedgerWriter:
     """
     Commits whatever has come in since the last commit, in one transaction.
 
-    A lone call waits for no other, and under load the group grows by itself. An intent that
-    cannot be committed fails at once; an outcome stays with the writer and is tried again,
-    for its call has been made.
+    A lone call waits for no other; calls that come together are gathered until the burst is
+    over, within a bound. An intent that cannot be committed fails at once; an outcome stays with
+    the writer and is tried again, for its call has been made.
     """
 
     def __init__(
@@ -105,6 +111,7 @@ class LedgerWriter:
         bounds: LedgerBounds = DEFAULT_BOUNDS,
         version: str | None = None,
         reservations: Reservations | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """
         Open the ledger and settle what an earlier process left open.
@@ -116,6 +123,7 @@ class LedgerWriter:
         self._clock = clock
         self._lost_call = lost_call
         self._bounds = bounds
+        self._sleep = sleep
         self.reservations = reservations
         self._queue: queue.SimpleQueue[tuple[Work, Waiter | None] | None] = queue.SimpleQueue()
         self._unsettled: list[tuple[Settlement | Withdrawal | Call, Waiter | None]] = []
@@ -203,9 +211,20 @@ class LedgerWriter:
                 items.append(item)
                 if len(items) >= self._bounds.batch_max:
                     return items, True
+                if len(items) == _BURST_ITEMS:
+                    self._gather()
                 item = self._queue.get_nowait()
         except queue.Empty:
             return items, True
+
+    def _gather(self) -> None:
+        """Let a burst come in whole: writing while it comes is a fight for the interpreter."""
+        waiting = self._queue.qsize()
+        for _ in range(GATHER_PAUSES_MAX):
+            self._sleep(GATHER_PAUSE_SECONDS)
+            before, waiting = waiting, self._queue.qsize()
+            if waiting == before:
+                return
 
     def _commit(self, items: list[tuple[Work, Waiter | None]]) -> None:
         batch = Batch()

@@ -18,7 +18,10 @@ __all__ = [
     "CACHE_SIZE",
     "CIRCUIT_OPEN",
     "COST_OVERSTATED",
+    "LEDGER_INFO",
     "METRICS",
+    "REFUSED_REQUESTS",
+    "SCRAPE_INTERVAL",
     "VALUES_LEFT_OUT",
     "Metric",
     "ProcessSample",
@@ -278,4 +281,24 @@ VALUES_LEFT_OUT = Metric(
 )
 BUILD_INFO = Metric(
     "modelmeter_build_info", "gauge", ("version",), "The version of modelmeter.", is_info=True
+)
+REFUSED_REQUESTS = Metric(
+    "modelmeter_refused_requests_total",
+    "counter",
+    ("code", "pid"),
+    "Requests a process refused, by error code.",
+)
+LEDGER_INFO = Metric(
+    "modelmeter_ledger_info",
+    "gauge",
+    ("ledger_id",),
+    "The ledger that the other metrics come from.",
+    is_info=True,
+)
+SCRAPE_INTERVAL = Metric(
+    "modelmeter_scrape_interval_seconds",
+    "gauge",
+    (),
+    "The interval that the gateway reckons with: new series stand at 0 for two of it.",
+    unit="seconds",
 )

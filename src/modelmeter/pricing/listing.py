@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelmeter.pricing.overlay import Overlay, OverlayPrice
+from modelmeter.pricing.price_dates import dated
 
 if TYPE_CHECKING:
     from genai_prices.types import (
@@ -270,7 +271,7 @@ def _since(constraint: "StartDateConstraint | TimeOfDateConstraint | None") -> s
     if constraint is None:
         return ""
     if isinstance(constraint, StartDateConstraint):
-        return f", from {constraint.start_date}"
+        return dated(constraint.start_date)
     return f", from {constraint.start_time:%H:%M} to {constraint.end_time:%H:%M} of each day"
 
 

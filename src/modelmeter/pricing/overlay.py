@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from modelmeter.pricing.price_dates import dated
 from modelmeter.record import PICO_PER_USD
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class OverlayPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (
             self.tier == tier
             and _holds(self.since, self.until, moment)
-            and (not self.regions or _matches(self.regions, (region or "",)))
+            and (not self.regions or _matches(self.regions, ((region or "").lower(),)))
         )
 
     @property
@@ -105,8 +106,7 @@ class OverlayPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def span(self) -> str:
         """Since when it holds, for people."""
-        since = f", from {self.since}" if self.since else ""
-        return since + (f", before {self.until}" if self.until else "")
+        return dated(self.since, self.until)
 
 
 class TierShare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

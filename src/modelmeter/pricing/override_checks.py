@@ -1,11 +1,12 @@
 """Overrides that can never match, as far as only a catalogue can tell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from modelmeter.pricing.tiers import catalogue_tier
+from modelmeter.pricing.override_terms import wrong_terms
 from modelmeter.settings.globs import globs_meet
+from modelmeter.settings.model import ProviderSettings
 from modelmeter.settings.prices import DiscountSettings, PriceSettings, ToolFeeSettings
 
 if TYPE_CHECKING:
@@ -18,12 +19,11 @@ __all__ = ["unmatched_overrides"]
 Place = tuple[str | int, ...]
 
 
-def unmatched_overrides(prices: PriceSettings, book: "PriceBook") -> Iterator[tuple[Place, str]]:
+def unmatched_overrides(
+    prices: PriceSettings, providers: Mapping[str, ProviderSettings], book: "PriceBook"
+) -> Iterator[tuple[Place, str]]:
     """Places in ``[prices]`` that name what no catalogue and no other entry knows, and why."""
-    for index, price in enumerate(prices.models):
-        if price.tier is not None and catalogue_tier(price.tier) is None:
-            place: Place = ("prices", "models", index, "tier")
-            yield place, "is a word for the ordinary price: leave it out"
+    yield from wrong_terms(prices.models, providers)
     narrowed: tuple[tuple[str, Sequence[DiscountSettings | ToolFeeSettings]], ...] = (
         ("discounts", prices.discounts),
         ("tool_fees", prices.tool_fees),

@@ -103,7 +103,7 @@ def _overlay(entry: ModelPriceSettings) -> OverlayPrice:
         since=entry.since,
         until=entry.until,
         tier=catalogue_tier(entry.tier),
-        regions=entry.regions,
+        regions=tuple(glob.lower() for glob in entry.regions),
         **rates,
     )
 

@@ -1,6 +1,25 @@
 """What providers call their service tiers, and what the catalogue calls them."""
 
-__all__ = ["catalogue_tier"]
+from types import MappingProxyType
+
+__all__ = ["TIERS", "catalogue_tier"]
+
+TIERS = MappingProxyType(
+    {
+        "openai": ("batch", "fast", "flex", "priority", "scale"),
+        "anthropic": ("batch", "fast", "priority"),
+        "genai": ("batch", "flex", "priority", "provisioned_throughput"),
+        "bedrock": ("batch", "flex", "optimized", "priority", "reserved"),
+    }
+)
+"""
+By kind of provider: what can serve a call at another price than the ordinary one.
+
+https://platform.openai.com/docs/api-reference/chat/object,
+https://docs.claude.com/en/api/service-tiers, https://platform.claude.com/docs/en/build-with-claude/fast-mode,
+https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse,
+https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html.
+"""
 
 _STANDARD = frozenset(
     {

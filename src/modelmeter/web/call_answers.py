@@ -77,6 +77,8 @@ class CallDetail(CallRow):
     priced_model: str | None
     price_source: str | None
     """Which price: catalogue, listing, and from when it holds."""
+    price_since: str | None
+    """The day from which it holds; null: no other price before it is known."""
     price_tier: str | None
     price_region: str | None
     note: str | None

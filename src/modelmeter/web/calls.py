@@ -101,6 +101,7 @@ def call_detail(
             "cache_miss": row["cache_miss"],
             "priced_model": bill.priced_model,
             "price_source": bill.price_source,
+            "price_since": None if bill.price_since is None else bill.price_since.isoformat(),
             "price_tier": bill.tier,
             "price_region": bill.region,
             "note": bill.note,

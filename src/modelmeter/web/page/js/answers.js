@@ -44,6 +44,8 @@ export function seriesOf(answer) {
 export function marksOf(answer) {
   return answer.marks.map((mark) => ({
     at: seconds(mark.at),
+    from: seconds(mark.first_at),
+    count: mark.count,
     kind: mark.kind,
     title: mark.kind === "deployment" ? `Deployment ${mark.text}` : mark.text,
   }));
@@ -74,6 +76,7 @@ export function callDetailOf(answer) {
   return {
     call,
     lines: linesOf(answer),
+    since: sinceOf(answer),
     source: sourceOf(answer),
     attempts: answer.attempts.map((attempt, i) => ({ ...callOf(attempt), attempt: i })),
     corrections: answer.corrections.map((one) => ({
@@ -170,6 +173,14 @@ function sourceOf(answer) {
     ...terms.filter(Boolean),
   ].join(", ");
   return answer.cached ? `Answered from the cache: this is what it saved. ${price}` : price;
+}
+
+/** From when the price holds; null where nothing was priced line by line. */
+function sinceOf(answer) {
+  if (answer.price_source === null || answer.cost_lines.length === 0) return null;
+  return answer.price_since === null
+    ? "No other price before it is known."
+    : `It holds from ${answer.price_since}.`;
 }
 
 /** The budgets' standing; amounts are numbers in the budget's unit. */

@@ -147,9 +147,15 @@ function marksAt(data, place_) {
   const near = (data.marks ?? []).filter((mark) => nearest(data.times, mark.at) === place_);
   return near.map((mark) => ({
     name: mark.title,
-    value: clock(mark.at, data.zone),
+    value: whenOf(mark, data.zone),
     colour: `key-${mark.kind}`,
   }));
+}
+
+/** Of several alike, how many there were up to this one. */
+function whenOf(mark, zone) {
+  const at = clock(mark.at, zone);
+  return mark.count > 1 ? `${mark.count} times, last ${at}` : at;
 }
 
 function valuesAt(data, place_) {
@@ -199,7 +205,7 @@ function paint(svg, data, width, height, highlighted) {
       }),
     ),
     tops.map((one) => shape(one, data, x, y, highlighted)),
-    marksOf(data.marks ?? [], from, to, x, height),
+    marksOf(data, from, to, x, height),
     selection,
     probeLayer,
   );
@@ -320,14 +326,14 @@ function timeAxis({ ticks, step }, x, height, width, zone) {
   );
 }
 
-function marksOf(marks, from, to, x, height) {
+function marksOf({ marks = [], zone }, from, to, x, height) {
   return marks
     .filter((mark) => mark.at >= from && mark.at <= to)
     .map((mark) =>
       s(
         "g",
         { class: `mark mark-${mark.kind}` },
-        s("title", {}, mark.title),
+        s("title", {}, `${mark.title}: ${whenOf(mark, zone)}`),
         s("line", {
           x1: x(mark.at),
           x2: x(mark.at),

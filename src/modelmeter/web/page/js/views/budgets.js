@@ -33,7 +33,7 @@ export function budgetsView(context) {
 }
 
 function card(budget, context) {
-  const amount = budget.unit === "usd" ? money : count;
+  const amount = budget.unit === "usd" ? money : (value) => count(Math.round(value));
   const level = levelOf(budget.share);
   return h(
     "section",

@@ -154,7 +154,7 @@ function latency(call) {
   );
 }
 
-function price({ call, lines, source, corrections }, context) {
+function price({ call, lines, source, since, corrections }, context) {
   const columns = [
     { title: "Tokens of kind", text: (line) => line.name },
     {
@@ -194,6 +194,7 @@ function price({ call, lines, source, corrections }, context) {
         )
       : h("p", { class: "quiet" }, "No tokens were used."),
     h("p", { class: "price-source" }, source),
+    since && h("p", { class: "price-source" }, since),
     corrections.map((one) => h("p", { class: "price-source" }, correctionText(one, context))),
   );
 }
