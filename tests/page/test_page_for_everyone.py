@@ -136,6 +136,18 @@ async def test_a_menu_closes_with_escape_and_gives_the_focus_back(look: Opened) 
     await expect(page.page.get_by_role("checkbox", name="meetmind")).to_be_hidden()
 
 
+async def test_a_link_followed_by_keyboard_leads_into_its_view(look: Opened) -> None:
+    page = await look("/breakdown?range=7d")
+
+    await page.page.get_by_role("link", name="Calls of meetmind").press("Enter")
+    await expect(page.page.get_by_role("heading", name="Calls")).to_be_visible()
+    await expect(page.page.get_by_role("main")).to_be_focused()
+    await page.page.get_by_role("link", name="Budgets").press("Enter")
+
+    await expect(page.page.get_by_role("heading", name="Budgets", exact=True)).to_be_visible()
+    await expect(page.page.get_by_role("link", name="Budgets")).to_be_focused()
+
+
 async def test_the_colours_are_chosen_and_kept(look: Opened) -> None:
     page = await look("/", colours="light")
     background = "getComputedStyle(document.documentElement).backgroundColor"
