@@ -3,14 +3,19 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from node_programs import resource_errors
+from polling import wait_until
+from prometheus_server import PrometheusServer
+from running import GatewayProcess, gateway_config
 
 from modelmeter.errors import SettingsError
 from modelmeter.settings.load import load_settings
@@ -41,8 +46,17 @@ def resource(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("file", ["prometheus.yml", "compose/prometheus.yml"])
-def test_promtool_takes_the_configuration(file: str) -> None:
-    assert "rules found" in program("promtool", "check", "config", str(DEPLOY / file))
+def test_promtool_takes_the_configuration(tmp_path: Path, file: str) -> None:
+    """With the secrets that compose would mount, for promtool looks whether they are there."""
+    folder = Path(shutil.copytree(DEPLOY, tmp_path / "deploy"))
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    for name in COMPOSE["secrets"]:
+        (secrets / name).write_text("mm-abcdef-x")
+    config = folder / file
+    config.write_text(config.read_text().replace("/run/secrets", str(secrets)))
+
+    assert "rules found" in program("promtool", "check", "config", str(config))
 
 
 def test_amtool_takes_the_configuration() -> None:
@@ -136,6 +150,8 @@ def test_services_find_each_other() -> None:
     (alerts,) = prometheus["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
     grafana = SERVICES["grafana"]["environment"]
 
+    credentials = prometheus["scrape_configs"][0]["authorization"]["credentials_file"]
+    assert credentials.removeprefix("/run/secrets/") in SERVICES["prometheus"]["secrets"]
     assert target == f"gateway:{settings.listen.rpartition(':')[2]}"
     assert alerts == "alertmanager:9093"
     assert source["url"] == "http://prometheus:9090"
@@ -196,6 +212,13 @@ def test_kubernetes_names_fit_each_other(tmp_path: Path) -> None:
     assert str(settings.ledger).startswith(container["volumeMounts"][1]["mountPath"])
     assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
     assert container["image"] == SERVICES["gateway"]["image"]
+    # A gateway that others reach has keys, so whoever scrapes it shows one.
+    shown = monitor["spec"]["endpoints"][0]["authorization"]["credentials"]
+    env = {each["name"]: each for each in container["env"]}
+    assert shown["name"] == env["MODELMETER_KEYS"]["valueFrom"]["secretKeyRef"]["name"]
+    readme = (DEPLOY / "README.md").read_text()
+    assert f"create secret generic {shown['name']} --from-literal=keys=" in readme
+    assert f"--from-literal={shown['key']}=" in readme
     # The rules' alerts ask for this job, which the operator names after the service.
     assert service["metadata"]["name"] == "modelmeter"
 
@@ -207,3 +230,34 @@ def test_the_image_runs_as_the_user_that_compose_and_kubernetes_name() -> None:
     assert user == ["10001"]
     assert SERVICES["gateway"]["user"] == "10001:10001"
     assert security["runAsUser"] == 10001
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("shows_key", [True, False])
+def test_prometheus_of_compose_reads_a_gateway_with_keys(tmp_path: Path, shows_key: bool) -> None:
+    """As it is configured there, but for the address and the place of the key."""
+    secret = "mm-readers-x"
+    (tmp_path / "read_key").write_text(secret)
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    config = gateway_config(tmp_path, "http://127.0.0.1:1")
+    with config.open("a") as file:
+        file.write(f'[[keys]]\nid = "readers"\nsha256 = "{digest}"\nscopes = ["read"]\n')
+    gateway = GatewayProcess(config)
+    prometheus = None
+    try:
+        gateway.start()
+        (job,) = yaml.safe_load((DEPLOY / "compose/prometheus.yml").read_text())["scrape_configs"]
+        job["authorization"]["credentials_file"] = str(tmp_path / "read_key")
+        if not shows_key:
+            del job["authorization"]
+        prometheus = PrometheusServer(
+            tmp_path, {"modelmeter": urlsplit(gateway.url).netloc}, interval="500ms", job=job
+        )
+        wait_until(lambda: prometheus.value("up") is not None)
+
+        assert prometheus.value("up") == int(shows_key)
+        assert gateway.stop() == 0
+    finally:
+        if prometheus is not None:
+            prometheus.stop()
+        gateway.kill()

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from ledger_cases import FixedClock, lost_as_unknown, make_call, make_intent
 
 from modelmeter.errors import LedgerConflictError, LedgerFormatError, LedgerUnavailableError
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
-from modelmeter.record import ErrorType, Status, TokenCounts
+from modelmeter.ledger.writer import GATHER_PAUSES_MAX
+from modelmeter.record import Call, ErrorType, Status, TokenCounts
 
 OpenWriter = Callable[..., LedgerWriter]
 
@@ -204,6 +206,53 @@ async def test_two_writers_on_one_file_add_up(open_writer: OpenWriter, tmp_path:
     assert rows(path, "SELECT whole FROM series WHERE kind = 'requests'") == [(200,)]
 
 
+class HeldClock(FixedClock):
+    """Holds the writer up in a commit, when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holds = False
+        self.is_held = threading.Event()
+        self.may_go = threading.Event()
+
+    def time_ns(self) -> int:
+        """Asked once a commit."""
+        if self.holds:
+            self.holds = False
+            self.is_held.set()
+            self.may_go.wait()
+        return super().time_ns()
+
+
+async def test_a_burst_is_committed_in_one_piece_and_a_lone_call_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    clock = HeldClock()
+    late = [make_intent() for _ in range(GATHER_PAUSES_MAX)]
+    pauses: list[float] = []
+
+    def more_comes(seconds: float) -> None:
+        writer.submit(late[len(pauses)])
+        pauses.append(seconds)
+
+    writer = LedgerWriter(path, clock=clock, lost_call=lost_as_unknown, sleep=more_comes)
+    try:
+        ledger = Ledger(writer, wait_seconds=5)
+        clock.holds = True
+        alone = ledger.begin(make_intent())
+        await asyncio.to_thread(clock.is_held.wait)
+        assert pauses == []
+        before = writer.commits
+        burst = [ledger.begin(make_intent()) for _ in range(3)]
+        clock.may_go.set()
+        await asyncio.gather(alone, *burst)
+
+        assert writer.commits == before + 2
+        assert len(pauses) == GATHER_PAUSES_MAX
+        assert rows(path, "SELECT count(*) FROM open_call") == [(1 + 3 + len(late),)]
+    finally:
+        writer.close()
+
+
 def test_calls_of_a_killed_process_become_unknown_entries(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     code = """
@@ -280,6 +329,41 @@ async def test_a_full_queue_refuses_new_calls(open_writer: OpenWriter) -> None:
 
     with pytest.raises(LedgerUnavailableError, match="behind"):
         await Ledger(writer, wait_seconds=5).open(make_intent())
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        make_call(make_intent("\ud800")),
+        make_call(make_intent(), tokens=TokenCounts(input=10**30)),
+        make_call(make_intent(), cost=10**40),
+    ],
+    ids=["no Unicode", "too many tokens", "too dear"],
+)
+async def test_what_no_ledger_can_hold_fails_alone(
+    open_writer: OpenWriter, tmp_path: Path, poison: Call
+) -> None:
+    """Whatever comes with it in one transaction is written, and the writer goes on."""
+    writer = open_writer()
+    ledger = Ledger(writer, wait_seconds=5)
+    good = [make_intent(f"team.agent{number}") for number in range(4)]
+
+    ended = await asyncio.gather(
+        *(ledger.open(intent) for intent in good[:2]),
+        ledger.record(poison),
+        *(ledger.open(intent) for intent in good[2:]),
+        return_exceptions=True,
+    )
+
+    assert [type(one) for one in ended] == [
+        *[type(None)] * 2,
+        LedgerUnavailableError,
+        *[type(None)] * 2,
+    ]
+    assert writer.failures == 1
+    await ledger.settle(make_call(good[0]))
+    counted = "SELECT (SELECT count(*) FROM open_call), (SELECT count(*) FROM entry)"
+    assert rows(tmp_path / "ledger.db", counted) == [(3, 1)]
 
 
 @pytest.mark.parametrize(

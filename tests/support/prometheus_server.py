@@ -31,12 +31,19 @@ class PrometheusServer:
     """Debian's Prometheus, scraping the given targets (job name to host:port)."""
 
     def __init__(
-        self, folder: Path, targets: dict[str, str], *, interval: str, rules: bool = False
+        self,
+        folder: Path,
+        targets: dict[str, str],
+        *,
+        interval: str,
+        rules: bool = False,
+        job: dict[str, Any] | None = None,
     ) -> None:
+        """``job``: how to scrape them; without it as shipped for a gateway on this machine."""
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         config = folder / "prometheus.yml"
-        config.write_text(yaml.safe_dump(_config(targets, interval, rules)))
+        config.write_text(yaml.safe_dump(_config(targets, interval, rules, job)))
         with (folder / "prometheus.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -113,16 +120,18 @@ class PrometheusServer:
         raise RuntimeError("Prometheus did not become ready")
 
 
-def _config(targets: dict[str, str], interval: str, rules: bool) -> dict[str, Any]:
+def _config(
+    targets: dict[str, str], interval: str, rules: bool, job: dict[str, Any] | None
+) -> dict[str, Any]:
     """The shipped configuration with other targets and intervals, and nobody to alert."""
     shipped: dict[str, Any] = yaml.safe_load(SHIPPED_CONFIG.read_text())
-    (job,) = shipped["scrape_configs"]
+    (shipped_job,) = shipped["scrape_configs"]
     files = [str(SHIPPED_CONFIG.parent / name) for name in shipped["rule_files"]]
     return {
         "global": {"scrape_interval": interval, "evaluation_interval": "1s"},
         "rule_files": files if rules else [],
         "scrape_configs": [
-            {**job, "job_name": name, "static_configs": [{"targets": [target]}]}
+            {**(job or shipped_job), "job_name": name, "static_configs": [{"targets": [target]}]}
             for name, target in targets.items()
         ],
     }

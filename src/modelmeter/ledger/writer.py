@@ -46,6 +46,16 @@ REFRESH_SECONDS = 1.0
 """How often a change of the budgets by another process is looked for."""
 RECOVERY_SECONDS = 5.0
 """How often calls of processes that have died are looked for."""
+GATHER_PAUSE_SECONDS = 0.0002
+"""Without new work for so long, a burst of calls has come in whole."""
+GATHER_PAUSES_MAX = 5
+"""How many times a commit waits for the rest of a burst."""
+
+_BURST_ITEMS = 2
+
+
+_FAULTS_OF_WORK = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
+"""What a value that no ledger can hold raises; trying again would not help."""
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -87,9 +97,9 @@ class LedgerWriter:
     """
     Commits whatever has come in since the last commit, in one transaction.
 
-    A lone call waits for no other, and under load the group grows by itself. An intent that
-    cannot be committed fails at once; an outcome stays with the writer and is tried again,
-    for its call has been made.
+    A lone call waits for no other; calls that come together are gathered until the burst is
+    over, within a bound. An intent that cannot be committed fails at once; an outcome stays with
+    the writer and is tried again, for its call has been made.
     """
 
     def __init__(
@@ -101,6 +111,7 @@ class LedgerWriter:
         bounds: LedgerBounds = DEFAULT_BOUNDS,
         version: str | None = None,
         reservations: Reservations | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """
         Open the ledger and settle what an earlier process left open.
@@ -112,6 +123,7 @@ class LedgerWriter:
         self._clock = clock
         self._lost_call = lost_call
         self._bounds = bounds
+        self._sleep = sleep
         self.reservations = reservations
         self._queue: queue.SimpleQueue[tuple[Work, Waiter | None] | None] = queue.SimpleQueue()
         self._unsettled: list[tuple[Settlement | Withdrawal | Call, Waiter | None]] = []
@@ -199,9 +211,20 @@ class LedgerWriter:
                 items.append(item)
                 if len(items) >= self._bounds.batch_max:
                     return items, True
+                if len(items) == _BURST_ITEMS:
+                    self._gather()
                 item = self._queue.get_nowait()
         except queue.Empty:
             return items, True
+
+    def _gather(self) -> None:
+        """Let a burst come in whole: writing while it comes is a fight for the interpreter."""
+        waiting = self._queue.qsize()
+        for _ in range(GATHER_PAUSES_MAX):
+            self._sleep(GATHER_PAUSE_SECONDS)
+            before, waiting = waiting, self._queue.qsize()
+            if waiting == before:
+                return
 
     def _commit(self, items: list[tuple[Work, Waiter | None]]) -> None:
         batch = Batch()
@@ -212,7 +235,12 @@ class LedgerWriter:
         except LedgerConflictError:
             self._commit_without_conflicts(items)
         except sqlite3.Error as error:
-            self._refuse(items, error)
+            if isinstance(error, _FAULTS_OF_WORK):
+                self._commit_one_by_one(items, error)
+            else:
+                self._refuse(items, error)
+        except Exception as error:  # noqa: BLE001 - logged and counted with the work that caused it
+            self._commit_one_by_one(items, error)
         else:
             if refused:
                 _tell(items, refused)
@@ -229,7 +257,7 @@ class LedgerWriter:
                 now_ns=self._clock.time_ns(),
                 reservations=self.reservations,
             )
-        except (sqlite3.Error, LedgerConflictError):
+        except Exception:
             # Label values admitted in the failed transaction are gone with it.
             self._tally = self._new_tally()
             raise
@@ -252,6 +280,17 @@ class LedgerWriter:
         if kept:
             self._commit(kept)
 
+    def _commit_one_by_one(self, items: list[tuple[Work, Waiter | None]], error: Exception) -> None:
+        """What no ledger can hold fails alone, and does not take along what came with it."""
+        if len(items) > 1:
+            for item in items:
+                self._commit([item])
+            return
+        self.failures += 1
+        logger.error("the ledger cannot hold this", exc_info=error)
+        waiters = [waiter for _, waiter in items]
+        resolve(waiters, LedgerUnavailableError(f"the ledger cannot hold this: {error}"))
+
     def _refuse(self, items: list[tuple[Work, Waiter | None]], error: sqlite3.Error) -> None:
         self.failures += 1
         logger.error("the ledger could not commit: %s", error)
@@ -269,9 +308,9 @@ class LedgerWriter:
             _put(batch, work)
         try:
             self._write(batch)
-        except LedgerConflictError:
+        except (LedgerConflictError, *_FAULTS_OF_WORK):
             items, self._unsettled = self._unsettled, []
-            self._commit_without_conflicts([*items])
+            self._commit([*items])
         except sqlite3.Error:
             self.failures += 1
         else:

@@ -81,8 +81,11 @@ function show(next) {
     view?.close();
     view = VIEWS[next.view](context);
     shownKey = key;
+    const wasHere = frame.main.contains(document.activeElement);
     replace(frame.main, view.element);
     window.scrollTo(0, 0);
+    // Whoever follows a link by keyboard goes on in what it led to.
+    if (wasHere) frame.main.focus({ preventScroll: true });
   }
   frame.refresh();
   live.follow(context.api.streamPath());
@@ -143,10 +146,10 @@ async function learn() {
 
 async function start() {
   document.body.append(...frame.elements);
+  frame.refresh();
   if (context.state.view === "login") {
     view = loginView(context);
     replace(frame.main, view.element);
-    frame.refresh();
     await view.refresh();
     return;
   }
@@ -159,6 +162,8 @@ async function start() {
     setTimeout(() => location.reload(), 5000);
     return;
   }
+  // A view that somebody has gone to meanwhile was made without the panels.
+  shownKey = null;
   await show(context.state);
 }
 
