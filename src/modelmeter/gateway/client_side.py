@@ -28,7 +28,8 @@ class ClientSide:
         self.complete = False
         self._receive = receive
         self._send = send
-        self._turn: RequestTurn | None = scope.get("extensions", {}).get(TURN_EXTENSION)
+        # Taken away: a turn knows its request, and the two would wait for the garbage collector.
+        self._turn: RequestTurn | None = scope.get("extensions", {}).pop(TURN_EXTENSION, None)
         self._connection = None if self._turn is None else self._turn.connection
 
     @property
