@@ -17,7 +17,7 @@ from ledger_cases import FixedClock, lost_as_unknown, make_call, make_intent
 from modelmeter.errors import LedgerConflictError, LedgerFormatError, LedgerUnavailableError
 from modelmeter.ledger import Ledger, LedgerBounds, LedgerWriter
 from modelmeter.ledger.writer import GATHER_PAUSES_MAX
-from modelmeter.record import ErrorType, Status, TokenCounts
+from modelmeter.record import Call, ErrorType, Status, TokenCounts
 
 OpenWriter = Callable[..., LedgerWriter]
 
@@ -329,6 +329,41 @@ async def test_a_full_queue_refuses_new_calls(open_writer: OpenWriter) -> None:
 
     with pytest.raises(LedgerUnavailableError, match="behind"):
         await Ledger(writer, wait_seconds=5).open(make_intent())
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        make_call(make_intent("\ud800")),
+        make_call(make_intent(), tokens=TokenCounts(input=10**30)),
+        make_call(make_intent(), cost=10**40),
+    ],
+    ids=["no Unicode", "too many tokens", "too dear"],
+)
+async def test_what_no_ledger_can_hold_fails_alone(
+    open_writer: OpenWriter, tmp_path: Path, poison: Call
+) -> None:
+    """Whatever comes with it in one transaction is written, and the writer goes on."""
+    writer = open_writer()
+    ledger = Ledger(writer, wait_seconds=5)
+    good = [make_intent(f"team.agent{number}") for number in range(4)]
+
+    ended = await asyncio.gather(
+        *(ledger.open(intent) for intent in good[:2]),
+        ledger.record(poison),
+        *(ledger.open(intent) for intent in good[2:]),
+        return_exceptions=True,
+    )
+
+    assert [type(one) for one in ended] == [
+        *[type(None)] * 2,
+        LedgerUnavailableError,
+        *[type(None)] * 2,
+    ]
+    assert writer.failures == 1
+    await ledger.settle(make_call(good[0]))
+    counted = "SELECT (SELECT count(*) FROM open_call), (SELECT count(*) FROM entry)"
+    assert rows(tmp_path / "ledger.db", counted) == [(3, 1)]
 
 
 @pytest.mark.parametrize(

@@ -92,10 +92,10 @@ def sums(path: Path, by: GroupBy = GroupBy.MODEL) -> Sums:
         return report(connection, start, end, by, UTC_ZONE).total
 
 
-def shown(path: Path, name: str) -> float:
-    """The sum of a metric over its labels, as it is scraped."""
+def shown(path: Path, name: str, until_ns: int = 2 * NOW_NS) -> float:
+    """The sum of a metric over its labels, as scraped; series born later stand at their birth."""
     with closing(connect_reader(path)) as connection:
-        snapshot = msgspec.structs.replace(read_series(connection), shown_until_ns=2 * NOW_NS)
+        snapshot = msgspec.structs.replace(read_series(connection), shown_until_ns=until_ns)
         text = Exposition(version="test").render(snapshot, "")[0].decode()
     samples = [line for line in text.splitlines() if line.startswith(f"{name}{{")]
     return sum(float(line.rpartition(" ")[2]) for line in samples)
@@ -172,6 +172,17 @@ async def test_a_counter_waits_where_it_was_until_the_true_sum_has_passed_it(pat
     await enter(path, charged(TRUE_COST))
     assert shown(path, "llm_cost_total") == 0.0105
     assert shown(path, "llm_cost_overstated_usd") == 0
+
+
+async def test_a_new_series_that_was_corrected_stands_at_zero_in_both(path: Path) -> None:
+    """Cost less overstatement never falls below what the series shown so far add up to."""
+    await enter(path, charged(9_000_000_000))
+    reprice(path)
+
+    for name in ("llm_cost_total", "llm_cost_overstated_usd"):
+        assert shown(path, name, until_ns=NOW_NS - 1) == 0
+    difference = shown(path, "llm_cost_total") - shown(path, "llm_cost_overstated_usd")
+    assert difference == pytest.approx(TRUE_COST / PICO_PER_USD)
 
 
 async def test_what_was_unpriced_is_priced_and_counted_as_such(path: Path) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 from page_fixtures import Opened
 from page_in_browser import PageInBrowser
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from seen_gateway import SeenGateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -222,6 +222,17 @@ async def test_one_call_is_shown_with_its_price_line_by_line(
     await expect(page.page.get_by_text("One attempt")).to_be_visible()
 
 
+async def test_a_call_that_the_cache_answered_is_told_from_one_that_cost_nothing(
+    look: Opened, gateway: SeenGateway
+) -> None:
+    ((call, at),) = gateway.rows(
+        "SELECT id, started_at_ns / 1000000000 FROM entry WHERE cached ORDER BY seq DESC LIMIT 1"
+    )
+    page = await look(f"/calls?from={at}&to={int(at) + 1}")
+
+    await expect(page.page.locator(f'tr[data-id="{call}"]')).to_contain_text("success · cached")
+
+
 async def test_a_price_says_from_when_it_holds(look: Opened, gateway: SeenGateway) -> None:
     page = await look(f"/calls/{gateway.call('meetmind.coordinator', model='o3')}")
 
@@ -233,6 +244,33 @@ async def test_a_call_that_is_not_there_is_said_so(look: Opened, call: str) -> N
     page = await look(f"/calls/{call}", may_be_refused=True)
 
     await expect(page.page.get_by_role("heading", name="No such call")).to_be_visible()
+
+
+async def test_what_stands_for_many_names_is_no_filter(look: Opened, gateway: SeenGateway) -> None:
+    for number in range(14):
+        gateway.call(f"rest.{number:02d}")
+    page = await look("/?range=15m")
+    rest = page.panel("requests_per_agent").locator(".legend-item", has_text="other")
+
+    await expect(rest).to_be_visible()
+    assert await rest.evaluate("(element) => element.tagName") == "SPAN"
+
+
+async def test_all_groups_beyond_the_table_are_one_row_that_leads_nowhere(look: Opened) -> None:
+    page = await look("/budgets")
+
+    async def shorten(route: Route) -> None:
+        answer = await route.fetch()
+        whole = await answer.json()
+        *rows, last = whole["rows"]
+        await route.fulfill(json={**whole, "rows": rows, "other": {**last, "name": "other"}})
+
+    await page.page.route("**/api/v1/breakdown?*", shorten)
+    await page.go("/breakdown?range=7d")
+
+    row = page.page.locator("tbody tr").last
+    await expect(row).to_contain_text("all others")
+    assert await row.locator("a, button").count() == 0
 
 
 async def test_errors_lead_to_the_calls_that_failed(look: Opened, gateway: SeenGateway) -> None:

@@ -86,6 +86,15 @@ async def test_every_view_can_be_reached_on_a_phone(look: Opened) -> None:
         assert await cost.evaluate(within)
 
 
+async def test_what_a_call_cost_is_in_sight_on_a_small_screen(look: Opened) -> None:
+    page = await look("/calls?range=7d&provider=bedrock", width=1000)
+
+    costs = page.page.locator("tbody tr td:last-child")
+    assert await costs.count() == 50
+    for cost in await costs.all():
+        assert await cost.evaluate("(element) => element.getBoundingClientRect().right <= 980")
+
+
 async def test_menus_can_be_used_on_a_phone(look: Opened) -> None:
     page = await look("/?range=7d", width=360)
 
@@ -134,6 +143,18 @@ async def test_a_menu_closes_with_escape_and_gives_the_focus_back(look: Opened) 
 
     await expect(button).to_be_focused()
     await expect(page.page.get_by_role("checkbox", name="meetmind")).to_be_hidden()
+
+
+async def test_a_link_followed_by_keyboard_leads_into_its_view(look: Opened) -> None:
+    page = await look("/breakdown?range=7d")
+
+    await page.page.get_by_role("link", name="Calls of meetmind").press("Enter")
+    await expect(page.page.get_by_role("heading", name="Calls")).to_be_visible()
+    await expect(page.page.get_by_role("main")).to_be_focused()
+    await page.page.get_by_role("link", name="Budgets").press("Enter")
+
+    await expect(page.page.get_by_role("heading", name="Budgets", exact=True)).to_be_visible()
+    await expect(page.page.get_by_role("link", name="Budgets")).to_be_focused()
 
 
 async def test_the_colours_are_chosen_and_kept(look: Opened) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from page_fixtures import Opened
 from page_in_browser import PageInBrowser
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from running import GatewayProcess, SimulatorProcess, gateway_config
 from seen_gateway import SeenGateway
 
@@ -43,6 +43,32 @@ async def test_a_refresh_leaves_the_keyboards_place(look: Opened, gateway: SeenG
 
     await expect(page.page.locator("body")).not_to_have_attribute("data-refreshes", refreshes or "")
     await expect(name).to_be_focused()
+
+
+@pytest.mark.parametrize("path", ["/", "/breakdown", "/calls", "/budgets", "/advice"])
+async def test_a_slow_server_leaves_nobody_before_an_empty_page(look: Opened, path: str) -> None:
+    page = await look("/login", waits_for="form.login")
+    waiting = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await waiting.wait()
+        await route.continue_()
+
+    await page.page.route("**/api/**", hold)
+    await page.go(path, waits_for="main:empty")
+    await expect(page.page.get_by_role("link", name="Breakdown")).to_be_visible()
+    loading = "getComputedStyle(document.querySelector('main'), '::before').content"
+    assert await page.page.evaluate(loading) == '"Loading…"'
+    if path == "/":
+        await expect(page.page.get_by_role("button", name="Team filter")).to_have_text("Team")
+        await page.page.get_by_role("link", name="Budgets").click()
+        await page.page.get_by_role("link", name="Overview").click()
+
+    waiting.set()
+
+    shown = page.panel("total_requests") if path == "/" else page.page.get_by_role("heading").first
+    await expect(shown).to_be_visible()
+    await expect(page.page.locator("[aria-busy]")).to_have_count(0)
 
 
 async def test_a_lost_connection_is_said_and_comes_back(

@@ -25,6 +25,7 @@ from modelmeter.metrics.names import (
     METRICS,
     REFUSED_REQUESTS,
     SCRAPE_INTERVAL,
+    VALUES_LEFT_OUT,
 )
 from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheRule, CacheSettings
@@ -60,6 +61,7 @@ SHOWN = {
         LEDGER_INFO,
         REFUSED_REQUESTS,
         SCRAPE_INTERVAL,
+        VALUES_LEFT_OUT,
     )
 }
 SETTINGS = {

@@ -118,7 +118,11 @@ class SeriesTally:
         self.cards = CardBook()
         """The rate cards of the entries."""
 
-    def add_call(self, call: Call, *, is_entry: bool = True) -> None:
+    def name_agent(self, agent_id: str) -> None:
+        """An agent's call is under way: it is shown by its name, if there is room for it."""
+        self._labels.admit("agent_id", agent_id)
+
+    def add_call(self, call: Call, *, is_entry: bool = True, has_duration: bool = True) -> None:
         """Add one call; of one that is no entry its program tells the error itself."""
         if call.card is not None:
             self.cards.add(call.card)
@@ -132,7 +136,7 @@ class SeriesTally:
         for token_type, tokens in zip(TOKEN_TYPES, call.tokens.by_type(), strict=True):
             if tokens:
                 self._count((TOKENS, agent, model, provider, token_type), tokens)
-        if call.status not in _WITHOUT_DURATION:
+        if has_duration and call.status not in _WITHOUT_DURATION:
             self._observe(
                 (DURATION_BUCKET, agent, model, provider),
                 (DURATION_SUM, agent, model, provider),
@@ -157,11 +161,13 @@ class SeriesTally:
         self._set_once((AGENT_INFO, agent, self._labels.admit("team", caller.team)))
         self._set_once((TENANT, self._labels.admit("tenant_id", caller.tenant_id)))
 
-    def add_counted(self, call: Call) -> None:
+    def add_counted(self, call: Call, *, has_duration: bool) -> None:
         """Add a call that a program tells of; its provider is any word, so it is bounded too."""
         provider = self._labels.admit("provider", call.intent.provider)
         intent = msgspec.structs.replace(call.intent, provider=provider)
-        self.add_call(msgspec.structs.replace(call, intent=intent), is_entry=False)
+        self.add_call(
+            msgspec.structs.replace(call, intent=intent), is_entry=False, has_duration=has_duration
+        )
 
     def add_entered(self, call: Call) -> None:
         """Add what is counted of an entry whose program counts its calls itself."""

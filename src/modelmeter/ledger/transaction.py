@@ -107,6 +107,8 @@ class Counted(msgspec.Struct, frozen=True):
     """A call for the series alone: its program enters it by other means."""
 
     call: Call
+    has_duration: bool = True
+    """The program could tell how long it took."""
 
 
 class Entered(msgspec.Struct, frozen=True):
@@ -178,7 +180,10 @@ def commit(
         if batch.settlements:
             _close(connection, batch.settlements)
         if batch.openings or batch.bounded:
-            _open(connection, _accepted(batch, refused), owner)
+            accepted = _accepted(batch, refused)
+            for intent in accepted:
+                tally.name_agent(intent.caller.agent_id)
+            _open(connection, accepted, owner)
         if batch.withdrawals:
             connection.execute(_DELETE_OPEN, (_text(batch.withdrawals),))
         entries = [call for one in refused if (call := one.entry) is not None]
@@ -275,7 +280,7 @@ def _add_entries(
             rows.append(_entry_row(told.call))
             tally.add_entered(told.call)
         elif isinstance(told, Counted):
-            tally.add_counted(told.call)
+            tally.add_counted(told.call, has_duration=told.has_duration)
         else:
             tally.add_noted(told.kind, told.agent_id, told.model, told.provider, told.error_type)
     if rows:

@@ -54,6 +54,10 @@ GATHER_PAUSES_MAX = 5
 _BURST_ITEMS = 2
 
 
+_FAULTS_OF_WORK = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeError)
+"""What a value that no ledger can hold raises; trying again would not help."""
+
+
 class Probe(msgspec.Struct, frozen=True):
     """A write that changes nothing: it shows that the ledger can be written."""
 
@@ -231,7 +235,12 @@ class LedgerWriter:
         except LedgerConflictError:
             self._commit_without_conflicts(items)
         except sqlite3.Error as error:
-            self._refuse(items, error)
+            if isinstance(error, _FAULTS_OF_WORK):
+                self._commit_one_by_one(items, error)
+            else:
+                self._refuse(items, error)
+        except Exception as error:  # noqa: BLE001 - logged and counted with the work that caused it
+            self._commit_one_by_one(items, error)
         else:
             if refused:
                 _tell(items, refused)
@@ -248,7 +257,7 @@ class LedgerWriter:
                 now_ns=self._clock.time_ns(),
                 reservations=self.reservations,
             )
-        except (sqlite3.Error, LedgerConflictError):
+        except Exception:
             # Label values admitted in the failed transaction are gone with it.
             self._tally = self._new_tally()
             raise
@@ -271,6 +280,17 @@ class LedgerWriter:
         if kept:
             self._commit(kept)
 
+    def _commit_one_by_one(self, items: list[tuple[Work, Waiter | None]], error: Exception) -> None:
+        """What no ledger can hold fails alone, and does not take along what came with it."""
+        if len(items) > 1:
+            for item in items:
+                self._commit([item])
+            return
+        self.failures += 1
+        logger.error("the ledger cannot hold this", exc_info=error)
+        waiters = [waiter for _, waiter in items]
+        resolve(waiters, LedgerUnavailableError(f"the ledger cannot hold this: {error}"))
+
     def _refuse(self, items: list[tuple[Work, Waiter | None]], error: sqlite3.Error) -> None:
         self.failures += 1
         logger.error("the ledger could not commit: %s", error)
@@ -288,9 +308,9 @@ class LedgerWriter:
             _put(batch, work)
         try:
             self._write(batch)
-        except LedgerConflictError:
+        except (LedgerConflictError, *_FAULTS_OF_WORK):
             items, self._unsettled = self._unsettled, []
-            self._commit_without_conflicts([*items])
+            self._commit([*items])
         except sqlite3.Error:
             self.failures += 1
         else:

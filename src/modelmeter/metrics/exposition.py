@@ -73,7 +73,7 @@ class Exposition:
                     rows = _shown(rows, down, by_kind[metric.kind + FLOOR])
                 lines += self._plain(metric, rows, until_ns)
         lines += _head(COST_OVERSTATED, open_metrics)
-        lines += self._overstated(by_kind)
+        lines += self._overstated(by_kind, until_ns)
         lines += _head(ACTIVE_REQUESTS, open_metrics)
         lines += _active_requests(snapshot, by_kind[REQUESTS])
         usage = _cache_usage(by_kind[TENANT], snapshot.cache_usage, cache_sizes)
@@ -99,15 +99,18 @@ class Exposition:
                 value = _number(whole, pico)
             yield _sample(metric.name, self._text(metric.labels, labels), value)
 
-    def _overstated(self, by_kind: Mapping[str, list[SeriesRow]]) -> Iterator[str]:
-        """For each label set that a correction ever took down."""
+    def _overstated(self, by_kind: Mapping[str, list[SeriesRow]], until_ns: int) -> Iterator[str]:
+        """For each label set that a correction ever took down; nothing while its cost is held."""
         kind = COST_OVERSTATED.kind
         down, floor = by_kind[kind + DOWN], by_kind[kind + FLOOR]
         if not down:
             return
         true_sums = _true_sums(by_kind[kind], down)
+        held = {labels for _, labels, _, _, born_at_ns in by_kind[kind] if born_at_ns > until_ns}
         for _, labels, whole, pico, _ in floor:
             above = max(_amount(whole, pico) - true_sums.get(labels, 0), 0)
+            if labels in held:
+                above = 0
             text = self._text(COST_OVERSTATED.labels, labels)
             yield _sample(COST_OVERSTATED.name, text, _number(*divmod(above, PICO_PER_USD)))
 

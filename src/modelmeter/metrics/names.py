@@ -22,6 +22,7 @@ __all__ = [
     "METRICS",
     "REFUSED_REQUESTS",
     "SCRAPE_INTERVAL",
+    "VALUES_LEFT_OUT",
     "Metric",
     "ProcessSample",
 ]
@@ -271,6 +272,12 @@ CIRCUIT_OPEN = Metric(
     "gauge",
     ("provider",),
     "Models of a provider that this process leaves alone for a while.",
+)
+VALUES_LEFT_OUT = Metric(
+    "modelmeter_values_left_out_total",
+    "counter",
+    ("value",),
+    "Values that a program told of its calls and that are none: no number, no text, too large.",
 )
 BUILD_INFO = Metric(
     "modelmeter_build_info", "gauge", ("version",), "The version of modelmeter.", is_info=True

@@ -5,11 +5,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from modelmeter.errors import LedgerUnavailableError
+from modelmeter.errors import ModelmeterError
 from modelmeter.ledger import Counted, Noted
 from modelmeter.ledger.series import CACHE_HITS, CACHE_MISSES, ERRORS
 from modelmeter.ledger.series_reader import read_series
@@ -20,16 +19,16 @@ from modelmeter.record import (
     CacheMiss,
     Caller,
     Clock,
-    PicoUsd,
     Status,
     Teams,
     TokenCounts,
-    pico_usd,
 )
 from modelmeter.service.circuit import Circuits
 from modelmeter.service.circuit_samples import circuit_samples
 from modelmeter.service.process_ledger import LedgerAccess
+from modelmeter.service.told_cache import ToldCache
 from modelmeter.service.told_call import told_call
+from modelmeter.service.told_values import ToldValues
 
 __all__ = ["ACTIVE_MAX", "TENANTS_MAX", "LLMMetrics"]
 
@@ -40,7 +39,6 @@ ACTIVE_MAX = 200
 TENANTS_MAX = 200
 """Tenants whose cache sizes are kept; further ones are left out."""
 
-_NS = 1_000_000_000
 _STATUSES = frozenset(Status)
 
 
@@ -49,8 +47,9 @@ class LLMMetrics:
     Counters in the ledger, gauges in the process.
 
     A call that is recorded here is counted, not entered: a program that also keeps costs tells
-    them to the `CostTracker`, and neither is counted twice. Nothing here waits for the disk or
-    raises because the ledger is behind: what cannot be taken is logged.
+    them to the `CostTracker`, and neither is counted twice. Nothing that records waits for the
+    disk or raises: a call that cannot be taken is logged, a value that cannot be counted is left
+    out and the rest of its call counted.
     """
 
     def __init__(
@@ -71,6 +70,8 @@ class LLMMetrics:
         self._turn = threading.Lock()
         self._active: Counter[tuple[str, str]] = Counter()
         self._cache_sizes: dict[str, int] = {}
+        self._values = ToldValues()
+        self._cache = ToldCache()
 
     def record_request(
         self,
@@ -85,58 +86,81 @@ class LLMMetrics:
         cost: float = 0.0,
     ) -> None:
         """
-        Count a call that ended: its status, duration, tokens, cost in USD, and a hit or a miss.
+        Count a call that ended: its status, duration, tokens and cost in USD.
 
-        A status that is none of `modelmeter.record.Status` counts as ``unknown``.
+        A status that is none of `modelmeter.record.Status` counts as ``unknown``. ``cached``
+        counts as a hit unless `record_cache_hit` tells the same; a call that is not cached counts
+        as a miss after a first hit of that agent and model, unless they are told by name.
         """
+        read = self._values
+        agent_id, model = read.word("agent_id", agent_id), read.word("model", model)
+        status, cached = read.word("status", status), bool(cached)
+        duration_ns = read.nanoseconds("duration_seconds", duration_seconds)
         call = told_call(
             Caller(agent_id=agent_id, team=self._teams.of(agent_id)),
             model,
-            provider,
+            read.word("provider", provider),
             started_at_ns=self._clock.time_ns(),
-            tokens=TokenCounts(input=max(prompt_tokens, 0), output=max(completion_tokens, 0)),
-            cost=_pico(cost),
+            tokens=TokenCounts(
+                input=read.count("prompt_tokens", prompt_tokens) or 0,
+                output=read.count("completion_tokens", completion_tokens) or 0,
+            ),
+            cost=read.cost("cost", cost),
         )
-        # Such a program says of every call whether its cache had it.
-        miss = None if cached else CacheMiss.FIRST_SEEN
+        counts = self._cache.flagged(agent_id, model, cached=cached)
+        miss = CacheMiss.FIRST_SEEN if counts and not cached else None
         call = msgspec.structs.replace(
             call,
             intent=msgspec.structs.replace(call.intent, cache_miss=miss),
             status=Status(status) if status in _STATUSES else Status.UNKNOWN,
-            duration_ns=max(int(duration_seconds * _NS), 0),
-            cached=bool(cached),
+            duration_ns=duration_ns or 0,
+            cached=counts and cached,
         )
-        self._tell(Counted(call))
+        self._tell(Counted(call, has_duration=duration_ns is not None))
 
     def record_error(self, agent_id: str, model: str, provider: str, error_type: str) -> None:
         """Count an error; ``error_type`` in the program's own words."""
-        self._tell(Noted(ERRORS, agent_id, model, provider, error_type))
+        read = self._values
+        self._tell(
+            Noted(
+                ERRORS,
+                read.word("agent_id", agent_id),
+                read.word("model", model),
+                read.word("provider", provider),
+                read.word("error_type", error_type),
+            )
+        )
 
     def record_cache_hit(self, agent_id: str, model: str) -> None:
         """Count an answer from the program's own cache."""
-        self._tell(Noted(CACHE_HITS, agent_id, model))
+        self._tell_of_cache(CACHE_HITS, agent_id, model)
 
     def record_cache_miss(self, agent_id: str, model: str) -> None:
         """Count a question that the program's own cache could not answer."""
-        self._tell(Noted(CACHE_MISSES, agent_id, model))
+        self._tell_of_cache(CACHE_MISSES, agent_id, model)
 
     def set_cache_size(self, tenant_id: str, size: int) -> None:
         """Show ``size`` entries as the size of a tenant's cache."""
+        tenant_id = self._values.word("tenant_id", tenant_id)
+        entries = self._values.count("size", size)
         with self._turn:
-            if tenant_id in self._cache_sizes or len(self._cache_sizes) < TENANTS_MAX:
-                self._cache_sizes[tenant_id] = max(size, 0)
+            known = tenant_id in self._cache_sizes or len(self._cache_sizes) < TENANTS_MAX
+            if known and entries is not None:
+                self._cache_sizes[tenant_id] = entries
 
     def increment_active_requests(self, agent_id: str, provider: str) -> None:
         """A call begins."""
+        pair = self._pair(agent_id, provider)
         with self._turn:
-            if (agent_id, provider) in self._active or len(self._active) < ACTIVE_MAX:
-                self._active[agent_id, provider] += 1
+            if pair in self._active or len(self._active) < ACTIVE_MAX:
+                self._active[pair] += 1
 
     def decrement_active_requests(self, agent_id: str, provider: str) -> None:
         """A call ends; one that was never begun leaves the gauge at 0."""
+        pair = self._pair(agent_id, provider)
         with self._turn:
-            if self._active[agent_id, provider] > 0:
-                self._active[agent_id, provider] -= 1
+            if self._active[pair] > 0:
+                self._active[pair] -= 1
 
     @contextmanager
     def track_request(
@@ -175,23 +199,25 @@ class LLMMetrics:
         text, _ = self._exposition.render(
             shown,
             "text/plain",
-            process=[] if self._circuits is None else circuit_samples(self._circuits()),
+            process=[
+                *([] if self._circuits is None else circuit_samples(self._circuits())),
+                *self._values.samples(),
+            ],
             cache_sizes=cache_sizes,
         )
         return text
 
+    def _pair(self, agent_id: str, provider: str) -> tuple[str, str]:
+        read = self._values
+        return read.word("agent_id", agent_id), read.word("provider", provider)
+
+    def _tell_of_cache(self, kind: str, agent_id: str, model: str) -> None:
+        agent_id, model = self._values.word("agent_id", agent_id), self._values.word("model", model)
+        if self._cache.named(agent_id, model, hit=kind == CACHE_HITS):
+            self._tell(Noted(kind, agent_id, model))
+
     def _tell(self, work: Counted | Noted) -> None:
         try:
             self._ledger.tell(work)
-        except LedgerUnavailableError as error:
+        except ModelmeterError as error:
             logger.warning("a call was not counted: %s", error)
-
-
-def _pico(cost: float) -> PicoUsd:
-    """A cost in USD as it is written; nothing for what is no amount of money."""
-    try:
-        amount = pico_usd(Decimal(str(cost)))
-    except (InvalidOperation, ValueError):
-        logger.warning("not an amount of money: %r", cost)
-        return PicoUsd(0)
-    return PicoUsd(max(amount, 0))

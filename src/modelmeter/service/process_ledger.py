@@ -117,6 +117,9 @@ class ProcessLedger:
         self.writer.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_STOP_SECONDS)
+        if not self._thread.is_alive():
+            # A loop that only stops keeps its selector and its two sockets open.
+            self._loop.close()
         with self._reading:
             if self._reader is not None:
                 self._reader.close()

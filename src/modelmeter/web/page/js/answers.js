@@ -51,10 +51,11 @@ export function marksOf(answer) {
   }));
 }
 
-/** A total, and a row a group. */
+/** A total, and a row a group; the last one may be of all that have none. */
 export function breakdownOf(answer) {
-  const rows = answer.other ? [...answer.rows, answer.other] : answer.rows;
-  return { total: usageOf(answer.total), rows: rows.map(usageOf) };
+  const rows = answer.rows.map(usageOf);
+  if (answer.other) rows.push({ ...usageOf(answer.other), isRest: true });
+  return { total: usageOf(answer.total), rows };
 }
 
 /** A page of calls, and the place of the next. */

@@ -42,6 +42,7 @@ const context = {
   state: parse(new URL(location.href)),
   names: () => names,
   panels: () => definition.panels,
+  hasSession: () => definition.signedIn,
   companyZone: () => definition.timeZone,
   zone: () => (context.state.zone === "company" ? definition.timeZone : viewersZone()),
   href: (parts) => address(changed(context.state, parts)),
@@ -81,8 +82,11 @@ function show(next) {
     view?.close();
     view = VIEWS[next.view](context);
     shownKey = key;
+    const wasHere = frame.main.contains(document.activeElement);
     replace(frame.main, view.element);
     window.scrollTo(0, 0);
+    // Whoever follows a link by keyboard goes on in what it led to.
+    if (wasHere) frame.main.focus({ preventScroll: true });
   }
   frame.refresh();
   live.follow(context.api.streamPath());
@@ -143,10 +147,10 @@ async function learn() {
 
 async function start() {
   document.body.append(...frame.elements);
+  frame.refresh();
   if (context.state.view === "login") {
     view = loginView(context);
     replace(frame.main, view.element);
-    frame.refresh();
     await view.refresh();
     return;
   }
@@ -159,6 +163,8 @@ async function start() {
     setTimeout(() => location.reload(), 5000);
     return;
   }
+  // A view that somebody has gone to meanwhile was made without the panels.
+  shownKey = null;
   await show(context.state);
 }
 

@@ -1,6 +1,7 @@
 // One bar a name, the largest first; each row is a button.
 
 import { h, replace, s } from "../dom.js";
+import { pickable } from "./pickable.js";
 
 const ROW = 32;
 const BAR_TOP = 20;
@@ -46,24 +47,12 @@ export function bars(host, { onPick }) {
 
 function rowOf(row, top, width, part, highlighted, onPick) {
   const dim = highlighted !== null && highlighted !== row.name ? " dim" : "";
-  const pick = () => onPick(row.name);
   return s(
     "g",
     {
       class: `bar-row ${row.colour}${dim}`,
       transform: `translate(0,${top})`,
-      role: "button",
-      "data-key": row.name,
-      tabindex: "0",
-      "aria-label": `Filter by ${row.name}: ${row.text}, ${row.share}`,
-      on: {
-        click: pick,
-        keydown: (event) => {
-          if (event.key !== "Enter" && event.key !== " ") return;
-          event.preventDefault();
-          pick();
-        },
-      },
+      ...pickable(row, onPick),
     },
     s("rect", { class: "bar-back", x: 0, y: 0, width, height: ROW - 2, rx: 3 }),
     s("text", { class: "bar-name", x: 0, y: 14 }, fitted(row.name, width - 150)),

@@ -1,6 +1,7 @@
 // Shares of a whole as a ring; each slice is a button.
 
 import { replace, s } from "../dom.js";
+import { pickable } from "./pickable.js";
 
 const SIZE = 200;
 const OUTER = 96;
@@ -53,24 +54,12 @@ export function donut(host, { onPick }) {
 
 function arc(slice, start, end, highlighted, onPick) {
   const dim = highlighted !== null && highlighted !== slice.name ? " dim" : "";
-  const pick = () => onPick(slice.name);
   return s(
     "path",
     {
       class: `slice ${slice.colour}${dim}`,
       d: ring(start, Math.min(end, start + TURN - 0.0001)),
-      role: "button",
-      "data-key": slice.name,
-      tabindex: "0",
-      "aria-label": `Filter by ${slice.name}: ${slice.text}, ${slice.share}`,
-      on: {
-        click: pick,
-        keydown: (event) => {
-          if (event.key !== "Enter" && event.key !== " ") return;
-          event.preventDefault();
-          pick();
-        },
-      },
+      ...pickable(slice, onPick),
     },
     s("title", {}, `${slice.name}: ${slice.text} (${slice.share})`),
   );

@@ -1,10 +1,12 @@
 // Names, colours and figures beside a chart; a name is a button that filters by it.
 
 import { h } from "../dom.js";
+import { REST } from "./palette.js";
 
 /**
  * A list of `{name, colour, value, share}`.
- * `caption` says what the values are; without `onPick(name)` the names are plain text;
+ * `caption` says what the values are; without `onPick(name)` the names are plain text, and
+ * what stands for many names always is;
  * `onPoint(name|null)` is for highlighting.
  */
 export function legend(entries, { onPick, onPoint, caption, wide = false } = {}) {
@@ -29,7 +31,8 @@ function item(entry, onPick, onPoint) {
     focus: () => onPoint(entry.name),
     blur: () => onPoint(null),
   };
-  if (!onPick) return h("span", { class: "legend-item", on: pointing ?? {} }, content);
+  if (!onPick || entry.name === REST)
+    return h("span", { class: "legend-item", on: pointing ?? {} }, content);
   return h(
     "button",
     {

@@ -1,7 +1,9 @@
 // Which of the colours a name has: the same wherever it is shown.
 
 const SLOTS = 12;
-const QUIET = "other";
+
+/** What all those are called together that have no line, slice or bar of their own. */
+export const REST = "other";
 
 const fixed = new Map(
   Object.entries({
@@ -23,7 +25,7 @@ export function learnNames(names) {
 
 /** The class that carries a name's colour; `place` serves names that nobody has told. */
 export function colourClass(name, place = 0) {
-  if (name === QUIET) return "c-quiet";
+  if (name === REST) return "c-quiet";
   const slot = fixed.get(name) ?? known.get(name) ?? place % SLOTS;
   return `c${slot}`;
 }

@@ -6,6 +6,7 @@ import { icon } from "./icons.js";
 import { popover } from "./popover.js";
 
 const SEARCH_FROM = 8;
+const NAMELESS = "(none)";
 
 export const LABELS = {
   agent: "Agent",
@@ -84,7 +85,7 @@ function chip(context, dimension, name) {
         },
       },
       h("span", { class: "chip-kind" }, LABELS[dimension]),
-      h("span", { class: "chip-name" }, name),
+      h("span", { class: "chip-name" }, name || NAMELESS),
       icon("close"),
     ),
   );
@@ -160,7 +161,7 @@ function check(name, chosen) {
       checked: chosen.has(name),
       on: { change: (event) => (event.target.checked ? chosen.add(name) : chosen.delete(name)) },
     }),
-    h("span", {}, name || "(none)"),
+    h("span", {}, name || NAMELESS),
   );
 }
 

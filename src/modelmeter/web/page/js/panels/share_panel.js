@@ -3,14 +3,13 @@
 import { bars } from "../charts/bars.js";
 import { donut } from "../charts/donut.js";
 import { legend } from "../charts/legend.js";
-import { colourClass } from "../charts/palette.js";
+import { REST, colourClass } from "../charts/palette.js";
 import { replace } from "../dom.js";
 import { percent } from "../format.js";
 import { unit } from "../units.js";
 import { panelCard } from "./card.js";
 
 const PARTS_MAX = 12;
-const OTHER = "other";
 const DIMENSION_OF = { team: "team", model: "model", agent_id: "agent", provider: "provider" };
 
 /** A panel of parts; `update([{name, value, exact}])`, the largest first. */
@@ -38,7 +37,7 @@ export function sharePanel(panel, context) {
     callsHref: () => context.callsHref({}),
   });
   const dimension = DIMENSION_OF[panel.split_by[0]];
-  const pick = (name) => name !== OTHER && context.pick(dimension, name);
+  const pick = (name) => context.pick(dimension, name);
   const chart =
     panel.chart === "pie" ? donut(card.body, { onPick: pick }) : bars(card.body, { onPick: pick });
 
@@ -81,5 +80,5 @@ function folded(parts, words) {
   const value = rest.reduce((sum, part) => sum + part.value, 0);
   const portion = rest.reduce((sum, part) => sum + part.portion, 0);
   const texts = { text: words.full(value), share: percent(portion) };
-  return [...shown, { name: OTHER, colour: "c-quiet", value, portion, ...texts }];
+  return [...shown, { name: REST, colour: colourClass(REST), value, portion, ...texts }];
 }

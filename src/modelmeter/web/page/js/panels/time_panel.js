@@ -2,7 +2,7 @@
 
 import { legend } from "../charts/legend.js";
 import { lineChart } from "../charts/lines.js";
-import { colourClass } from "../charts/palette.js";
+import { REST, colourClass } from "../charts/palette.js";
 import { replace } from "../dom.js";
 import { count } from "../format.js";
 import { full as fullTime } from "../times.js";
@@ -124,6 +124,7 @@ function pickOf(panel, context, shown) {
   const dimension = DIMENSION_OF[label];
   if (!dimension) return undefined;
   return (name) => {
+    if (name === REST) return;
     const one = shown().series.find((series) => series.name === name);
     if (second === "error_type") {
       const { provider, error_type } = one.labels;

@@ -123,7 +123,7 @@ function columnsOf(by, context) {
       key: "name",
       title: LABELS[by],
       text: (row) => row.name,
-      cell: (row) => (row.isTotal ? "Total" : nameCell(by, row, context)),
+      cell: (row) => nameOf(row) ?? nameCell(by, row, context),
     },
     {
       key: "cost",
@@ -170,7 +170,7 @@ function columnsOf(by, context) {
       sort: false,
       align: "end",
       text: () => "",
-      cell: (row) => !row.isTotal && callsLink(by, row, context),
+      cell: (row) => nameOf(row) === null && callsLink(by, row, context),
     },
   ].filter(Boolean);
 }
@@ -183,6 +183,12 @@ function number(key, title, value, write, hide) {
     return known === null ? NOTHING : write(known);
   };
   return { key, title, align: "end", hide, text, raw: value };
+}
+
+/** How a row is called that is no group of its own; else null. */
+function nameOf(row) {
+  if (row.isTotal) return "Total";
+  return row.isRest ? "all others" : null;
 }
 
 function nameCell(by, row, context) {
