@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from page_fixtures import Opened
 from playwright.async_api import expect
 from running import GatewayProcess, SimulatorProcess, gateway_config
@@ -60,6 +61,7 @@ async def test_what_a_budget_refused_lately_leads_to_the_call(
     card = page.page.locator('[data-budget="one-call"]')
     await expect(card).to_contain_text("100.0 %")
     await expect(card).to_have_attribute("data-level", "critical")
+    assert (await Axe().run(page.page)).response["violations"] == []
     lately = card.locator("li", has_text="refused")
     await lately.get_by_role("link", name="once.only").click()
 

@@ -121,8 +121,9 @@ class ClientSide:
 
     @property
     def is_cut(self) -> bool:
-        """An answer has begun that is not complete."""
-        return self.started and not self.complete
+        """An answer has begun whose caller waits for the rest."""
+        left = self._connection is not None and self._connection.is_lost
+        return self.started and not (self.complete or left)
 
     def close_if_cut(self, seconds: float) -> None:
         """Close the connection of an answer that stays incomplete, read or not in ``seconds``."""
