@@ -22,6 +22,7 @@ async def test_an_empty_ledger_says_how_to_send_the_first_call(
 
     await expect(page.page.get_by_role("heading", name="No calls yet")).to_be_visible()
     await expect(page.page.get_by_text(f"OPENAI_BASE_URL={empty_gateway.url}")).to_be_visible()
+    await expect(page.page.get_by_text("OPENAI_API_KEY=")).to_have_count(0)
 
     empty_gateway.call("meetmind.coordinator")
 
@@ -115,6 +116,8 @@ async def test_a_key_opens_the_page_and_its_owner_leaves_again(
     await expect(page.page.get_by_role("heading", name="Breakdown")).to_be_visible()
     assert page.path() == asked
     await expect(page.page.get_by_text("acme")).to_be_visible()
+    await expect(page.page.get_by_text("OPENAI_API_KEY=mm-")).to_be_visible()
+    await expect(page.page.get_by_text("key new --scope call")).to_be_visible()
 
     await page.page.get_by_role("button", name="Sign out").click()
     await expect(page.page.get_by_role("heading", name="Sign in")).to_be_visible()

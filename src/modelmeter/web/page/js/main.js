@@ -42,6 +42,7 @@ const context = {
   state: parse(new URL(location.href)),
   names: () => names,
   panels: () => definition.panels,
+  hasSession: () => definition.signedIn,
   companyZone: () => definition.timeZone,
   zone: () => (context.state.zone === "company" ? definition.timeZone : viewersZone()),
   href: (parts) => address(changed(context.state, parts)),
