@@ -19,7 +19,7 @@ LIMITS = f"""
 header_timeout_seconds = 1
 body_timeout_seconds = 1
 body_bytes_max = 1000000
-keep_alive_seconds = 1
+keep_alive_seconds = 0.5
 close_timeout_seconds = 1
 connections_max = {CONNECTIONS_MAX}
 """
