@@ -89,6 +89,7 @@ function show(next) {
     if (wasHere) frame.main.focus({ preventScroll: true });
   }
   frame.refresh();
+  frame.fault(null);
   live.follow(context.api.streamPath());
   return updates.now();
 }
@@ -149,6 +150,8 @@ async function start() {
   document.body.append(...frame.elements);
   frame.refresh();
   if (context.state.view === "login") {
+    // A link on another site brings no cookie along, though its viewer may have signed in before.
+    if (await context.api.panels().catch(() => null)) return context.signedIn();
     view = loginView(context);
     replace(frame.main, view.element);
     await view.refresh();
