@@ -4,24 +4,11 @@ from pathlib import Path
 
 import pytest
 from fresh_process import fresh_process
+from open_descriptors import open_sockets
 
 from modelmeter.in_process import close_in_process, get_cost_tracker, get_llm_metrics
 
 _FIXTURES = (fresh_process,)
-
-
-def open_sockets() -> set[str]:
-    """The descriptors of this process that are sockets or selectors, and what they lead to."""
-    found: set[str] = set()
-    for one in Path("/proc/self/fd").iterdir():
-        try:
-            leads_to = str(one.readlink())
-        except FileNotFoundError:
-            # The one by which the folder itself was read.
-            continue
-        if leads_to.startswith(("socket:", "anon_inode:[eventpoll]")):
-            found.add(f"{one.name} {leads_to}")
-    return found
 
 
 def test_a_closed_process_has_no_more_sockets_than_before(
