@@ -72,13 +72,18 @@ class Setting:
         self._gateway = gateway
         self._ledger = ledger
 
-    def call(self, request_id: str, *, door: str = "openai/v1") -> socket.socket:
-        """A connection on which a stream was asked for, and nothing read."""
+    def connection(self) -> socket.socket:
+        """A connection on which little can wait to be read."""
         place = urlsplit(self._gateway.url)
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         connection.settimeout(WAIT_SECONDS_MAX)
         connection.connect((place.hostname, place.port))
+        return connection
+
+    def call(self, request_id: str, *, door: str = "openai/v1") -> socket.socket:
+        """A connection on which a stream was asked for, and nothing read."""
+        connection = self.connection()
         body = json.dumps(
             {
                 "model": "gpt-4o-mini",
@@ -205,3 +210,22 @@ def test_a_caller_that_never_reads_is_cut_and_pays_for_what_was_made(
     wait_until(lambda: b"was cut: caller_too_slow" in setting.log)
     assert setting.log.count(b"was cut") == 1
     assert b" ERROR " not in setting.log
+
+
+def test_a_caller_that_reads_none_of_the_gateways_own_answers_is_closed(
+    start: Callable[[float], Setting],
+) -> None:
+    setting = start(1.0)
+    before = setting.sockets()
+    request = b"GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+
+    with setting.connection() as connection:
+        connection.sendall(request)
+
+        def asks_more_until_closed() -> list[tuple[object, ...]]:
+            with contextlib.suppress(OSError):
+                connection.send(request * 50, socket.MSG_DONTWAIT)
+            return [] if setting.sockets() > before else [(1,)]
+
+        wait_until(lambda: setting.sockets() > before)
+        assert eventually(asks_more_until_closed)

@@ -109,6 +109,10 @@ EARLY = {
     "too-large": (CHAT + b"content-length: 9000000\r\n\r\n", 413),
     "method": (b"POST /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100000\r\n\r\n", 405),
     "page": (b"POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100000\r\n\r\n", 405),
+    "login": (
+        b"POST /api/v1/login HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000\r\n\r\n",
+        408,
+    ),
     "http-1.0": (NOWHERE.replace(b"1.1", b"1.0") + b"content-length: 100000\r\n\r\n", 404),
     "closes": (NOWHERE + b"connection: close\r\ncontent-length: 100000\r\n\r\n", 404),
 }
@@ -247,6 +251,47 @@ def test_trailers_without_end_are_refused(url: str, endless: bytes) -> None:
         answer = read_to_end(connection)
 
     assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_requests_without_end_are_not_all_kept(url: str) -> None:
+    chat = CHAT + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+    with connect(url) as connection:
+        connection.sendall(chat + HEALTH * 1000)
+
+        answers = read_to_end(connection)
+
+    told = re.findall(rb"HTTP/1\.1 (\d+)", answers)
+    assert told[:2] == [b"200", b"200"]
+    assert set(told[:-1]) == {b"200"}
+    assert told[-1] == b"503"
+    assert b'"code":"too_many_pipelined"' in answers
+
+
+def test_a_caller_that_leaves_amid_its_login_is_no_fault(url: str) -> None:
+    """The log is looked at when the gateway has stopped."""
+    with connect(url) as connection:
+        connection.sendall(EARLY["login"][0] + b"{")
+        time.sleep(PAUSE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("coding", "status"),
+    [
+        (b"gzip, chunked", 400),
+        (b"gzip\r\ntransfer-encoding: chunked", 400),
+        (b"Chunked", 200),
+    ],
+)
+def test_a_body_coded_otherwise_than_in_chunks_is_refused(
+    url: str, coding: bytes, status: int
+) -> None:
+    with connect(url) as connection:
+        connection.sendall(
+            CHAT + b"transfer-encoding: " + coding + b"\r\nconnection: close\r\n\r\n"
+            b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+        )
+
+        assert read_to_end(connection).startswith(b"HTTP/1.1 %d " % status)
 
 
 def test_trailers_name_nobody(url: str) -> None:

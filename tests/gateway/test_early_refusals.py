@@ -154,6 +154,9 @@ REFUSED = {
     "not_found": post(b"{}", path=b"/up/nobody/v1/chat/completions"),
     "request_timeout": CHAT + HOST + b"x-slow: ",
     "target_too_long": b"GET /openai/v1/" + b"m" * 9_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+    "transfer_encoding_unsupported": (
+        CHAT + HOST + b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
+    ),
     "upgrade_unsupported": b"CONNECT gateway:443 HTTP/1.1\r\n" + HOST + b"\r\n",
     "host_not_allowed": b"GET /metrics HTTP/1.1\r\nhost: evil.example\r\n\r\n",
     "invalid_parameter": b"GET /api/v1/summary?window=x HTTP/1.1\r\nhost: localhost\r\n\r\n",

@@ -222,6 +222,17 @@ async def test_one_call_is_shown_with_its_price_line_by_line(
     await expect(page.page.get_by_text("One attempt")).to_be_visible()
 
 
+async def test_a_call_that_the_cache_answered_is_told_from_one_that_cost_nothing(
+    look: Opened, gateway: SeenGateway
+) -> None:
+    ((call, at),) = gateway.rows(
+        "SELECT id, started_at_ns / 1000000000 FROM entry WHERE cached ORDER BY seq DESC LIMIT 1"
+    )
+    page = await look(f"/calls?from={at}&to={int(at) + 1}")
+
+    await expect(page.page.locator(f'tr[data-id="{call}"]')).to_contain_text("success · cached")
+
+
 async def test_a_price_says_from_when_it_holds(look: Opened, gateway: SeenGateway) -> None:
     page = await look(f"/calls/{gateway.call('meetmind.coordinator', model='o3')}")
 

@@ -86,6 +86,15 @@ async def test_every_view_can_be_reached_on_a_phone(look: Opened) -> None:
         assert await cost.evaluate(within)
 
 
+async def test_what_a_call_cost_is_in_sight_on_a_small_screen(look: Opened) -> None:
+    page = await look("/calls?range=7d&provider=bedrock", width=1000)
+
+    costs = page.page.locator("tbody tr td:last-child")
+    assert await costs.count() == 50
+    for cost in await costs.all():
+        assert await cost.evaluate("(element) => element.getBoundingClientRect().right <= 980")
+
+
 async def test_menus_can_be_used_on_a_phone(look: Opened) -> None:
     page = await look("/?range=7d", width=360)
 

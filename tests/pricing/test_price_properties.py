@@ -40,7 +40,9 @@ regions = st.sampled_from([None, "us", "eu-west-1", "europe-west4", "datazone"])
 counts = st.integers(0, 400_000)
 tokens = st.builds(TokenCounts, **dict.fromkeys(KINDS, counts))
 uses = st.integers(0, 5)
-TOOLS = [tool for tool in ToolCalls.__struct_fields__ if tool not in ("characters", "cached_audio")]
+UNITS = ("characters", "cached_audio", "video_input", "video_output")
+"""Beside the tools; what tokens of a modality cost more than text may be nothing."""
+TOOLS = [tool for tool in ToolCalls.__struct_fields__ if tool not in UNITS]
 tools = st.builds(ToolCalls, **dict.fromkeys(TOOLS, uses))
 
 

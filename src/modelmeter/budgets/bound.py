@@ -167,7 +167,7 @@ class DemandBound:
             + tokens.media * dearest.media
             + tokens.output * dearest.output
         )
-        return -(-scaled // rates.scale) + _fees(rates, demand)
+        return -(-scaled // rates.scale) + _fees(rates, demand, tokens)
 
     def _dearest_of(self, rates: Rates, demand: RequestDemand, input_tokens: int) -> "_Dearest":
         long, audio = demand.writes_cache_for_long, demand.has_audio
@@ -189,8 +189,12 @@ class DemandBound:
         return found
 
 
-def _fees(rates: Rates, demand: RequestDemand) -> int:
-    """Of tools, and of models that are billed by the character: a character has a byte or more."""
+def _fees(rates: Rates, demand: RequestDemand, tokens: _Tokens) -> int:
+    """
+    Of tools, of models that are billed by the character, and what video costs more than text.
+
+    A character has a byte or more; any of the media may be video, and any output.
+    """
     if not rates.tool_fees:
         return 0
     uses = ToolCalls(
@@ -201,6 +205,8 @@ def _fees(rates: Rates, demand: RequestDemand) -> int:
         image_generation=demand.tool_rounds,
         advice=demand.tool_rounds,
         characters=demand.text_bytes,
+        video_input=tokens.media,
+        video_output=tokens.output,
     )
     return rates.charge_tools(uses)[0]
 

@@ -16,7 +16,7 @@ from modelmeter.pricing import PriceBook
 from modelmeter.pricing.catalogue_file import CatalogueData
 from modelmeter.pricing.history import Difference, Period, quote_on
 from modelmeter.pricing.quote import Quote
-from modelmeter.pricing.rates import decimal_text
+from modelmeter.pricing.rates import DEARER_TOKENS, decimal_text
 from modelmeter.record import TokenCounts, usd_text
 
 __all__ = ["print_check", "print_differences", "print_history", "print_quotes", "print_update"]
@@ -197,7 +197,11 @@ def _fields(quote: Quote) -> dict[str, object]:
         "usd_per_million": [
             {"above_input_tokens": above, **prices} for above, prices in _prices(quote)
         ],
-        "usd_per_use": {} if rates is None else {t: usd_text(fee) for t, fee in rates.tool_fees},
+        "usd_per_use": {
+            use: usd_text(fee)
+            for use, fee in (() if rates is None else rates.tool_fees)
+            if fee or use not in DEARER_TOKENS
+        },
         "matched_model": quote.priced_model,
         "source": quote.price_source,
         "reason": quote.note,

@@ -45,11 +45,13 @@ class EndingProtocol(HttpToolsProtocol):
         """Whether the connection may go on after the request that is not read yet."""
         self._last_words: bytes | None = None
         self._close_timer: asyncio.TimerHandle | None = None
+        self._stuck_timer: asyncio.TimerHandle | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As uvicorn's, and tell the running exchange at once."""
         if self._close_timer is not None:
             self._close_timer.cancel()
+        self._stop_stuck_timer()
         super().connection_lost(exc)
         self.is_lost = True
         if self.on_lost is not None:
@@ -95,6 +97,22 @@ class EndingProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
             self._say(answer)
+
+    def pause_writing(self) -> None:
+        """As uvicorn's; who reads nothing is given up, after the exchange's own time is over."""
+        super().pause_writing()
+        limits = self.limits
+        seconds = limits.upstream_idle_timeout_seconds + limits.close_timeout_seconds
+        self._stuck_timer = self.loop.call_later(seconds, self.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_stuck_timer()
+        super().resume_writing()
+
+    def _stop_stuck_timer(self) -> None:
+        if self._stuck_timer is not None:
+            self._stuck_timer.cancel()
+            self._stuck_timer = None
 
     def shutdown(self) -> None:
         """As uvicorn's: the connection ends with the request that is served now."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from modelmeter.gateway.asgi import header
 from modelmeter.gateway.client_side import TURN_EXTENSION
 from modelmeter.gateway.http_ending import EndingProtocol
 from modelmeter.gateway.http_upgrade import asks_for_a_tunnel, head_without_upgrade
@@ -26,7 +27,11 @@ _REASONS = {
     501: b"Not Implemented",
     503: b"Service Unavailable",
 }
-_SINGLE_HEADERS = frozenset({b"host", b"content-length", b"content-type", b"authorization"})
+_SINGLE_HEADERS = frozenset({
+    b"host", b"content-length", b"content-type", b"authorization", b"transfer-encoding",
+})  # fmt: skip
+PIPELINED_MAX = 64
+"""Requests of one connection that wait for the answers before theirs; then 503."""
 
 
 class _RefusedHeadError(Exception):
@@ -140,6 +145,8 @@ class _GuardedProtocol(EndingProtocol):
         self.is_in_head = False
         self._head_bytes = 0
         self._stop_head_timer()
+        if len(self.pipeline) > PIPELINED_MAX:
+            self._refuse(503, "too_many_pipelined", "too many requests wait on this connection")
         turn = RequestTurn(self, self.cycle)
         self.scope["extensions"] = {TURN_EXTENSION: turn}  # type: ignore[dict-item]
 
@@ -181,8 +188,18 @@ class _GuardedProtocol(EndingProtocol):
                 self._refuse(400, "header_name_invalid", "a header's name holds an underscore")
         if size > self.limits.header_bytes_max:
             self._refuse(431, "headers_too_large", "the request's headers are too large")
+        if b"transfer-encoding" in seen:
+            self._check_transfer_encoding()
         if b"host" not in seen:
             self._refuse(400, "host_missing", "the request has no Host header")
+
+    def _check_transfer_encoding(self) -> None:
+        """Of all codings, the parser undoes chunks alone; it passes any before them."""
+        coding = header(self.headers, b"transfer-encoding") or b""
+        if coding.strip().lower() != b"chunked":
+            self._refuse(
+                400, "transfer_encoding_unsupported", "send the body as it is or in chunks"
+            )
 
     def _refuse(self, http_status: int, code: str, message: str) -> None:
         self._refusal = _RefusedHeadError(http_status, code, message)

@@ -58,7 +58,6 @@ _STOP_RETRY_AFTER_SECONDS = 5
 _ATTEMPTS_MAX = 100
 _SHOULD_RETRY = b"x-should-retry"
 """OpenAI's and Anthropic's SDKs go by it, whatever they would do of themselves."""
-"""The SDKs of OpenAI and Anthropic obey it."""
 _NOTHING_HERE = (
     "nothing is served here; point an SDK's base URL at /openai/v1, /anthropic, /genai, /bedrock "
     "or /up/<name>/v1"

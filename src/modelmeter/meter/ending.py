@@ -25,6 +25,10 @@ __all__ = ["Ending", "Pricer", "Timing", "cached_call", "call_of", "lost_call", 
 
 _HTTP_ERROR = 400
 _REDIRECTS = range(300, 400)
+_GOES_ON_NOTE = (
+    "the provider works on in the background, and what it uses is in no answer of this call; "
+    "priced at the most it may use"
+)
 _LOST_NOTE = "the process ended before the outcome was known; priced at the most it may have used"
 
 
@@ -144,12 +148,7 @@ def lost_call(intent: Intent, pricer: Pricer) -> Call:
 
 def _guessed_call(intent: Intent, pricer: Pricer) -> Call:
     """A lost call for which no money was held: a high guess, at the price of its tokens."""
-    bound = intent.bound
-    tokens = (
-        lost_call_tokens(intent.input_bytes, intent.output_tokens_max, intent.answers)
-        if bound is None
-        else _held(bound)
-    )
+    tokens = _most(intent)
     price = pricer.price(intent.provider, intent.model, tokens, intent.started_at_ns)
     if price.state is CostState.UNPRICED:
         read = msgspec.structs.replace(tokens, output=0)
@@ -170,6 +169,13 @@ def _guessed_call(intent: Intent, pricer: Pricer) -> Call:
         usage_estimated=True,
         card=price.card,
     )
+
+
+def _most(intent: Intent) -> TokenCounts:
+    """What was held for a call, else a high guess."""
+    if intent.bound is not None:
+        return _held(intent.bound)
+    return lost_call_tokens(intent.input_bytes, intent.output_tokens_max, intent.answers)
 
 
 def _held(bound: CallBound) -> TokenCounts:
@@ -263,6 +269,8 @@ def _usage(intent: Intent, ending: Ending) -> tuple[TokenCounts, str | None]:
         return facts.tokens or TokenCounts(), None
     if facts.tokens is not None and facts.ended:
         return facts.tokens, None
+    if facts.goes_on and facts.tokens is None:
+        return _most(intent), _GOES_ON_NOTE
     guess = estimate_tokens(intent.input_bytes, facts.output_characters, None)
     why = _why_estimated(ending)
     if facts.tokens is None:

@@ -13,7 +13,15 @@ from modelmeter.record import NO_TOOLS, PICO_PER_USD, PicoUsd, TokenCounts, Tool
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
 
-__all__ = ["FREE", "PriceLine", "Rates", "compile_rates", "decimal_text", "line_fields"]
+__all__ = [
+    "DEARER_TOKENS",
+    "FREE",
+    "PriceLine",
+    "Rates",
+    "compile_rates",
+    "decimal_text",
+    "line_fields",
+]
 
 _KINDS = TokenCounts.__struct_fields__
 _KIND_PRICES = {
@@ -50,6 +58,12 @@ _TOOL_PRICES = {
     "characters": ("input_mchars", PICO_PER_USD // _PER_MTOK),
 }
 """The catalogue's prices of uses, and the pico-dollars of one use in one of its USD."""
+DEARER_TOKENS = {
+    "cached_audio": ("cache_audio_read_mtok", "cache_read"),
+    "video_input": ("input_video_mtok", "input"),
+    "video_output": ("output_video_mtok", "output"),
+}
+"""The catalogue's prices of tokens that are counted as text, and the kind they are counted in."""
 _DIGITS_MAX = 60
 _ALWAYS = -1
 
@@ -183,7 +197,7 @@ FREE = Rates(bands=((_ALWAYS, (0,) * len(_KINDS)),))
 
 def compile_rates(prices: "ModelPrice", share: Decimal = Decimal(1)) -> Rates | None:
     """Turn a ``share`` of the prices into integers; None if none of them is for tokens."""
-    fees = (*_tool_fees(prices), *_cached_audio_fee(prices, share))
+    fees = (*_tool_fees(prices), *_dearer_tokens(prices, share))
     by_kind = {kind: _closest_price(prices, _KIND_PRICES[kind]) for kind in _KINDS}
     priced = [price for price in by_kind.values() if price is not None]
     if not priced:
@@ -232,14 +246,15 @@ def _tool_fees(prices: "ModelPrice") -> tuple[tuple[str, int], ...]:
     )
 
 
-def _cached_audio_fee(prices: "ModelPrice", share: Decimal) -> tuple[tuple[str, int], ...]:
-    """What a token of cached audio costs more than one of cached text, in pico-dollars."""
-    text = _closest_price(prices, _KIND_PRICES["cache_read"])
-    if text is None:
-        return ()
-    audio = text if prices.cache_audio_read_mtok is None else prices.cache_audio_read_mtok
-    more = _price_above(audio, _ALWAYS) - _price_above(text, _ALWAYS)
-    return (("cached_audio", int(max(more, Decimal(0)) * share * PICO_PER_USD / _PER_MTOK)),)
+def _dearer_tokens(prices: "ModelPrice", share: Decimal) -> Iterator[tuple[str, int]]:
+    """What a token of cached audio, or of video, costs more than one of text, in pico-dollars."""
+    for use, (name, kind) in DEARER_TOKENS.items():
+        text = _closest_price(prices, _KIND_PRICES[kind])
+        if text is None:
+            continue
+        own: Decimal | TieredPrices | None = getattr(prices, name)
+        more = _price_above(text if own is None else own, _ALWAYS) - _price_above(text, _ALWAYS)
+        yield use, int(max(more, Decimal(0)) * share * PICO_PER_USD / _PER_MTOK)
 
 
 def _closest_price(prices: "ModelPrice", names: tuple[str, ...]) -> "Decimal | TieredPrices | None":

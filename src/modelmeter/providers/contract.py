@@ -57,6 +57,8 @@ class ResponseFacts(msgspec.Struct, frozen=True):
     """The answer came to its proper end."""
     is_written: bool = False
     """The model has said that it is done: of a stream only its end mark may be missing."""
+    goes_on: bool = False
+    """The provider works on behind the answer, and what it uses then is in none that is seen."""
     error_type: ErrorType | None = None
     output_characters: int = 0
     """Text seen so far: what an estimate rests on when no counts came."""

@@ -26,6 +26,10 @@ class ToolCalls(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of input, where the provider bills those and not tokens."""
     cached_audio: int = 0
     """Of the tokens read from a cache, those of audio: for what they cost more than text."""
+    video_input: int = 0
+    """Of the input's tokens, those of video: for what they cost more than text."""
+    video_output: int = 0
+    """Of the output's tokens, those of video: for what they cost more than text."""
 
 
 NO_TOOLS = ToolCalls()

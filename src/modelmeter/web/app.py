@@ -17,7 +17,7 @@ from modelmeter.web.routes import api_router
 __all__ = ["web_app"]
 
 
-def web_app(parts: ApiParts, guard: Guard) -> ASGIApp:
+def web_app(parts: ApiParts, guard: Guard, *, body_timeout_seconds: float) -> ASGIApp:
     """The API, its description and the page, behind the guard."""
     app = FastAPI(
         title="modelmeter",
@@ -29,7 +29,7 @@ def web_app(parts: ApiParts, guard: Guard) -> ASGIApp:
     )
     handle_failures(app, guard.count_refusal)
     app.include_router(api_router(parts))
-    app.include_router(login_router(guard))
+    app.include_router(login_router(guard, body_timeout_seconds=body_timeout_seconds))
     app.include_router(page_router())
 
     @app.get("/docs", include_in_schema=False)

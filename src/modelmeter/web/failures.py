@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from modelmeter.errors import RefusedRequestError
 
@@ -49,6 +50,12 @@ def handle_failures(app: FastAPI, count_refusal: Callable[[str], None]) -> None:
     app.add_exception_handler(RefusedRequestError, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _left)
+
+
+async def _left(_request: Request, _error: Exception) -> Response:
+    """Nobody is there to answer; that is no fault to log."""
+    return Response(status_code=400)
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:

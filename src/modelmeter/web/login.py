@@ -1,6 +1,8 @@
 """Logging in by key, and out again."""
 
+import asyncio
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,7 +18,10 @@ from modelmeter.web.sessions import SESSION_SECONDS
 __all__ = ["login_router"]
 
 _BODY_BYTES_MAX = 4096
-_TOO_LARGE = {"model": ErrorAnswer, "description": "The body is too large."}
+_BAD_BODY: dict[int | str, dict[str, Any]] = {
+    408: {"model": ErrorAnswer, "description": "The body came too slowly."},
+    413: {"model": ErrorAnswer, "description": "The body is too large."},
+}
 
 
 class _Login(msgspec.Struct, frozen=True):
@@ -40,9 +45,9 @@ _SCHEMA: Mapping[str, object] = {
 }
 
 
-def login_router(guard: Guard) -> APIRouter:
+def login_router(guard: Guard, *, body_timeout_seconds: float) -> APIRouter:
     """The paths that make a session and end one."""
-    router = APIRouter(prefix="/api/v1", responses={**ERRORS, 413: _TOO_LARGE})
+    router = APIRouter(prefix="/api/v1", responses={**ERRORS, **_BAD_BODY})
 
     @router.post(
         "/login",
@@ -53,7 +58,16 @@ def login_router(guard: Guard) -> APIRouter:
     )
     async def _login(request: Request) -> Response:
         _check_origin(request)
-        cookie = guard.log_in(await _key_of(request), peer_of(request.scope))
+        try:
+            async with asyncio.timeout(body_timeout_seconds):
+                key = await _key_of(request)
+        except TimeoutError as error:
+            raise RefusedRequestError(
+                f"the request's body did not arrive within {body_timeout_seconds:g} seconds",
+                code="request_timeout",
+                http_status=408,
+            ) from error
+        cookie = guard.log_in(key, peer_of(request.scope))
         answer = Response(status_code=204)
         _set_cookie(answer, request, cookie, SESSION_SECONDS)
         return answer

@@ -113,4 +113,5 @@ class WebMount:
                 self._parts.wrong_key,
                 self._parts.count_refusal,
             ),
+            body_timeout_seconds=limits.body_timeout_seconds,
         )

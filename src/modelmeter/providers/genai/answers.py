@@ -9,10 +9,10 @@ from modelmeter.errors import WireError
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.genai.errors import error_type_of_body
-from modelmeter.providers.genai.usage import genai_tokens
+from modelmeter.providers.genai.usage import Counted, genai_tokens
 from modelmeter.providers.plain import unread_facts
 from modelmeter.providers.written import json_length
-from modelmeter.record import NO_TOOLS, ErrorType, TokenCounts, ToolCalls
+from modelmeter.record import NO_TOOLS, ErrorType, ToolCalls
 from modelmeter.wire.json_array import JsonArrayDecoder
 from modelmeter.wire.sse import ServerSentEventDecoder
 
@@ -80,17 +80,15 @@ class _Generation:
 
     def __init__(self, requested: str) -> None:
         self._requested = requested.rpartition("/")[2]
-        self._tokens: TokenCounts | None = None
+        self._counted = Counted(note=_NO_USAGE)
         self._model: str | None = None
         self._id: str | None = None
         self._characters = 0
         self._complete = False
         self._error: ErrorType | None = None
-        self._tier: str | None = None
         self._queries = 0
         self._maps = False
-        self._cached_audio = 0
-        self._note: str | None = _NO_USAGE
+        self._unread: str | None = None
 
     def read(self, data: bytes) -> bool:
         """Take one answer; False if it is not one."""
@@ -100,7 +98,7 @@ class _Generation:
         except msgspec.ValidationError:
             return self._read_bare(data)
         except UNREADABLE:
-            self._note = _UNREADABLE
+            self._unread = _UNREADABLE
             return False
         self._take(answer, data)
         return True
@@ -109,7 +107,7 @@ class _Generation:
         try:
             answer = _bare_decoder.decode(data)
         except UNREADABLE:
-            self._note = _UNREADABLE
+            self._unread = _UNREADABLE
             return False
         self._characters += len(data)
         self._complete = self._complete or b'"finishReason"' in data
@@ -134,36 +132,38 @@ class _Generation:
         if not is_absent(answer.error):
             self._error = error_type_of_body(_SERVER_ERROR, data)
         if not is_absent(answer.usage_metadata):
-            counted = genai_tokens(answer.usage_metadata)
-            self._tokens, self._note, self._tier, self._cached_audio = counted
+            self._counted, self._unread = genai_tokens(answer.usage_metadata), None
 
     def lose(self, reason: str) -> None:
         """No further answer can be read."""
-        self._note = reason
+        self._unread = reason
 
     def facts(self, *, ended: bool) -> ResponseFacts:
         """What was said so far."""
         return ResponseFacts(
             model_answered=self._model,
-            tokens=self._tokens,
+            tokens=self._counted.tokens,
             ended=ended,
             is_written=self._complete,
             error_type=self._error,
             output_characters=self._characters,
             provider_request_id=self._id,
-            service_tier=self._tier,
+            service_tier=self._counted.tier,
             tools=self._tools(),
-            note=self._note,
+            note=self._unread or self._counted.note,
         )
 
     def _tools(self) -> ToolCalls:
-        if not self._queries and not self._cached_audio and not self._maps:
-            return NO_TOOLS
         by_prompt = (self._model or self._requested).startswith(_BILLED_BY_PROMPT)
         searches = min(self._queries, 1) if by_prompt else self._queries
-        return ToolCalls(
-            web_search=searches, maps_grounding=int(self._maps), cached_audio=self._cached_audio
+        used = ToolCalls(
+            web_search=searches,
+            maps_grounding=int(self._maps),
+            cached_audio=self._counted.cached_audio,
+            video_input=self._counted.video_input,
+            video_output=self._counted.video_output,
         )
+        return NO_TOOLS if used == NO_TOOLS else used
 
     @property
     def complete(self) -> bool:

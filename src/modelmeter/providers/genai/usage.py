@@ -25,6 +25,10 @@ class Counted(NamedTuple):
     """What served the call, in the words of the Gemini API or of Vertex AI."""
     cached_audio: int = 0
     """Of the tokens read from a cache, those of audio."""
+    video_input: int = 0
+    """Of the tokens of the input that were not read from a cache, those of video."""
+    video_output: int = 0
+    """Of the candidates' tokens, those of video."""
 
 
 class _Modality(msgspec.Struct, rename="camel"):
@@ -61,6 +65,8 @@ def genai_tokens(usage: msgspec.Raw) -> Counted:
             _disjoint(decoded),
             tier=tier if isinstance(tier, str) else None,
             cached_audio=_of(decoded.cache_tokens_details, "AUDIO"),
+            video_input=max(_given(decoded, "VIDEO"), 0),
+            video_output=_of(decoded.candidates_tokens_details, "VIDEO"),
         )
     except UnbelievableCountError as error:
         return Counted(note=str(error))
@@ -98,8 +104,7 @@ def _disjoint(usage: _Usage) -> TokenCounts:
         # Where there is no candidate the count of none is left out.
         raise UnbelievableCountError("the provider's usage lacks its counts")
     cached = count(usage.cached_content_token_count)
-    audio = _of(usage.prompt_tokens_details, "AUDIO") - _of(usage.cache_tokens_details, "AUDIO")
-    image = _of(usage.prompt_tokens_details, "IMAGE") - _of(usage.cache_tokens_details, "IMAGE")
+    audio, image = _given(usage, "AUDIO"), _given(usage, "IMAGE")
     text = prompt + tools - cached - audio - image
     audio_output = _of(usage.candidates_tokens_details, "AUDIO")
     image_output = _of(usage.candidates_tokens_details, "IMAGE")
@@ -116,6 +121,11 @@ def _disjoint(usage: _Usage) -> TokenCounts:
         image_input=image,
         image_output=image_output,
     )
+
+
+def _given(usage: _Usage, modality: str) -> int:
+    """Of the prompt's tokens those of a modality that were not read from a cache."""
+    return _of(usage.prompt_tokens_details, modality) - _of(usage.cache_tokens_details, modality)
 
 
 def _of(details: list[_Modality] | None, modality: str) -> int:

@@ -15,6 +15,8 @@ __all__ = ["body_facts", "usable_tokens"]
 
 _NO_USAGE = "the provider reported no usage"
 _ANSWERS = ("choices", "output")
+_UNDER_WAY = ("queued", "in_progress")
+"""Responses in the background: https://platform.openai.com/docs/guides/background."""
 
 
 class _Body(msgspec.Struct):
@@ -48,6 +50,7 @@ def body_facts(body: bytes) -> ResponseFacts:
         model_answered=model,
         tokens=tokens,
         ended=True,
+        goes_on=answer.status in _UNDER_WAY,
         error_type=_failure(answer),
         output_characters=0 if tokens is not None else written_length(body, _ANSWERS),
         provider_request_id=_text(answer.id),

@@ -67,6 +67,7 @@ class _Response(msgspec.Struct):
     usage: msgspec.Raw = ABSENT
     service_tier: object = None
     error: msgspec.Raw = ABSENT
+    background: object = None
 
 
 class _ResponsesEvent(msgspec.Struct):
@@ -96,6 +97,7 @@ class _StreamObserver(ABC):
         self._error: ErrorType | None = None
         self._note: str | None = None
         self._tools = NO_TOOLS
+        self._in_background = False
 
     @property
     def finished(self) -> bool:
@@ -135,6 +137,7 @@ class _StreamObserver(ABC):
             tokens=self._tokens,
             ended=self._finished,
             is_written=self._finished or self._is_written,
+            goes_on=self._in_background and not self._finished,
             error_type=self._error,
             output_characters=self._characters,
             provider_request_id=self._id,
@@ -225,6 +228,7 @@ class ResponsesStreamObserver(_StreamObserver):
             self._count(event.delta)
         if event.response is not None:
             self._take(event.response)
+            self._in_background = event.response.background is True
             self._tools = tools_used(event.response.output, event.response.tools)
         if event.type in ("response.completed", "response.incomplete", "response.failed"):
             self._finished = True

@@ -101,10 +101,8 @@ export function callsView(context) {
 
 /** How a call ended, in colour and in words. */
 export function statusTag(call) {
-  const text =
-    call.error_type && call.error_type !== call.status
-      ? `${call.status} · ${call.error_type}`
-      : call.status;
+  const more = call.cached ? "cached" : call.error_type;
+  const text = more && more !== call.status ? `${call.status} · ${more}` : call.status;
   return h("span", { class: `status status-${call.status}` }, text);
 }
 
@@ -159,7 +157,13 @@ function callColumns(context) {
           call.agent,
         ),
     },
-    { key: "model", title: "Model", text: (call) => call.model, hide: "narrow" },
+    {
+      key: "model",
+      title: "Model",
+      text: (call) => call.model,
+      cell: (call) => h("span", { class: "name-text" }, call.model),
+      hide: "narrow",
+    },
     { key: "provider", title: "Provider", text: (call) => call.provider, hide: "middle" },
     { key: "status", title: "Status", text: (call) => call.status, cell: statusTag },
     {
