@@ -130,7 +130,14 @@ def open_ledger(settings: Settings, pricer: Pricer) -> Ledger:
 
 
 def faults_of_settings(settings: Settings) -> Iterator[Fault]:
-    """Places in the configuration that name models nobody has a price for, or dearer ones."""
+    """
+    What no gateway is served with: no keys where others reach it, and unknown or dearer models.
+
+    Commands that only read a ledger need not know the keys, which may come by environment.
+    """
+    if settings.lets_anybody_in:
+        why = f"{settings.listen!r} reaches beyond this machine, which needs gateway keys: "
+        yield ("listen",), f"{why}make one with `modelmeter key new`, or listen on 127.0.0.1"
     yield from wrong_overrides(settings)
     if settings.budgets:
         now_ns = SystemClock().time_ns()

@@ -129,6 +129,7 @@ def test_a_prometheus_that_scrapes_another_gateway_is_told_apart(tmp_path: Path)
         assert {findings[name]["state"] for name in ("metrics", "target", "data")} == {"ok"}
         assert findings["data"]["said"] == "1 calls in Prometheus"
         assert "interval" not in findings
+        assert findings["metrics"]["said"] == "initialised, 1 calls shown"
     finally:
         if prometheus is not None:
             prometheus.stop()
@@ -146,6 +147,27 @@ def call(gateway: str) -> None:
     )
     with urllib.request.urlopen(request) as answer:
         assert answer.status == 200
+
+
+@pytest.mark.timeout(120)
+def test_calls_whose_series_are_new_are_not_taken_for_none(tmp_path: Path) -> None:
+    simulator = SimulatorProcess(tmp_path)
+    simulator.start()
+    extra = "scrape_interval_seconds = 3600"
+    gateway = GatewayProcess(gateway_config(tmp_path, simulator.url, extra=extra))
+    try:
+        gateway.start()
+        places = ("--gateway", gateway.url, "--prometheus", NOWHERE)
+        before = check(*places)[1]["metrics"]
+        call(gateway.url)
+        after = check(*places)[1]["metrics"]
+        assert gateway.stop() == 0
+    finally:
+        gateway.kill()
+        simulator.kill()
+
+    assert (before["state"], after["state"]) == ("warning", "ok")
+    assert "first calls stand at 0" in after["said"]
 
 
 @pytest.mark.timeout(120)

@@ -19,6 +19,7 @@ from running import GatewayProcess, gateway_config
 
 from modelmeter.errors import SettingsError
 from modelmeter.settings.load import load_settings
+from modelmeter.wiring import faults_of_settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -190,7 +191,11 @@ def test_grafana_is_provisioned_with_the_folder_that_is_mounted() -> None:
 
 def test_a_gateway_without_keys_says_what_to_do() -> None:
     with pytest.raises(SettingsError, match="modelmeter key new"):
-        load_settings(DEPLOY / "compose/modelmeter.toml", {"MODELMETER_KEYS": "[]"})
+        load_settings(
+            DEPLOY / "compose/modelmeter.toml",
+            {"MODELMETER_KEYS": "[]"},
+            check=faults_of_settings,
+        )
 
 
 def test_kubernetes_names_fit_each_other(tmp_path: Path) -> None:

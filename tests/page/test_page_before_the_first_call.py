@@ -22,6 +22,7 @@ async def test_an_empty_ledger_says_how_to_send_the_first_call(
 
     await expect(page.page.get_by_role("heading", name="No calls yet")).to_be_visible()
     await expect(page.page.get_by_text(f"OPENAI_BASE_URL={empty_gateway.url}")).to_be_visible()
+    await expect(page.page.get_by_text("OPENAI_API_KEY=")).to_have_count(0)
 
     empty_gateway.call("meetmind.coordinator")
 
@@ -115,9 +116,34 @@ async def test_a_key_opens_the_page_and_its_owner_leaves_again(
     await expect(page.page.get_by_role("heading", name="Breakdown")).to_be_visible()
     assert page.path() == asked
     await expect(page.page.get_by_text("acme")).to_be_visible()
+    await expect(page.page.get_by_text("OPENAI_API_KEY=mm-")).to_be_visible()
+    await expect(page.page.get_by_text("key new --scope call")).to_be_visible()
 
     await page.page.get_by_role("button", name="Sign out").click()
     await expect(page.page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_a_link_on_another_site_asks_nobody_to_sign_in_again(
+    locked_gateway: SeenGateway, look: Opened
+) -> None:
+    page = await look("/", at=locked_gateway, waits_for="form.login", may_be_refused=True)
+    await page.page.get_by_label("Gateway key").fill(READER)
+    await page.page.get_by_text("Sign in").last.click()
+    await expect(page.page.get_by_role("link", name="Breakdown")).to_be_visible()
+    asked = f"{locked_gateway.url}/breakdown?range=7d&team=meetmind"
+
+    await page.page.goto(f"data:text/html,<a href='{asked}'>There</a>")
+    await page.page.get_by_text("There").click()
+
+    await expect(page.page.get_by_role("heading", name="Breakdown")).to_be_visible()
+    await expect(page.page).to_have_url(asked)
+
+
+async def test_without_keys_nobody_is_asked_to_sign_in(look: Opened) -> None:
+    page = await look("/login?next=/breakdown%3Frange%3D7d")
+
+    await expect(page.page.get_by_role("heading", name="Breakdown")).to_be_visible()
+    assert page.path() == "/breakdown?range=7d"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from page_fixtures import Opened
 from playwright.async_api import expect
 from running import GatewayProcess, SimulatorProcess, gateway_config
@@ -42,7 +43,9 @@ async def test_a_cost_is_judged_by_a_budget_for_just_its_calls(
     page = await look("/", at=budgeted_gateway)
 
     cost = page.panel("total_cost")
-    await expect(cost).to_contain_text("all-day: 0.0 % of $1,000.00")
+    await expect(cost).to_contain_text(
+        re.compile(r"all-day: \$0\.0+\d+ of \$1,000\.00 today, 0\.0 %")
+    )
     await expect(cost).to_have_attribute("data-level", "good")
     await page.go("/?agent=once.only")
     await expect(cost).to_contain_text("no day's budget for these calls")
@@ -60,6 +63,7 @@ async def test_what_a_budget_refused_lately_leads_to_the_call(
     card = page.page.locator('[data-budget="one-call"]')
     await expect(card).to_contain_text("100.0 %")
     await expect(card).to_have_attribute("data-level", "critical")
+    assert (await Axe().run(page.page)).response["violations"] == []
     lately = card.locator("li", has_text="refused")
     await lately.get_by_role("link", name="once.only").click()
 

@@ -268,3 +268,21 @@ async def test_at_the_end_of_a_program_the_watch_ends_and_prices_stay(
     assert not unended
     assert fault(book) is None
     assert caplog.text == ""
+
+
+def test_a_file_that_was_broken_at_the_start_is_told_once_and_taken_up_when_it_is_good(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.write_text("[]")
+    book = PriceBook(catalogue=load_catalogue(path))
+    watch = CatalogueWatch(book, path)
+
+    watch.check(path)
+    watch.check(path)
+    assert caplog.text.count("lacks openai") == 1
+    assert fault(book) is not None
+
+    write_prices(path, "7")
+    watch.check(path)
+    assert fault(book) is None
+    assert cost(book) == 7_000_000_000

@@ -42,6 +42,13 @@ def fault(folder: Path, *arguments: str, **variables: str) -> str:
     return line
 
 
+def test_a_gateway_that_others_reach_does_not_start_without_keys(tmp_path: Path) -> None:
+    told = fault(tmp_path, "serve", "--listen", "0.0.0.0:0")
+
+    assert told.startswith("modelmeter: --listen: '0.0.0.0:0' reaches beyond this machine")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_version_is_told() -> None:
     told = CliRunner().invoke(app, ["--version"])
 

@@ -6,6 +6,7 @@ import pytest
 
 from modelmeter.errors import SettingsError
 from modelmeter.settings.load import load_settings
+from modelmeter.wiring import faults_of_settings
 
 SECRET = "sk-canary-93b1"
 
@@ -72,8 +73,6 @@ def test_the_environment_stands_over_the_file(tmp_path: Path) -> None:
         ("workers = 0\n", ":1: workers"),
         ("workers = 65\n", ":1: workers"),
         ("[limits]\nbody_bytes_max = 0\n", ":2: limits.body_bytes_max"),
-        ('listen = "0.0.0.0:4000"\n', "needs gateway keys"),
-        ('listen = "[::]:4000"\n', "needs gateway keys"),
         ('listen = "localhost"\n', ":1: listen give an address and a port"),
         ('[teams]\na = ["x.*"]\nb = ["x.*"]\n', "both claim 'x.*'"),
         ("listen = \n", "modelmeter.toml"),
@@ -85,6 +84,23 @@ def test_a_fault_names_its_line_and_what_to_do(tmp_path: Path, text: str, says: 
 
     assert says in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "10.0.0.1", "gateway.example"])
+def test_nobody_is_let_in_from_elsewhere_without_a_key(tmp_path: Path, host: str) -> None:
+    path = write(tmp_path, f'\nlisten = "{host}:4000"\n')
+    key = f'[{{"id": "abcd", "sha256": "{"0" * 64}"}}]'
+
+    with pytest.raises(SettingsError, match=r":2: listen '.*:4000' .* needs gateway keys"):
+        load_settings(path, {}, check=faults_of_settings)
+    with pytest.raises(SettingsError, match=r"--listen: .* needs gateway keys"):
+        load_settings(None, {}, options={"listen": f"{host}:4000"}, check=faults_of_settings)
+    load_settings(path, {"MODELMETER_KEYS": key}, check=faults_of_settings)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "[::1]", "localhost"])
+def test_this_machine_needs_no_key(tmp_path: Path, host: str) -> None:
+    load_settings(write(tmp_path, f'listen = "{host}:4000"\n'), {}, check=faults_of_settings)
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

@@ -75,6 +75,16 @@ def test_commands_that_use_no_secret_want_none(tmp_path: Path) -> None:
         assert done.exit_code == 0, (name, done.output)
 
 
+def test_a_reader_need_not_know_the_keys_of_the_gateway(tmp_path: Path) -> None:
+    """They come by environment to a gateway that others reach, and let nobody in here."""
+    config = configuration(tmp_path)
+    config.write_text(f'listen = "0.0.0.0:4000"\n{config.read_text()}')
+
+    for name, arguments in READERS.items():
+        done = CliRunner().invoke(app, [*arguments, "--config", str(config)])
+        assert done.exit_code == 0, (name, done.output)
+
+
 def test_a_check_wants_none_either(tmp_path: Path) -> None:
     nowhere = ["--gateway", "http://127.0.0.1:1", "--prometheus", "http://127.0.0.1:1"]
 

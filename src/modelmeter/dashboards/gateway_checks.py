@@ -71,17 +71,20 @@ def _metrics(gateway: WebPages, state: GatewayState) -> Finding:
             f"/metrics answered {status} without metrics of modelmeter: {_message(content)}",
             "see its log",
         )
-    state.calls = sum(int(count) for count in _REQUESTS.findall(content))
+    counts = [int(count) for count in _REQUESTS.findall(content)]
+    state.calls = sum(counts)
     if (ledger := _LEDGER.search(content)) is not None:
         state.ledger_id = ledger[1].decode()
     if (interval := _INTERVAL.search(content)) is not None:
         state.scrape_interval_seconds = float(interval[1])
-    if not state.calls:
+    if not counts:
         return warning(
             "metrics",
             "initialised, but no call came through yet",
             "point an SDK's base URL at the gateway",
         )
+    if not state.calls:
+        return ok("metrics", "initialised; the first calls stand at 0 for two scrape intervals")
     return ok("metrics", f"initialised, {state.calls} calls shown")
 
 

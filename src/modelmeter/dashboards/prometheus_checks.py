@@ -25,7 +25,6 @@ _RULES: Final = "modelmeter-gateway"
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h)")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
-
 Target = Mapping[str, Any]
 
 

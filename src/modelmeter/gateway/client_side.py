@@ -28,7 +28,8 @@ class ClientSide:
         self.complete = False
         self._receive = receive
         self._send = send
-        self._turn: RequestTurn | None = scope.get("extensions", {}).get(TURN_EXTENSION)
+        # Taken away: a turn knows its request, and the two would wait for the garbage collector.
+        self._turn: RequestTurn | None = scope.get("extensions", {}).pop(TURN_EXTENSION, None)
         self._connection = None if self._turn is None else self._turn.connection
 
     @property
@@ -120,8 +121,9 @@ class ClientSide:
 
     @property
     def is_cut(self) -> bool:
-        """An answer has begun that is not complete."""
-        return self.started and not self.complete
+        """An answer has begun whose caller waits for the rest."""
+        left = self._connection is not None and self._connection.is_lost
+        return self.started and not (self.complete or left)
 
     def close_if_cut(self, seconds: float) -> None:
         """Close the connection of an answer that stays incomplete, read or not in ``seconds``."""

@@ -96,7 +96,7 @@ class Exchange:
         except asyncio.CancelledError:
             self._failure = ErrorType.CANCELLED
             await self._settle()
-            if self._client.is_cut and not self._client.gone:
+            if self._client.is_cut:
                 self._log_cut("stopping")
             raise
         except Exception:

@@ -93,7 +93,10 @@ class _GuardedProtocol(EndingProtocol):
         unread, was_in_head = self.unread, self.is_in_head
         had_body = -1 if unread is None else len(unread.body)
         try:
-            self._feed(data)
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:
+                self._read_on(memoryview(data)[upgrade.args[0] :])
         except HttpParserError:
             invalid = _RefusedHeadError(400, "http_invalid", "this is no valid HTTP/1.1 request")
             self._close_with(self._refusal or invalid)
@@ -106,14 +109,14 @@ class _GuardedProtocol(EndingProtocol):
             # What ended the request before is no part of this head.
             self._follow_head(len(data) if was_in_head else 0)
 
-    def _feed(self, data: bytes) -> None:
-        rest: bytes | memoryview = data
+    def _read_on(self, rest: memoryview) -> None:
+        """Read what stands behind a head that offers to upgrade; more of them may follow."""
         while True:
+            self._read_head_again()
             try:
                 self.parser.feed_data(rest)
             except HttpParserUpgrade as upgrade:
-                rest = memoryview(rest)[upgrade.args[0] :]
-                self._read_head_again()
+                rest = rest[upgrade.args[0] :]
             else:
                 return
 

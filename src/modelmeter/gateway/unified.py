@@ -196,7 +196,7 @@ class Unified:
         try:
             await self._pass_on(client, reply, chunks)
         except (TimeoutError, *REFUSED) as error:
-            if client.is_cut and not client.gone:
+            if client.is_cut:
                 slow = isinstance(error, TimeoutError)
                 reason = CALLER_TOO_SLOW if slow else refusal_of(error)[0].refusal_code
                 target = reply.target

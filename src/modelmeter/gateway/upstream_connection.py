@@ -72,16 +72,17 @@ class UpstreamConnection(asyncio.Protocol):
 
     def finish(self) -> bool:
         """End the exchange. False: the connection is closed, for it can carry no other one."""
-        answer, self._answer = self._answer, None
+        answer = self._answer
         if answer is None or not answer.ended or not answer.keeps_alive or not self.usable:
             self.abort()
             return False
+        self._let_go()
         self._read_on()
         return True
 
     def abort(self) -> None:
         """Give the connection up at once."""
-        self._answer = None
+        self._let_go()
         if self._transport is not None:
             self._transport.abort()
 
@@ -117,6 +118,11 @@ class UpstreamConnection(asyncio.Protocol):
                 self._fail(answer, "the upstream broke off its answer", ErrorType.CONNECTION)
         self._wake()
         self._on_lost(self)
+
+    def _let_go(self) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.release()
 
     def _fail(self, answer: HttpAnswer, message: str, error_type: ErrorType) -> None:
         if not answer.ended and self._failure is None:

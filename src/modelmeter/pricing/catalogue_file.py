@@ -87,6 +87,7 @@ def load_catalogue(path: Path | None, *, told: bool = True) -> CatalogueData:
     """
     if path is None:
         return bundled_catalogue()
+    mark = mark_of(path)
     faults = []
     for candidate in (path, path.with_name(path.name + PREVIOUS)):
         try:
@@ -101,7 +102,8 @@ def load_catalogue(path: Path | None, *, told: bool = True) -> CatalogueData:
         return found
     if told:
         logger.warning("%s; prices are those of %s", faults[0], found.source)
-    return msgspec.structs.replace(found, fallback=faults[0])
+    # Of the file that is broken, so that it is looked at again only once it is another one.
+    return msgspec.structs.replace(found, fallback=faults[0], mark=mark)
 
 
 def mark_of(path: Path) -> FileMark | None:

@@ -101,6 +101,10 @@ class HttpAnswer:
         self.unread_bytes = 0
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def release(self) -> None:
+        """Nothing more is fed: parser and answer, which hold each other, let go."""
+        del self._parser
+
     # What the parser calls
 
     def on_message_begin(self) -> None:

@@ -42,6 +42,7 @@ const context = {
   state: parse(new URL(location.href)),
   names: () => names,
   panels: () => definition.panels,
+  hasSession: () => definition.signedIn,
   companyZone: () => definition.timeZone,
   zone: () => (context.state.zone === "company" ? definition.timeZone : viewersZone()),
   href: (parts) => address(changed(context.state, parts)),
@@ -88,6 +89,7 @@ function show(next) {
     if (wasHere) frame.main.focus({ preventScroll: true });
   }
   frame.refresh();
+  frame.fault(null);
   live.follow(context.api.streamPath());
   return updates.now();
 }
@@ -148,6 +150,8 @@ async function start() {
   document.body.append(...frame.elements);
   frame.refresh();
   if (context.state.view === "login") {
+    // A link on another site brings no cookie along, though its viewer may have signed in before.
+    if (await context.api.panels().catch(() => null)) return context.signedIn();
     view = loginView(context);
     replace(frame.main, view.element);
     await view.refresh();

@@ -88,8 +88,11 @@ export function statsOf(summary, sparks, panels, window) {
  */
 function againstBudget(budget, full) {
   if (!budget) return { note: "no day's budget for these calls", levelValue: null };
+  // A calendar's day is another time than the last 24 hours, so its own sum is told.
+  const spent = `${money(budget.settled)} of ${money(budget.limit)}`;
+  const time = budget.window === "day" ? " today" : "";
   return {
-    note: `${budget.name}: ${budget.percentText} of ${money(budget.limit)}`,
+    note: `${budget.name}: ${spent}${time}, ${budget.percentText}`,
     levelValue: budget.share * full,
   };
 }

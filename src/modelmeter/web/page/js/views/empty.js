@@ -7,9 +7,10 @@ const QUARTER = "90d";
 const WIDER_NAMES = { [MONTH]: "Show the last 30 days", [QUARTER]: "Show the last 90 days" };
 
 /** How to send the first call, with this gateway's own address. */
-export function firstCall() {
+export function firstCall(context) {
   const base = `${location.origin}/openai/v1`;
-  const program = `export OPENAI_BASE_URL=${base}`;
+  const program = [`export OPENAI_BASE_URL=${base}`];
+  if (context.hasSession()) program.push("export OPENAI_API_KEY=mm-…");
   const curl = [
     `curl ${base}/chat/completions \\`,
     `  -H "authorization: Bearer $OPENAI_API_KEY" -H "content-type: application/json" \\`,
@@ -27,7 +28,14 @@ export function firstCall() {
       " Two ways to send the first call:",
     ),
     h("h3", {}, "Point an SDK here"),
-    snippet(program),
+    snippet(program.join("\n")),
+    context.hasSession() &&
+      h(
+        "p",
+        { class: "quiet" },
+        "This gateway asks callers for a key of its own with the scope call. To make one: ",
+        h("code", {}, "modelmeter key new --scope call"),
+      ),
     h(
       "p",
       { class: "quiet" },
@@ -46,7 +54,7 @@ export function firstCall() {
 /** Stands in the place of a table without rows; asks whether there is any call at all. */
 export async function emptyTable(context) {
   const { newest_seq } = await context.api.summary();
-  return newest_seq === 0 ? firstCall() : h("div", { class: "card" }, emptyRange(context));
+  return newest_seq === 0 ? firstCall(context) : h("div", { class: "card" }, emptyRange(context));
 }
 
 /** No call fits the range and the filters. */

@@ -58,7 +58,7 @@ export function overviewView(context) {
     const first = summary.newest_seq === 0;
     host.classList.toggle("before-first", first);
     if (first) {
-      if (!notice.querySelector(".first-call")) replace(notice, firstCall());
+      if (!notice.querySelector(".first-call")) replace(notice, firstCall(context));
     } else {
       replace(
         notice,
