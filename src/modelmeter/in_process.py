@@ -97,7 +97,7 @@ class InProcess:
         self._catalogue = CatalogueWatch(self.pricer, settings.prices.catalogue)
         self.ledger.run(self._catalogue.__aenter__())
         self.circuits = Circuits(settings.routing, self.clock)
-        self._parts = ByLoop(self._new_parts)
+        self._parts = ByLoop(self._new_parts, lambda parts: parts.sender.close())
 
     def meter(self) -> Meter:
         """The meter for the event loop that runs now."""
@@ -125,7 +125,8 @@ class InProcess:
         return _LoopParts(sender, CachingRouter(router, self.cache), bounding)
 
     def close(self) -> None:
-        """Commit what was handed in, and release the ledger."""
+        """Commit what was handed in, release the ledger, and begin to close connections."""
+        self._parts.drop_all()
         if self.cache is not None:
             self.cache.close()
         self.ledger.run(self._catalogue.__aexit__())

@@ -2,7 +2,6 @@
 
 import os
 import re
-import selectors
 import signal
 import subprocess
 import sys
@@ -30,17 +29,15 @@ class _Process:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        reader, writer = os.pipe()
-        self.process = subprocess.Popen(
-            self._arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=writer,
-            stderr=writer,
-            env=self._environment,
-        )
-        os.close(writer)
-        self.url = self._read_url(reader)
-        self._keep_reading(reader)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self._arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+            )
+        self.url = self._read_url(self.process)
 
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
@@ -60,27 +57,18 @@ class _Process:
             self.kill()
             raise
 
-    def _read_url(self, reader: int) -> str:
+    def _read_url(self, process: subprocess.Popen[bytes]) -> str:
         deadline = time.monotonic() + START_SECONDS_MAX
-        seen = b""
-        with selectors.DefaultSelector() as selector:
-            selector.register(reader, selectors.EVENT_READ)
-            while selector.select(max(deadline - time.monotonic(), 0)):
-                chunk = os.read(reader, 65536)
-                seen += chunk
-                if match := _URL.search(seen):
-                    self.log.write_bytes(seen)
-                    return match.group().decode()
-                if not chunk:
-                    break
+        while time.monotonic() < deadline:
+            has_ended = process.poll() is not None
+            if match := _URL.search(self.log.read_bytes()):
+                return match.group().decode()
+            if has_ended:
+                break
+            time.sleep(0.02)
         self.kill()
-        raise RuntimeError(f"{self._arguments} did not start:\n{seen.decode(errors='replace')}")
-
-    def _keep_reading(self, reader: int) -> None:
-        """Empty the pipe into the log, so that the process never waits for us."""
-        with self.log.open("ab") as log:
-            subprocess.Popen(["cat"], stdin=reader, stdout=log)
-        os.close(reader)
+        seen = self.log.read_text(errors="replace")
+        raise RuntimeError(f"{self._arguments} did not start:\n{seen}")
 
 
 class SimulatorProcess(_Process):

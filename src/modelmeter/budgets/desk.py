@@ -85,6 +85,10 @@ class BudgetDesk:
             held_retry_after_seconds=self._held_retry_after_seconds,
         )
 
+    def close(self) -> None:
+        """The ledger is closed: nothing changes any more."""
+        self._revision_file.close()
+
     def _take(self, budgets: Sequence[StoredBudget]) -> None:
         told = {rule.id: rule.told for rule in self._rules}
         rules = tuple(Rule(stored, told.get(stored.id)) for stored in budgets)

@@ -38,6 +38,10 @@ class Gates:
         """Take up changed budgets."""
         self.budgets.refresh(connection)
 
+    def close(self) -> None:
+        """The ledger is closed."""
+        self.budgets.close()
+
     def turn(self, connection: sqlite3.Connection, *, owner: str, now_ns: int) -> "GatesTurn":
         """The part of a transaction that has begun."""
         budgets = self.budgets.turn(connection, owner=owner, now_ns=now_ns)

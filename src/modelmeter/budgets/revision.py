@@ -33,6 +33,8 @@ class RevisionFile:
         Raises:
             LedgerUnavailableError: the file beside the ledger cannot be written.
         """
+        self._memory: mmap.mmap | bytes
+        self._own: mmap.mmap | None = None
         if is_in_memory(ledger_path):
             self._memory = _of_this_process()
             return
@@ -42,7 +44,7 @@ class RevisionFile:
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
                 os.ftruncate(descriptor, _BYTES)
-                self._memory = mmap.mmap(descriptor, _BYTES)
+                self._memory = self._own = mmap.mmap(descriptor, _BYTES)
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -54,4 +56,12 @@ class RevisionFile:
 
     def bump(self) -> None:
         """Tell all processes; to be called with the ledger's write lock."""
+        if isinstance(self._memory, bytes):
+            raise LedgerUnavailableError("the budgets' revision is closed")
         self._memory[:] = (int.from_bytes(self._memory[:]) + 1).to_bytes(_BYTES)
+
+    def close(self) -> None:
+        """Let go of the file; who still reads, in another thread, sees the number as it was."""
+        self._memory = self.read()
+        if self._own is not None:
+            self._own.close()

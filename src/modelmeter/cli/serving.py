@@ -35,8 +35,6 @@ def serve_until_stopped(settings: Settings, *, log_level: str) -> None:
         LedgerError: the ledger cannot be used.
     """
     logging.basicConfig(format=_LOG_FORMAT, level=log_level.upper())
-    # A line for every retry, which tells nothing of it: each attempt is an entry of the ledger.
-    logging.getLogger("stamina").setLevel(logging.ERROR)
     listener = bind(*settings.address, advice=_OTHER_ADDRESS)
     health = None
     if settings.health_address is not None:

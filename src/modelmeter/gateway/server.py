@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
+from math import ceil
 
 import uvicorn
 
@@ -123,8 +124,8 @@ async def run_server(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=int(limits.keep_alive_seconds),
-        timeout_graceful_shutdown=int(limits.shutdown_drain_seconds),
+        timeout_keep_alive=ceil(limits.keep_alive_seconds),
+        timeout_graceful_shutdown=ceil(limits.shutdown_drain_seconds),
     )
     server = _Server(config, on_ready, end_streams, takes_signals=stop is None)
     stopping = asyncio.create_task(server.stop_when(stop)) if stop is not None else None

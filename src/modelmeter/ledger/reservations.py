@@ -84,3 +84,7 @@ class Reservations(Protocol):
     def turn(self, connection: sqlite3.Connection, *, owner: str, now_ns: int) -> Turn:
         """The part of a transaction that has begun."""
         ...
+
+    def close(self) -> None:
+        """No further transaction begins."""
+        ...

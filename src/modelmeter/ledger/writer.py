@@ -183,6 +183,8 @@ class LedgerWriter:
         self._queue.put(None)
         self._thread.join()
         self._connection.close()
+        if self.reservations is not None:
+            self.reservations.close()
         self._owner.release()
 
     def _run(self) -> None:

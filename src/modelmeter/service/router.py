@@ -1,9 +1,11 @@
 """Finds an answer: the models behind a name in their order, retries, circuit breakers."""
 
+import logging
 from collections.abc import Callable
 
 import msgspec
-import stamina
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
 
 from modelmeter.errors import LLMServiceError, RefusedRequestError
 from modelmeter.meter import CallOpening, Meter, OpenCall
@@ -20,6 +22,8 @@ from modelmeter.service.wire_request import AimedRequest, Asked, WireRequest, wi
 from modelmeter.settings.model import Settings
 
 __all__ = ["Errand", "Router"]
+
+logger = logging.getLogger(__name__)
 
 ATTEMPTS_MAX = 100
 """The number of an attempt as it is entered; further ones share it."""
@@ -66,7 +70,12 @@ class Router:
         """``circuits``: those of other routers of the process; None: this is the only one."""
         self.routes = Routes(settings)
         self.circuits = Circuits(settings.routing, clock) if circuits is None else circuits
-        self._routing = settings.routing
+        routing = self._routing = settings.routing
+        self._backoff_seconds = wait_exponential_jitter(
+            initial=routing.backoff_initial_seconds,
+            max=routing.backoff_seconds_max,
+            jitter=routing.backoff_initial_seconds,
+        )
         self._patience = Patience.of(settings.routing, settings.limits)
         self._clock = clock
         self._bounding = bounding
@@ -118,14 +127,12 @@ class Router:
     ) -> Attempt:
         """One model, as often as it may be asked."""
         circuit = self.circuits.of(target)
-        routing = self._routing
-        async for turn in stamina.retry_context(
-            on=self._pause,
-            attempts=routing.attempts,
-            timeout=None,
-            wait_initial=routing.backoff_initial_seconds,
-            wait_max=routing.backoff_seconds_max,
-            wait_jitter=routing.backoff_initial_seconds,
+        async for turn in AsyncRetrying(
+            retry=retry_if_exception(self._is_asked_again),
+            stop=stop_after_attempt(self._routing.attempts),
+            wait=self._pause_seconds,
+            before_sleep=_log_retry,
+            reraise=True,
         ):
             with turn:
                 if not circuit.allow():
@@ -186,16 +193,32 @@ class Router:
             cache_miss=errand.cache_miss,
         )
 
-    def _pause(self, error: Exception) -> bool | float:
-        """How long to wait before the same model is asked again; False: it is not."""
+    def _is_asked_again(self, error: BaseException) -> bool:
+        """Whether the same model is asked once more after an error."""
         if not isinstance(error, LLMServiceError) or not is_transient(error.error_type):
             return False
         if error.error_type in (ErrorType.CIRCUIT_OPEN, ErrorType.TIMEOUT):
             return False
         wanted = error.retry_after_seconds
-        if wanted is None:
-            return True
-        return wanted if wanted <= self._routing.retry_after_seconds_max else False
+        return wanted is None or wanted <= self._routing.retry_after_seconds_max
+
+    def _pause_seconds(self, state: RetryCallState) -> float:
+        """As long as the provider wants, else longer each time."""
+        error = _error_of(state)
+        wanted = None if error is None else error.retry_after_seconds
+        return self._backoff_seconds(state) if wanted is None else wanted
+
+
+def _error_of(state: RetryCallState) -> LLMServiceError | None:
+    error = None if state.outcome is None else state.outcome.exception()
+    return error if isinstance(error, LLMServiceError) else None
+
+
+def _log_retry(state: RetryCallState) -> None:
+    """Each attempt is an entry of the ledger, so that this is for who looks closely."""
+    error = _error_of(state)
+    if error is not None:
+        logger.debug("%s; asked again in %.2f s", error.error_type, state.upcoming_sleep)
 
 
 def _left_alone(target: Target, *, call_id: str | None) -> LLMServiceError:

@@ -33,7 +33,7 @@ class Limits(BaseModel):
     keep_alive_seconds: Seconds = 75
     """How long an idle connection of a caller is kept."""
     close_timeout_seconds: Seconds = 10
-    """How long a caller may take to read the rest of an answer that was cut."""
+    """How long a caller may take to read an answer that was cut, or given amid its request."""
     connections_max: Count = 4096
     """Callers' connections at once; more are answered with 503."""
     wrong_keys_per_minute_max: Count = 60

@@ -1,6 +1,7 @@
 """The sender of a program: every provider through its own SDK."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -31,13 +32,16 @@ class SdkSender:
         self._providers = providers
         self._limits = limits
         self._senders: dict[str, _ProviderSender] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def prepare(self, target: Target) -> None:
         """See `Sender.prepare`."""
-        if target.provider not in self._senders:
-            # SDKs load for a second or so, and AWS's looks for credentials in the network.
-            made = await asyncio.to_thread(self._make, target)
-            self._senders.setdefault(target.provider, made)
+        if target.provider in self._senders:
+            return
+        async with self._turns[target.provider]:
+            if target.provider not in self._senders:
+                # SDKs load for a second or so, and AWS's looks for credentials in the network.
+                self._senders[target.provider] = await asyncio.to_thread(self._make, target)
 
     async def send(self, target: Target, request: WireRequest) -> ProviderAnswer:
         """See `Sender.send`."""
