@@ -171,12 +171,12 @@ async def test_a_table_of_teams_leads_to_their_calls(look: Opened, gateway: Seen
 async def test_where_nobody_asked_the_cache_there_is_no_rate_of_hits(
     look: Opened, gateway: SeenGateway
 ) -> None:
-    gateway.call("cacheless.agent")
-    page = await look("/breakdown?range=1h&by=agent&agent=cacheless.agent", width=1440)
+    gateway.call("live.cacheless")
+    page = await look("/breakdown?range=1h&by=agent&agent=live.cacheless", width=1440)
 
     head = await page.page.locator("thead th").all_inner_texts()
     place = [text.strip() for text in head].index("Cache hits")
-    for row in ('tr[data-id="cacheless.agent"]', "tfoot tr"):
+    for row in ('tr[data-id="live.cacheless"]', "tfoot tr"):
         await expect(page.page.locator(row).locator("th, td").nth(place)).to_have_text("–")
 
 
@@ -247,9 +247,10 @@ async def test_a_call_that_is_not_there_is_said_so(look: Opened, call: str) -> N
 
 
 async def test_what_stands_for_many_names_is_no_filter(look: Opened, gateway: SeenGateway) -> None:
-    for number in range(14):
-        gateway.call(f"rest.{number:02d}")
-    page = await look("/?range=15m")
+    agents = [f"live.rest{number:02d}" for number in range(14)]
+    for agent in agents:
+        gateway.call(agent)
+    page = await look(f"/?range=15m&{'&'.join(f'agent={agent}' for agent in agents)}")
     rest = page.panel("requests_per_agent").locator(".legend-item", has_text="other")
 
     await expect(rest).to_be_visible()
