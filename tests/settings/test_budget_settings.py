@@ -89,6 +89,9 @@ def downgrading(model: str, cheaper: str, provider: str = "openai") -> str:
     )
 
 
+CEILING = '[prices]\nunknown_models = "ceiling"\n[prices.ceiling]\ninput = "20"\noutput = "100"\n'
+
+
 @pytest.mark.parametrize(
     ("model", "dearer"),
     [("gpt-4o-mini", "gpt-4o"), ("gpt-4.1-mini", "gpt-4.1"), ("gpt-4o", "o1")],
@@ -105,6 +108,7 @@ def test_a_downgrade_to_a_dearer_model_is_refused_with_its_line(
     [
         (downgrading("gpt-4o", "gpt-4o-mini"), ""),
         (downgrading("gpt-4o-2024-08-06", "gpt-4o-2024-11-20"), ""),
+        (CEILING + downgrading("claude-3-opus", "claude-haiku-4-5", provider="bedrock"), "nobody"),
         (downgrading("big", "small", provider="box"), "nobody here has a price for both"),
         (downgrading("gpt-3.5-turbo", "gpt-5-mini"), "but not for its output"),
     ],

@@ -60,12 +60,13 @@ def dearer_models(
     """
     Places in ``[[budgets]]`` where a model is downgraded to one that costs more.
 
-    Where it costs more for input or for output and less for neither, it is never cheaper.
+    Where it costs more for input or for output and less for neither, it is never cheaper. All
+    providers that have a price for both must say so.
     """
     for index, budget in enumerate(budgets):
         for model, cheaper in budget.downgrade.items():
             found = _differences(budget, providers, prices, now_ns, (model, cheaper))
-            if any(min(two) >= 0 < max(two) for two in found):
+            if found and all(_is_dearer(two) for two in found):
                 why = f"is {cheaper!r}, which is dearer: downgrade to a cheaper model"
                 yield ("budgets", index, "downgrade", model), why
 
@@ -83,9 +84,15 @@ def doubtful_downgrades(
             found = _differences(budget, providers, prices, now_ns, (model, cheaper))
             if not found:
                 yield place, f"is {cheaper!r}: nobody here has a price for both, to compare them"
+            elif any(_is_dearer(two) for two in found):
+                yield place, f"is {cheaper!r}, which is dearer at one of the providers"
             elif any(min(two) < 0 < max(two) for two in found):
                 dearer = "input" if any(of_input > 0 for of_input, _ in found) else "output"
                 yield place, f"is {cheaper!r}, which is cheaper, but not for its {dearer}"
+
+
+def _is_dearer(costs: tuple[int, int]) -> bool:
+    return min(costs) >= 0 < max(costs)
 
 
 def _differences(
@@ -103,15 +110,12 @@ def _differences(
     names = providers if budget.provider is None else (budget.provider,)
     found = []
     for name in names:
-        first, second = (prices.quote(name, model, now_ns).rates for model in models)
-        if first is not None and second is not None:
-            costs = [
-                (after or 0) - (before or 0)
-                for before, after in (
-                    (first.charge(tokens), second.charge(tokens)) for tokens in _SOME
-                )
-            ]
-            found.append((costs[0], costs[1]))
+        first, second = (prices.quote(name, model, now_ns) for model in models)
+        # A ceiling is everybody's price: it compares nothing.
+        if first.priced_model is None or second.priced_model is None:
+            continue
+        input_, output = (second.price(one).cost - first.price(one).cost for one in _SOME)
+        found.append((input_, output))
     return found
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from modelmeter.cli.figures import inert
+from modelmeter.cli.sellers import PROVIDERS
 from modelmeter.ledger.unpriced import UnpricedModel
 from modelmeter.pricing import PriceBook
 from modelmeter.pricing.catalogue_file import CatalogueData
@@ -86,7 +87,7 @@ def print_update(
 
     today = datetime.now(UTC).date()
     changed = []
-    for provider in ("openai", "anthropic", "genai", "bedrock"):
+    for provider in PROVIDERS:
         names = dict.fromkeys((*old.listed_ids(provider), *new.listed_ids(provider)))
         for model in (name for name in names if "*" not in name):
             before = quote_on(old, provider, model, today)

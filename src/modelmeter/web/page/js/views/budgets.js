@@ -3,7 +3,7 @@
 import { colourClass } from "../charts/palette.js";
 import { h, place, replace } from "../dom.js";
 import { count, money, span } from "../format.js";
-import { dayAndClock, full } from "../times.js";
+import { clockSeconds, day, dayAndClock } from "../times.js";
 
 const SPENDERS_SHOWN = 5;
 const RECENT_SHOWN = 3;
@@ -161,7 +161,7 @@ function spenders(budget, amount, context) {
 function recent(budget, context) {
   return h(
     "div",
-    { class: "spenders" },
+    { class: "spenders lately" },
     h("h3", {}, "What it did lately"),
     h(
       "ul",
@@ -179,11 +179,20 @@ function recent(budget, context) {
             },
             one.agent,
           ),
-          h("span", { class: "quiet" }, full(one.at, context.zone())),
+          when(one.at, context.zone()),
           h("span", { class: "legend-value" }, MARKS[one.mark]),
         ),
       ),
     ),
+  );
+}
+
+function when(moment, zone) {
+  return h(
+    "span",
+    { class: "time-link" },
+    h("span", { class: "quiet" }, day(moment, zone)),
+    clockSeconds(moment, zone),
   );
 }
 
