@@ -12,7 +12,6 @@ from modelmeter.gateway.patience import Patience
 from modelmeter.gateway.refusals import CALL_ID_HEADER, CALLER_TOO_SLOW, log_cut, send_error
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.meter import Ending, OpenCall
-from modelmeter.meter.held_stream import HeldStream, observe
 from modelmeter.providers import (
     AnswerHead,
     Dialect,
@@ -79,7 +78,6 @@ class Exchange:
         self._bytes = 0
         self._bytes_when_gone = 0
         self._writing = False
-        self._stream: HeldStream | None = None
 
     async def run(self, request: UpstreamRequest) -> None:
         """Make the call, relay its answer, settle it."""
@@ -117,9 +115,7 @@ class Exchange:
                 error_type=ErrorType.BAD_RESPONSE,
             )
         head = AnswerHead(answer.status, answer.headers)
-        observer = observe(self._dialect, self._facts, head, self._call.hold)
-        if isinstance(observer, HeldStream):
-            self._stream = observer
+        observer = self._call.observe(self._dialect, self._facts, head)
         if self._keeper is not None:
             observer = self._keeper.watch(observer, answer)
         self._observer = observer
@@ -134,17 +130,11 @@ class Exchange:
                 break
             self._count(chunk)
             out = observer.feed(chunk)
-            if self._is_cut:
+            if self._call.is_cut:
                 self._held += out
-                self._failure = ErrorType.BUDGET_EXCEEDED
                 return
             await self._pass_on(answer, out, observer.finished)
         self._held += observer.end()
-
-    @property
-    def _is_cut(self) -> bool:
-        """The stream has used up what was held for it, and was ended."""
-        return self._stream is not None and self._stream.is_cut
 
     def _count(self, chunk: bytes) -> None:
         self._bytes += len(chunk)
@@ -194,13 +184,13 @@ class Exchange:
 
     def _length(self, answer: UpstreamAnswer) -> bytes | None:
         """How long the answer will be; None if nobody knows, or it may be shortened."""
-        if self._facts.hides_usage_chunk or self._stream is not None:
+        if self._facts.hides_usage_chunk or self._call.is_held:
             return None
         return header(answer.headers, b"content-length")
 
     def _headers(self, answer: UpstreamAnswer) -> Headers:
         headers = headers_passed_on(answer, self._limits, self._clock)
-        if self._stream is not None:
+        if self._call.is_held:
             headers = [(name, value) for name, value in headers if name != _CONTENT_ENCODING]
         headers.append((CALL_ID_HEADER, self._call.intent.id.encode()))
         if self._told:
@@ -218,7 +208,7 @@ class Exchange:
             return
         if self._client.gone:
             return
-        if self._failure is not None and not self._is_cut:
+        if self._failure is not None:
             status = _HTTP_STATUS_OF.get(self._failure, _BAD_GATEWAY)
             slow = self._failure is ErrorType.CANCELLED
             code = CALLER_TOO_SLOW if slow else f"upstream_{self._failure}"

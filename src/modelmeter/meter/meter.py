@@ -9,7 +9,8 @@ from modelmeter.errors import RefusedRequestError
 from modelmeter.ledger import Ledger
 from modelmeter.ledger.reservations import Opening
 from modelmeter.meter.ending import Ending, Pricer, Timing, cached_call, call_of, refused_call
-from modelmeter.providers import ResponseFacts
+from modelmeter.meter.held_stream import HeldStream, observe
+from modelmeter.providers import AnswerHead, Dialect, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.record import (
     CacheMiss,
     Call,
@@ -195,6 +196,7 @@ class OpenCall:
         self._outcome: Call | None = None
         self.hold: CallBound | None = None
         """What the call may use: a stream that uses more is cut. None: nothing stops it."""
+        self._stream: HeldStream | None = None
         self.on_settled: Callable[[], None] | None = None
         """Called once the outcome is committed, or cannot be."""
 
@@ -217,9 +219,30 @@ class OpenCall:
         if self._first_token_ns is None:
             self._first_token_ns = self._clock.monotonic_ns()
 
+    def observe(
+        self, dialect: Dialect, request: RequestFacts, head: AnswerHead
+    ) -> ResponseObserver:
+        """What reads the answer, and ends a stream where what is held for it is used up."""
+        observer = observe(dialect, request, head, self.hold)
+        if isinstance(observer, HeldStream):
+            self._stream = observer
+        return observer
+
+    @property
+    def is_held(self) -> bool:
+        """The answer may have other bytes than the provider's, and fewer."""
+        return self._stream is not None
+
+    @property
+    def is_cut(self) -> bool:
+        """What was held for the stream is used up, and it was ended: no more is to be read."""
+        return self._stream is not None and self._stream.is_cut
+
     async def finish(self, ending: Ending) -> None:
         """
         Commit the outcome; the last byte of the answer may go out after this returns.
+
+        A stream that was cut ended for that reason, whatever came after.
 
         The first ending stands: a later call waits for the first one's commit. A caller that is
         cancelled while it waits leaves the commit under way.
@@ -228,6 +251,8 @@ class OpenCall:
             LedgerError: the outcome is not committed yet; the ledger goes on trying.
         """
         if self._settling is None:
+            if self.is_cut:
+                ending = msgspec.structs.replace(ending, failure=ErrorType.BUDGET_EXCEEDED)
             call = self._outcome = call_of(self.intent, ending, self._timing(), self._pricer)
             overhead_ns = max(self._asked_ns - self._began_ns, 0)
             self._settling = self._ledger.settle(call, overhead_ns=overhead_ns)

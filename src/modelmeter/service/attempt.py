@@ -7,7 +7,6 @@ import msgspec
 
 from modelmeter.errors import LLMServiceError, UpstreamError
 from modelmeter.meter import Ending, OpenCall
-from modelmeter.meter.held_stream import HeldStream, observe
 from modelmeter.providers import AnswerHead, ResponseFacts, ResponseObserver, dialect_for
 from modelmeter.record import Call, ErrorType
 from modelmeter.service.answer_shape import AnswerShape, shape_for
@@ -142,7 +141,7 @@ class Attempt:
                     )
                 head = AnswerHead(answer.status, answer.headers)
                 dialect = dialect_for(self.target.kind)
-                self._observer = observe(dialect, self._wire.facts, head, self._call.hold)
+                self._observer = self._call.observe(dialect, self._wire.facts, head)
                 if answer.status >= _HTTP_ERROR or not self._streamed:
                     await self._whole(answer)
                 elif self._wire.passes and not head.content_type.startswith(_EVENTS):
@@ -200,7 +199,7 @@ class Attempt:
             # Once the answer has begun nothing of its facts is asked before its end.
             facts = _NO_FACTS if self._shape.has_begun else observer.facts()
             out = self._shape.feed(shown, facts)
-            if self._is_cut:
+            if self._call.is_cut:
                 self._held += out + self._shape.cut(observer.facts())
                 self._over = True
                 return None
@@ -213,11 +212,6 @@ class Attempt:
         self._held += self._shape.end(rest, observer.facts())
         self._over = True
         return None
-
-    @property
-    def _is_cut(self) -> bool:
-        """What was held for the stream is used up: it was ended there."""
-        return isinstance(self._observer, HeldStream) and self._observer.is_cut
 
     async def _read_tail(self, answer: ProviderAnswer) -> bytes:
         """After the end mark nothing is missing: what does not come soon is not waited for."""
@@ -326,9 +320,7 @@ class Attempt:
     async def _settle(self, failure: ErrorType | None, *, sent: bool = True) -> None:
         answer = self._answer
         facts = self.facts
-        if self._is_cut:
-            failure = ErrorType.BUDGET_EXCEEDED
-        elif failure is None and self._cancelled:
+        if failure is None and self._cancelled:
             failure = ErrorType.CANCELLED
         if failure is ErrorType.CANCELLED:
             # Who leaves because of an error that the stream told has cancelled nothing.

@@ -11,7 +11,6 @@ from modelmeter.errors import (
     ThrottledError,
 )
 from modelmeter.meter import Ending, OpenCall
-from modelmeter.meter.held_stream import HeldStream, observe
 from modelmeter.providers import AnswerHead, Dialect, RequestFacts, ResponseFacts, ResponseObserver
 from modelmeter.record import ErrorType
 
@@ -67,16 +66,13 @@ class WatchedCall:
         self._call = call
         self._dialect = dialect
         self._observer: ResponseObserver | None = None
-        self._stream: HeldStream | None = None
         self._head: AnswerHead | None = None
         self._held = b""
 
     def answered(self, http_status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """The answer's status and headers have come."""
         self._head = AnswerHead(http_status, [(name.lower(), value) for name, value in headers])
-        self._observer = observe(self._dialect, self.facts, self._head, self._call.hold)
-        if isinstance(self._observer, HeldStream):
-            self._stream = self._observer
+        self._observer = self._call.observe(self._dialect, self.facts, self._head)
 
     def feed(self, chunk: bytes) -> bytes:
         """The next bytes of the body; gives those that need not wait for the settlement."""
@@ -101,12 +97,12 @@ class WatchedCall:
     @property
     def is_held(self) -> bool:
         """The body may have other bytes than the provider's, and fewer."""
-        return self._stream is not None
+        return self._call.is_held
 
     @property
     def is_cut(self) -> bool:
         """What was held for the stream is used up: nothing more of it is to be read."""
-        return self._stream is not None and self._stream.is_cut
+        return self._call.is_cut
 
     @property
     def finished(self) -> bool:
@@ -123,8 +119,6 @@ class WatchedCall:
         if self.settled:
             return
         self.settled = True
-        if self.is_cut:
-            failure = ErrorType.BUDGET_EXCEEDED
         facts = ResponseFacts() if self._observer is None else self._observer.facts()
         head = self._head
         await self._call.finish(
