@@ -126,7 +126,7 @@ class Relay:
     async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
-        caller = self.caller(client, began_ns)
+        caller = self.caller(client)
         method = client.scope["method"]
         operation = operation_at(door.dialect, method, path)
         body = await client.read_body(
@@ -221,7 +221,7 @@ class Relay:
         finally:
             await keeper.conclude(entry)
 
-    def caller(self, client: ClientSide, now_ns: int) -> Caller:
+    def caller(self, client: ClientSide) -> Caller:
         """
         Who makes a request.
 
@@ -233,7 +233,7 @@ class Relay:
         except RefusedRequestError as error:
             if error.refusal_code != INVALID_KEY_CODE:
                 raise
-            raise self._parts.wrong_keys.refusal(client.peer, error, now_ns) from error
+            raise self._parts.wrong_keys.refusal(client.peer, error) from error
 
     async def _refuse(
         self,
