@@ -126,6 +126,34 @@ def test_a_name_that_stands_twice_in_what_is_metered_is_refused(
     assert (code, repr(inner) in message) == ("name_repeated", True)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"generationConfig":{"maxOutputTokens":5,"max_output_tokens":500}}',
+        b'{"generation_config":{"max_output_tokens":5,"maxOutputTokens":null}}',
+        b'{"generationConfig":{"candidateCount":1,"candidate_count":8}}',
+        b'{"generationConfig":{"maxOutputTokens":5},"generation_config":{}}',
+        b'{"serviceTier":"flex","service_tier":"priority"}',
+    ],
+)
+def test_a_field_that_stands_in_both_of_gemini_s_spellings_is_refused(body: bytes) -> None:
+    code, message = refusal("genai", body)
+
+    assert code == "name_repeated"
+    assert "which are one field" in message
+
+
+def test_either_of_gemini_s_spellings_is_read() -> None:
+    for name, limit, count in (
+        ("generationConfig", "maxOutputTokens", "candidateCount"),
+        ("generationConfig", "max_output_tokens", "candidate_count"),
+        ("generation_config", "max_output_tokens", "candidateCount"),
+    ):
+        facts = read("genai", json.dumps({name: {limit: 7, count: 3}, "system_x": 1}).encode())
+
+        assert (facts.output_tokens_max, facts.answers) == (7, 3)
+
+
 def test_a_long_name_is_not_told_whole() -> None:
     name = "n" * 10_000
 

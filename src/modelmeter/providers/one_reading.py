@@ -16,7 +16,14 @@ import msgspec
 from modelmeter.errors import RefusedRequestError
 from modelmeter.providers.bodies import ABSENT
 
-__all__ = ["MEMBERS_MAX", "VALUES_MAX", "fields_of", "request_fields"]
+__all__ = [
+    "MEMBERS_MAX",
+    "NAME_CHARACTERS_MAX",
+    "VALUES_MAX",
+    "fields_of",
+    "request_fields",
+    "wanted_of",
+]
 
 MEMBERS_MAX = 100_000
 """Names in all objects of a body together."""
@@ -74,10 +81,20 @@ def request_fields(body: bytes, kind: type[_T]) -> _T:
     What ``kind`` wants to know of a request.
 
     Raises:
-        RefusedRequestError: see `fields_of`, or a wanted field has the wrong type.
+        RefusedRequestError: see `fields_of` and `wanted_of`.
+    """
+    return wanted_of(fields_of(body), kind)
+
+
+def wanted_of(fields: dict[str, object], kind: type[_T]) -> _T:
+    """
+    What ``kind`` wants to know of a request's fields.
+
+    Raises:
+        RefusedRequestError: a wanted field has the wrong type.
     """
     try:
-        return msgspec.convert(fields_of(body), kind)
+        return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise _wrong(error) from error
 

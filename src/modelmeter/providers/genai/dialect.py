@@ -19,7 +19,8 @@ from modelmeter.providers.genai.answers import (
 )
 from modelmeter.providers.genai.demand import genai_demand
 from modelmeter.providers.genai.errors import error_body, error_type_of_body
-from modelmeter.providers.one_reading import request_fields
+from modelmeter.providers.genai.one_spelling import in_one_spelling
+from modelmeter.providers.one_reading import fields_of, wanted_of
 from modelmeter.providers.output_limit import limited
 from modelmeter.providers.plain import PlainObserver
 from modelmeter.record import Operation
@@ -77,7 +78,7 @@ class GenAIDialect:
 
     def read_request(self, operation: Operation, path: str, body: bytes) -> RequestFacts:
         """See `Dialect.read_request`; the model stands in the path."""
-        request = request_fields(body, _Request)
+        request = wanted_of(in_one_spelling(fields_of(body)), _Request)
         match = _PATH.fullmatch(path)
         if match is None:
             raise RefusedRequestError("the path names no model", code="invalid_model")
