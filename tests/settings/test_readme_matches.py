@@ -5,28 +5,15 @@ import shlex
 from itertools import chain
 from pathlib import Path
 
+import httpx2
 import pytest
+from prometheus_client import parser
+from running import GatewayProcess, SimulatorProcess, gateway_config
 from typer.testing import CliRunner
 
 from modelmeter.cli import app
-from modelmeter.metrics.names import (
-    ACTIVE_REQUESTS,
-    BUDGET_DRIFT,
-    BUDGET_FORECAST,
-    BUDGET_LIMIT,
-    BUDGET_RESERVED,
-    BUDGET_SPENT,
-    BUILD_INFO,
-    CACHE_BYTES,
-    CACHE_SIZE,
-    CIRCUIT_OPEN,
-    COST_OVERSTATED,
-    LEDGER_INFO,
-    METRICS,
-    REFUSED_REQUESTS,
-    SCRAPE_INTERVAL,
-    VALUES_LEFT_OUT,
-)
+from modelmeter.metrics import names as metric_names
+from modelmeter.metrics.names import METRICS, Metric
 from modelmeter.settings.budgets import BudgetingSettings, BudgetSettings
 from modelmeter.settings.cache import CacheRule, CacheSettings
 from modelmeter.settings.limits import Limits
@@ -47,21 +34,7 @@ SHOWN = {
     metric.name: (metric.type, metric.labels)
     for metric in (
         *METRICS,
-        ACTIVE_REQUESTS,
-        BUDGET_DRIFT,
-        BUDGET_FORECAST,
-        BUDGET_LIMIT,
-        BUDGET_RESERVED,
-        BUDGET_SPENT,
-        CACHE_BYTES,
-        CACHE_SIZE,
-        CIRCUIT_OPEN,
-        COST_OVERSTATED,
-        BUILD_INFO,
-        LEDGER_INFO,
-        REFUSED_REQUESTS,
-        SCRAPE_INTERVAL,
-        VALUES_LEFT_OUT,
+        *(one for one in vars(metric_names).values() if isinstance(one, Metric)),
     )
 }
 SETTINGS = {
@@ -104,7 +77,7 @@ def rows_of_metrics() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 def commands() -> list[str]:
     """Every call of the command line, in blocks and in prose."""
-    lines = chain.from_iterable(block.splitlines() for block in blocks("sh"))
+    lines = chain.from_iterable(block.replace("\\\n", "").splitlines() for block in blocks("sh"))
     shell = [shlex.join(shlex.split(line, comments=True)) for line in lines]
     found = [line.partition("modelmeter ")[2] for line in shell if "modelmeter " in line]
     found += [span.removeprefix("modelmeter ") for span in SPANS if span.startswith("modelmeter ")]
@@ -114,6 +87,44 @@ def commands() -> list[str]:
 
 def test_the_table_of_metrics_lists_exactly_what_is_shown() -> None:
     assert rows_of_metrics() == SHOWN
+
+
+def test_the_table_of_metrics_has_all_that_a_gateway_shows(tmp_path: Path) -> None:
+    simulator = SimulatorProcess(tmp_path)
+    simulator.start()
+    configured = """
+[cache]
+enabled = true
+[[budgets]]
+name = "day"
+window = "day"
+limit_usd = "1"
+"""
+    gateway = GatewayProcess(gateway_config(tmp_path, simulator.url, extra=configured))
+    try:
+        gateway.start()
+        call = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
+        url, key = f"{gateway.url}/openai/v1/chat/completions", {"authorization": "Bearer any"}
+        assert httpx2.post(url, headers=key, json=call).status_code == 200
+        assert httpx2.post(url, headers=key, content=b"no JSON").status_code == 400
+        text = httpx2.get(f"{gateway.url}/metrics").text
+    finally:
+        gateway.kill()
+        simulator.kill()
+    shown = {
+        family.name + ("_total" if family.type == "counter" else ""): (
+            family.type,
+            {name for sample in family.samples for name in sample.labels} - {"le"},
+        )
+        for family in parser.text_string_to_metric_families(text)
+    }
+    rows = {name: (kind, set(labels)) for name, (kind, labels) in rows_of_metrics().items()}
+
+    assert {"modelmeter_ledger_commits_total", "modelmeter_cache_failures_total"} <= set(shown)
+    for name, (kind, labels) in shown.items():
+        assert rows[name][0] == kind
+        # What has counted nothing yet has no samples, and so no labels.
+        assert labels in (set(), rows[name][1])
 
 
 def test_every_metric_that_is_named_anywhere_is_shown() -> None:

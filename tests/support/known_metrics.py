@@ -10,12 +10,7 @@ __all__ = ["KNOWN", "family"]
 _NAMED = [metric for metric in vars(names).values() if isinstance(metric, Metric)]
 
 KNOWN: Final[dict[str, set[str]]] = {
-    **{metric.name: set(metric.labels) for metric in (*METRICS, *_NAMED)},
-    "modelmeter_ledger_queue_length": {"pid"},
-    "modelmeter_ledger_failures_total": {"pid"},
-    "modelmeter_ledger_conflicts_total": {"pid"},
-    "modelmeter_unmetered_calls_total": {"pid"},
-    "modelmeter_cache_failures_total": {"pid"},
+    metric.name: set(metric.labels) for metric in (*METRICS, *_NAMED)
 }
 """Each metric and its labels."""
 HISTOGRAMS = {metric.name for metric in METRICS if metric.type == "histogram"}

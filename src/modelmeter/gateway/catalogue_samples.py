@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time
 
 from modelmeter.metrics import ProcessSample
+from modelmeter.metrics.names import CATALOGUE_FALLBACK, CATALOGUE_TIMESTAMP
 from modelmeter.pricing import PriceBook
 from modelmeter.pricing.catalogue_file import CatalogueData, newest_change
 from modelmeter.record import Clock
@@ -39,18 +40,9 @@ def catalogue_samples(catalogue: CatalogueData, today: date) -> list[ProcessSamp
         known_at = datetime.combine(newest, time(), tzinfo=UTC).timestamp()
     source = (("source", catalogue.source),)
     return [
-        ProcessSample(
-            "modelmeter_price_catalogue_timestamp_seconds",
-            "gauge",
-            "The day of the newest change of a price that the catalogue knows.",
-            known_at,
-            source,
-        ),
-        ProcessSample(
-            "modelmeter_price_catalogue_fallback",
-            "gauge",
-            "1 while the catalogue of the configuration cannot be used and another stands in.",
-            float(catalogue.fallback is not None),
-            source,
-        ),
+        ProcessSample(metric.name, metric.type, metric.help, value, source)
+        for metric, value in (
+            (CATALOGUE_TIMESTAMP, known_at),
+            (CATALOGUE_FALLBACK, float(catalogue.fallback is not None)),
+        )
     ]

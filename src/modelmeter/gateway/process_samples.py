@@ -9,8 +9,17 @@ from modelmeter.cache import ResponseCache
 from modelmeter.gateway.catalogue_samples import CatalogueSamples
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import LedgerWriter
-from modelmeter.metrics import ProcessSample
-from modelmeter.metrics.names import REFUSED_REQUESTS
+from modelmeter.metrics import Metric, ProcessSample
+from modelmeter.metrics.names import (
+    CACHE_FAILURES,
+    LEDGER_COMMITS,
+    LEDGER_CONFLICTS,
+    LEDGER_FAILURES,
+    LEDGER_QUEUE_LENGTH,
+    RECOVERED_CALLS,
+    REFUSED_REQUESTS,
+    UNMETERED_CALLS,
+)
 from modelmeter.service.circuit import Circuits
 from modelmeter.service.circuit_samples import circuit_samples
 
@@ -38,45 +47,22 @@ class ProcessCounts(msgspec.Struct, frozen=True):
 
     def _ledger(self) -> Iterator[ProcessSample]:
         writer = self.writer
-        yield ProcessSample(
-            "modelmeter_ledger_queue_length",
-            "gauge",
-            "Writes that wait for the ledger, in this process.",
-            writer.queue_length,
-        )
-        for name, help_text, count in (
-            ("ledger_commits", "Transactions of this process.", writer.commits),
-            ("ledger_failures", "Transactions of this process that failed.", writer.failures),
-            ("ledger_conflicts", "Second outcomes of a call that were refused.", writer.conflicts),
-            (
-                "recovered_calls",
-                "Calls of ended processes that this one entered as unknown.",
-                writer.recovered,
-            ),
+        for metric, count in (
+            (LEDGER_QUEUE_LENGTH, writer.queue_length),
+            (LEDGER_COMMITS, writer.commits),
+            (LEDGER_FAILURES, writer.failures),
+            (LEDGER_CONFLICTS, writer.conflicts),
+            (RECOVERED_CALLS, writer.recovered),
         ):
-            yield _counter(name, help_text, count)
+            yield _sample(metric, count)
 
     def _requests(self) -> Iterator[ProcessSample]:
-        yield _counter(
-            "unmetered_calls",
-            "Calls this process passed on while the ledger could not commit.",
-            self.refusals.unmetered,
-        )
+        yield _sample(UNMETERED_CALLS, self.refusals.unmetered)
         for code, count in sorted(self.refusals.by_code.items()):
-            yield ProcessSample(
-                REFUSED_REQUESTS.name,
-                REFUSED_REQUESTS.type,
-                REFUSED_REQUESTS.help,
-                count,
-                (("code", code),),
-            )
+            yield _sample(REFUSED_REQUESTS, count, ("code", code))
         if self.cache is not None:
-            yield _counter(
-                "cache_failures",
-                "Requests of this process that the response cache's store did not answer.",
-                self.cache.failures,
-            )
+            yield _sample(CACHE_FAILURES, self.cache.failures)
 
 
-def _counter(name: str, help_text: str, count: int) -> ProcessSample:
-    return ProcessSample(f"modelmeter_{name}_total", "counter", help_text, count)
+def _sample(metric: Metric, count: int, *labels: tuple[str, str]) -> ProcessSample:
+    return ProcessSample(metric.name, metric.type, metric.help, count, labels)

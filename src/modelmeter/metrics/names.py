@@ -15,13 +15,22 @@ __all__ = [
     "BUDGET_SPENT",
     "BUILD_INFO",
     "CACHE_BYTES",
+    "CACHE_FAILURES",
     "CACHE_SIZE",
+    "CATALOGUE_FALLBACK",
+    "CATALOGUE_TIMESTAMP",
     "CIRCUIT_OPEN",
     "COST_OVERSTATED",
+    "LEDGER_COMMITS",
+    "LEDGER_CONFLICTS",
+    "LEDGER_FAILURES",
     "LEDGER_INFO",
+    "LEDGER_QUEUE_LENGTH",
     "METRICS",
+    "RECOVERED_CALLS",
     "REFUSED_REQUESTS",
     "SCRAPE_INTERVAL",
+    "UNMETERED_CALLS",
     "VALUES_LEFT_OUT",
     "Metric",
     "ProcessSample",
@@ -301,4 +310,56 @@ SCRAPE_INTERVAL = Metric(
     (),
     "The interval that the gateway reckons with: new series stand at 0 for two of it.",
     unit="seconds",
+)
+CACHE_FAILURES = Metric(
+    "modelmeter_cache_failures_total",
+    "counter",
+    ("pid",),
+    "Requests of this process that the response cache's store did not answer.",
+)
+CATALOGUE_FALLBACK = Metric(
+    "modelmeter_price_catalogue_fallback",
+    "gauge",
+    ("source", "pid"),
+    "1 while the catalogue of the configuration cannot be used and another stands in.",
+)
+CATALOGUE_TIMESTAMP = Metric(
+    "modelmeter_price_catalogue_timestamp_seconds",
+    "gauge",
+    ("source", "pid"),
+    "The day of the newest change of a price that the catalogue knows.",
+    unit="seconds",
+)
+LEDGER_COMMITS = Metric(
+    "modelmeter_ledger_commits_total", "counter", ("pid",), "Transactions of this process."
+)
+LEDGER_CONFLICTS = Metric(
+    "modelmeter_ledger_conflicts_total",
+    "counter",
+    ("pid",),
+    "Second outcomes of a call that were refused.",
+)
+LEDGER_FAILURES = Metric(
+    "modelmeter_ledger_failures_total",
+    "counter",
+    ("pid",),
+    "Transactions of this process that failed.",
+)
+LEDGER_QUEUE_LENGTH = Metric(
+    "modelmeter_ledger_queue_length",
+    "gauge",
+    ("pid",),
+    "Writes that wait for the ledger, in this process.",
+)
+RECOVERED_CALLS = Metric(
+    "modelmeter_recovered_calls_total",
+    "counter",
+    ("pid",),
+    "Calls of ended processes that this one entered as unknown.",
+)
+UNMETERED_CALLS = Metric(
+    "modelmeter_unmetered_calls_total",
+    "counter",
+    ("pid",),
+    "Calls this process passed on while the ledger could not commit.",
 )
