@@ -19,7 +19,10 @@ def new(
     tenant: Annotated[str, typer.Option(help="The tenant that calls with this key.")] = "",
     team: Annotated[str | None, typer.Option(help="The team; without it: the agent's.")] = None,
     agents: Annotated[
-        list[str] | None, typer.Option(help="Agents it may name, such as 'meetmind.*', within their own teams.")
+        list[str] | None,
+        typer.Option(
+            help="Agents it may name, such as 'meetmind.*'; without --team for their own teams only."
+        ),
     ] = None,
     scope: Annotated[list[str] | None, typer.Option(help="call, read, or both.")] = None,
     expires_days: Annotated[int | None, typer.Option(min=1, help="Valid for so many days.")] = None,
