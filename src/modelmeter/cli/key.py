@@ -21,7 +21,7 @@ def new(
     agents: Annotated[
         list[str] | None,
         typer.Option(
-            help="Agents it may name, such as 'meetmind.*'; without --team for their own teams only."
+            help="Agents it may name, such as 'meetmind.*'; without --team for their own teams."
         ),
     ] = None,
     scope: Annotated[list[str] | None, typer.Option(help="call, read, or both.")] = None,
