@@ -165,7 +165,7 @@ def test_many_wrong_keys_from_one_address_are_told_to_wait(tmp_path: Path) -> No
             post(gateway.url + path, body_of("openai"), {header: f"Bearer mm-{number}-wrong"})
             for number in range(8)
         ]
-        right = {header: f"Bearer {GATEWAY_KEY}"}
+        right = {header: f"Bearer {GATEWAY_KEY}", "x-agent-id": "meetmind.notes"}
         status, _ = post(gateway.url + path, body_of("openai"), right)
         assert gateway.stop() == 0
     finally:
