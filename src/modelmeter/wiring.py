@@ -246,6 +246,7 @@ async def _app_around(
     meter = Meter(ledger, pricer, clock, knows=_refusal_of_unknown(settings, pricer))
     refusals = RefusalCounts()
     wrong_keys = WrongKeys(
+        clock,
         per_minute_max=settings.limits.wrong_keys_per_minute_max,
         peers_max=settings.limits.wrong_key_peers_max,
     )

@@ -30,6 +30,7 @@ from modelmeter.pricing.freshness import newest_price_on
 
 NOWHERE = "http://127.0.0.1:1"
 READER_KEY = "mm-readers-canary-reader-secret"
+CALLER_KEY = "mm-callers-canary-caller-secret"
 
 
 def check(*arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -180,18 +181,21 @@ def test_a_gateway_with_keys_is_looked_at_with_a_readers_key(
     config = gateway_config(tmp_path, simulator.url)
     with config.open("a") as file:
         file.write(f'[[keys]]\nid = "readers"\nsha256 = "{digest}"\nscopes = ["read"]\n')
+        digest = hashlib.sha256(CALLER_KEY.encode()).hexdigest()
+        file.write(f'[[keys]]\nid = "callers"\nsha256 = "{digest}"\n')
     lying = tmp_path / "key"
     lying.write_text(READER_KEY)
     lying.chmod(0o600)
     monkeypatch.setenv("READ_KEY", READER_KEY)
     monkeypatch.setenv("WRONG_KEY", "mm-readers-wrong")
+    monkeypatch.setenv("CALL_KEY", CALLER_KEY)
     gateway = GatewayProcess(config)
     try:
         gateway.start()
         place = ("--gateway", gateway.url, "--prometheus", NOWHERE)
         found = {
             key: check(*place, *(["--key", key] if key else []))[1]["metrics"]
-            for key in ("", "env:WRONG_KEY", "env:READ_KEY", f"file:{lying}")
+            for key in ("", "env:WRONG_KEY", "env:CALL_KEY", "env:READ_KEY", f"file:{lying}")
         }
         assert gateway.stop() == 0
     finally:
@@ -199,10 +203,12 @@ def test_a_gateway_with_keys_is_looked_at_with_a_readers_key(
         simulator.kill()
 
     assert [finding["state"] for finding in found.values()] == [
-        "wrong", "wrong", "warning", "warning",
+        "wrong", "wrong", "wrong", "warning", "warning",
     ]  # fmt: skip
     assert "401" in found[""]["said"]
     assert "--key env:NAME" in found[""]["do"]
+    assert "this key is not valid there" in found["env:WRONG_KEY"]["do"]
+    assert "this key may not read" in found["env:CALL_KEY"]["do"]
     assert "no call came through" in found["env:READ_KEY"]["said"]
     assert all(READER_KEY not in json.dumps(finding) for finding in found.values())
 

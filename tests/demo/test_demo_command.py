@@ -91,6 +91,9 @@ def test_it_ends_by_itself_with_a_report_of_what_the_ledger_holds(tmp_path: Path
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+    told = re.findall(r"^2 days of history: (\d+) %$", done.stdout, re.MULTILINE)
+    assert told[0] == "0"
+    assert len(told) > 2
     assert TITLE.search(done.stdout)
     for team in ("meetmind", "supportbot"):
         assert team in done.stdout

@@ -165,7 +165,7 @@ def test_many_wrong_keys_from_one_address_are_told_to_wait(tmp_path: Path) -> No
             post(gateway.url + path, body_of("openai"), {header: f"Bearer mm-{number}-wrong"})
             for number in range(8)
         ]
-        right = {header: f"Bearer {GATEWAY_KEY}"}
+        right = {header: f"Bearer {GATEWAY_KEY}", "x-agent-id": "meetmind.notes"}
         status, _ = post(gateway.url + path, body_of("openai"), right)
         assert gateway.stop() == 0
     finally:
@@ -177,6 +177,33 @@ def test_many_wrong_keys_from_one_address_are_told_to_wait(tmp_path: Path) -> No
     assert json.loads(found[-1][1])["error"]["type"] == "rate_limit_error"
     assert status == 200
     assert query(tmp_path / "ledger.db", "SELECT count(*) FROM entry") == [(1,)]
+
+
+def test_every_door_counts_wrong_keys_by_one_clock(tmp_path: Path) -> None:
+    """A door that asks another one would start the minute anew, or make it last for years."""
+    config = configuration(tmp_path, "http://127.0.0.1:9")
+    config.write_text(config.read_text() + "\n[limits]\nwrong_keys_per_minute_max = 5\n")
+    gateway = GatewayProcess(config, {"PROVIDER_KEY": PROVIDER_KEY})
+    paths = [*["/openai/v1/models"] * 4, "/metrics", "/api/v1/summary", "/v1/models"]
+    paths += ["/metrics", "/openai/v1/models", "/api/v1/summary"]
+    found = []
+    try:
+        gateway.start()
+        for path in paths:
+            request = urllib.request.Request(
+                gateway.url + path, headers={"authorization": "Bearer mm-c0ffee-wrong"}
+            )
+            with pytest.raises(urllib.error.HTTPError) as raised:
+                urllib.request.urlopen(request)
+            with raised.value as answer:
+                found.append((path, answer.code, answer.headers["retry-after"]))
+        assert gateway.stop() == 0
+    finally:
+        gateway.kill()
+
+    assert [status for _, status, _ in found] == [401] * 5 + [429] * 5
+    assert all(wait is None for _, _, wait in found[:5])
+    assert all(1 <= int(wait or 0) <= 60 for _, _, wait in found[5:])
 
 
 def check_upstream_headers(simulator: str, call_id: str) -> None:

@@ -332,14 +332,44 @@ def check_error(answer: bytes) -> None:
     assert set(json.loads(answer)["error"]) == {"message", "type", "param", "code"}
 
 
-@pytest.mark.parametrize("door", ["refused", "nowhere", "plain", "hangs"])
+def line_of(setting: Setting, call_id: bytes) -> bytes:
+    """The one line in the gateway's log that names a call."""
+    wait_until(lambda: call_id in setting.gateway.log.read_bytes())
+    (line,) = (line for line in setting.gateway.log.read_bytes().splitlines() if call_id in line)
+    return line
+
+
+@pytest.mark.parametrize(
+    ("door", "cause"),
+    [
+        ("refused", b"(ConnectionRefusedError): "),
+        ("nowhere", b"(gaierror): "),
+        ("plain", b"(TimeoutError)"),
+        ("hangs", b"(TimeoutError)"),
+    ],
+)
 def test_an_upstream_that_cannot_be_reached_is_an_error_that_cost_nothing(
-    setting: Setting, door: str
+    setting: Setting, door: str, cause: bytes
 ) -> None:
-    status, answer, _, entry = setting.call("usual", door=f"up/{door}/v1")
+    status, answer, headers, entry = setting.call("usual", door=f"up/{door}/v1")
 
     assert (status, entry) == (502, ("error", "connection", None, 0))
     check_error(answer)
+    line = line_of(setting, headers["x-modelmeter-call-id"].encode())
+    assert b": no answer of %b " % door.encode() in line
+    assert cause in line
+    assert cause not in answer
+
+
+def test_what_is_only_relayed_leaves_a_line_when_there_is_no_answer(setting: Setting) -> None:
+    place = urlsplit(setting.gateway.url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=20)
+    connection.request("GET", "/up/refused/v1/files")
+    assert connection.getresponse().status == 502
+    connection.close()
+
+    told = b"an unmetered call: no answer of refused: the upstream cannot be reached"
+    wait_until(lambda: told in setting.gateway.log.read_bytes())
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -376,8 +406,7 @@ def test_an_answer_that_is_cut_leaves_one_line_that_names_its_call(
     assert status == 200
     assert isinstance(entry, tuple)
     call_id = headers["x-modelmeter-call-id"].encode()
-    wait_until(lambda: call_id in setting.gateway.log.read_bytes())
-    (line,) = (line for line in setting.gateway.log.read_bytes().splitlines() if call_id in line)
+    line = line_of(setting, call_id)
     told = b"WARNING modelmeter.gateway.refusals: call %b: the answer of openai gpt-4o-mini was cut"
     assert line.endswith(told % call_id + b": upstream_%b" % str(entry[1]).encode())
 

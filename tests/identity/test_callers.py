@@ -121,7 +121,10 @@ def test_an_expired_key_is_refused_though_it_was_known() -> None:
     "headers",
     [
         [(b"x-api-key", KEY), (b"x-agent-id", b"finpilot.a")],
-        [(b"x-api-key", KEY), (b"x-tenant-id", b"globex")],
+        [(b"x-api-key", KEY), (b"x-agent-id", b"meetmind.a"), (b"x-tenant-id", b"globex")],
+        [(b"x-api-key", KEY), (b"x-agent-id", b"meetmind.a"), (b"x-team", b"finpilot")],
+        [(b"x-api-key", KEY), (b"x-agent-id", b"unknown")],
+        [(b"x-api-key", KEY), (b"x-team", b"meetmind")],
         [(b"x-api-key", READER)],
     ],
 )
@@ -130,6 +133,52 @@ def test_a_key_does_nothing_it_is_not_for(headers: Headers) -> None:
         with_keys().identify(headers, NOW)
 
     assert caught.value.http_status == 403
+
+
+def test_a_key_for_certain_agents_wants_to_know_which_one() -> None:
+    """Else its calls would be entered under nobody, beside the budgets of its team."""
+    with pytest.raises(RefusedRequestError, match="x-agent-id") as caught:
+        with_keys().identify([(b"x-api-key", KEY)], NOW)
+
+    assert (caught.value.http_status, caught.value.refusal_code) == (403, "not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said", "caller"),
+    [
+        # Certain agents: the team is theirs, by their name or by the table of teams.
+        ({"agents": ["meetmind.*"]}, ("meetmind.a", "meetmind"), ("meetmind.a", "meetmind")),
+        ({"agents": ["infra.*"]}, ("infra.a", "core"), ("infra.a", "core")),
+        ({"agents": ["infra.*"]}, ("infra.a", "infra"), None),
+        ({"agents": ["a.*", "b.*"]}, ("b.x", "a"), None),
+        ({"agents": ["a.*", "u*"]}, ("", ""), ("unknown", "unknown")),
+        ({"agents": ["a.*", "u*"]}, ("", "a"), None),
+        # A team: it holds whichever agent calls, and where none is named.
+        ({"agents": ["a.*"], "team": "t"}, ("a.x", ""), ("a.x", "t")),
+        ({"agents": ["a.*"], "team": "t"}, ("", "t"), ("unknown", "t")),
+        ({"agents": ["a.*"], "team": "t"}, ("a.x", "a"), None),
+        # All agents and no team: both are the caller's to say.
+        ({}, ("", ""), ("unknown", "unknown")),
+        ({}, ("a.x", "t"), ("a.x", "t")),
+        ({"agents": ["a.*", "*"]}, ("a.x", "t"), ("a.x", "t")),
+        ({"agents": ["**"]}, ("", "t"), ("unknown", "t")),
+    ],
+)
+def test_whom_a_key_may_charge(
+    fields: dict[str, object], said: tuple[str, str], caller: tuple[str, str] | None
+) -> None:
+    settings = {"keys": [key_of(KEY, **fields)], "teams": {"core": ["infra.*"]}}
+    identity = Identity(Settings.model_validate(settings))
+    pairs = zip((b"x-agent-id", b"x-team"), said, strict=True)
+    headers = [(b"x-api-key", KEY), *((name, text.encode()) for name, text in pairs if text)]
+
+    if caller is None:
+        with pytest.raises(RefusedRequestError) as caught:
+            identity.identify(headers, NOW)
+        assert (caught.value.http_status, caught.value.refusal_code) == (403, "not_allowed")
+    else:
+        found = identity.identify(headers, NOW)
+        assert (found.agent_id, found.team) == caller
 
 
 def test_no_credential_survives_the_strip() -> None:

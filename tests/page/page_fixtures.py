@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from page_in_browser import CHROMIUM_OPTIONS, PageInBrowser
 from playwright.async_api import Browser, async_playwright
+from rich.console import Console
 from running import GatewayProcess, SimulatorProcess, gateway_config
 from seen_gateway import SeenGateway
 
@@ -92,6 +93,13 @@ async def _write_past(config: Path) -> None:
     pricer = price_book(settings)
     ledger = await asyncio.to_thread(open_ledger, settings, pricer)
     try:
-        await write_past(ledger, pricer, days=PAST_DAYS, seed=SEED, stop=asyncio.Event())
+        await write_past(
+            ledger,
+            pricer,
+            days=PAST_DAYS,
+            seed=SEED,
+            stop=asyncio.Event(),
+            console=Console(quiet=True),
+        )
     finally:
         await asyncio.to_thread(ledger.writer.close)

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -116,6 +117,57 @@ def test_a_name_that_several_sell_at_different_prices_is_told_to_be_ambiguous() 
     (other,) = rows(*words, "--provider", "anthropic")
     assert other["cost_usd"] != row["cost_usd"]
     assert other["other_providers"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "provider", "matched"),
+    [
+        (
+            ("bedrock/eu.anthropic.claude-haiku-4-5-20251001-v1:0",),
+            "bedrock",
+            "regional.anthropic.claude-haiku-4-5-20251001-v1:0",
+        ),
+        (("anthropic/claude-haiku-4-5",), "anthropic", "claude-haiku-4-5"),
+        (("openai/gpt-4o",), "openai", "gpt-4o"),
+        (("openai/gpt-4o", "--provider", "openai"), "openai", "gpt-4o"),
+        (("google/gemini-2.5-pro", "--provider", "genai"), "genai", "gemini-2.5-pro"),
+        (("groq/openai/gpt-oss-120b",), "groq", "openai/gpt-oss-120b"),
+        (("openai/gpt-oss-120b", "--provider", "groq"), "groq", "openai/gpt-oss-120b"),
+        (("openai/gpt-4o", "--provider", "openrouter"), "openrouter", "openai/gpt-4o"),
+    ],
+)
+def test_a_provider_before_the_slash_is_whose_price_is_shown(
+    words: tuple[str, ...], provider: str, matched: str
+) -> None:
+    (row,) = rows(*words, "--input", "1000")
+    shown = CliRunner().invoke(app, ["prices", "show", *words, "--json"])
+
+    assert (row["model"], row["provider"], row["matched_model"]) == (words[0], provider, matched)
+    assert {json.loads(line)["provider"] for line in shown.stdout.splitlines()} == {provider}
+
+
+def test_a_configured_upstream_s_name_may_stand_before_the_slash(tmp_path: Path) -> None:
+    path = tmp_path / "modelmeter.toml"
+    path.write_text('[providers.mine]\nkind = "anthropic"\nbase_url = "https://example.com"\n')
+
+    (row,) = rows("mine/claude-haiku-4-5", "--input", "1000", "--config", str(path))
+
+    assert (row["provider"], row["matched_model"]) == ("mine", "claude-haiku-4-5")
+
+
+def test_two_providers_that_contradict_each_other_are_refused() -> None:
+    for command in (["price"], ["prices", "show"]):
+        result = CliRunner().invoke(app, [*command, "openai/gpt-4o", "--provider", "anthropic"])
+
+        assert isinstance(result.exception, SettingsError)
+        assert "'openai/gpt-4o' is a model of openai" in str(result.exception)
+
+
+def test_a_model_that_the_provider_before_the_slash_lacks_is_told() -> None:
+    result = CliRunner().invoke(app, ["price", "openai/gpt-4o-mnii", *TOKENS])
+
+    assert result.exit_code == 1
+    assert "for model 'gpt-4o-mnii' of openai; did you mean 'gpt-4o-mini'" in result.stderr
 
 
 def test_a_model_that_nobody_knows_is_told_with_names_like_it() -> None:

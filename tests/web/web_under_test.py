@@ -83,7 +83,7 @@ def make_ledger(path: Path, entries: Sequence[dict[str, object]], *, rolled_up: 
         connection.close()
 
 
-def wrong_key(_peer: str, error: RefusedRequestError, _now_ns: int) -> RefusedRequestError:
+def wrong_key(_peer: str, error: RefusedRequestError) -> RefusedRequestError:
     """Nobody counts wrong keys here."""
     return error
 

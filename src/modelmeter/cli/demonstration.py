@@ -107,7 +107,14 @@ class Demonstration:
             ledger = await asyncio.to_thread(open_ledger, settings, pricer)
             try:
                 if days is not None:
-                    await write_past(ledger, pricer, days=days, seed=self._seed, stop=stop)
+                    await write_past(
+                        ledger,
+                        pricer,
+                        days=days,
+                        seed=self._seed,
+                        stop=stop,
+                        console=self._console,
+                    )
                 began = datetime.now(UTC)
                 if stop.is_set():
                     return

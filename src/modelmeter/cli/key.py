@@ -17,9 +17,12 @@ def key() -> None:
 @app.command()
 def new(
     tenant: Annotated[str, typer.Option(help="The tenant that calls with this key.")] = "",
-    team: Annotated[str | None, typer.Option(help="The team; without it: by agent.")] = None,
+    team: Annotated[str | None, typer.Option(help="The team; without it: the agent's.")] = None,
     agents: Annotated[
-        list[str] | None, typer.Option(help="Agents it may name, such as 'meetmind.*'.")
+        list[str] | None,
+        typer.Option(
+            help="Agents it may name, such as 'meetmind.*'; without --team for their own teams."
+        ),
     ] = None,
     scope: Annotated[list[str] | None, typer.Option(help="call, read, or both.")] = None,
     expires_days: Annotated[int | None, typer.Option(min=1, help="Valid for so many days.")] = None,

@@ -4,7 +4,9 @@ import asyncio
 import time
 from itertools import islice
 from random import Random
+from typing import Self
 
+from rich.console import Console
 from rich.progress import Progress
 
 from modelmeter.ledger import Ledger
@@ -27,24 +29,66 @@ __all__ = ["write_past"]
 
 _CALLS_AT_ONCE = 2000
 _CALLS_A_DAY = 2700
+_PLAIN_STEP_PERCENT = 10
+"""Between two lines about the progress, where no bar can be shown."""
 _REPEATED_SHARES = {"embedding": 0.45, "tools": 0.35, "json": 0.2, "conversation": 0.1}
 """How many calls of an agent's kind ask what was asked before, and the cache answers."""
 _HIT_NS = (1_000_000, 6_000_000)
 
 
 async def write_past(
-    ledger: Ledger, pricer: Pricer, *, days: float, seed: int, stop: asyncio.Event
+    ledger: Ledger,
+    pricer: Pricer,
+    *,
+    days: float,
+    seed: int,
+    stop: asyncio.Event,
+    console: Console,
 ) -> None:
-    """Write ``days`` of calls that ended before now, with a progress bar, until ``stop``."""
+    """Write ``days`` of calls that ended before now, telling how far it is, until ``stop``."""
     random = seeded_random(seed)
     calls = (_entry(past, pricer, random) for past in past_calls(days, time.time_ns(), seed))
-    with Progress(transient=True) as progress:
-        task = progress.add_task(f"{days:.0f} days of history", total=days * _CALLS_A_DAY)
+    with _Telling(console, days) as telling:
         while not stop.is_set() and (chunk := list(islice(calls, _CALLS_AT_ONCE))):
             await ledger.record_all(chunk)
-            progress.advance(task, len(chunk))
+            telling.advance(len(chunk))
     # Counters begin with the past in them: it is no increase of today.
     await ledger.show_series(time.time_ns())
+
+
+class _Telling:
+    """A progress bar at a terminal, elsewhere a line now and then."""
+
+    def __init__(self, console: Console, days: float) -> None:
+        self._console = console
+        self._what = f"{days:.0f} days of history"
+        self._total = days * _CALLS_A_DAY
+        self._done = 0
+        self._told_percent = 0
+        self._bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task(self._what, total=self._total)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        self._tell(0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, calls: int) -> None:
+        self._bar.advance(self._task, calls)
+        self._done += calls
+        # How many calls there are is only about known, so that the last lines may not come.
+        percent = min(100, int(100 * self._done / self._total))
+        percent -= percent % _PLAIN_STEP_PERCENT
+        if percent > self._told_percent:
+            self._tell(percent)
+
+    def _tell(self, percent: int) -> None:
+        self._told_percent = percent
+        if not self._console.is_terminal:
+            self._console.print(f"{self._what}: {percent} %")
 
 
 def _entry(past: PastCall, pricer: Pricer, random: Random) -> Call:

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from modelmeter.cli.sellers import Seller
+    from modelmeter.cli.sellers import Named, Seller
     from modelmeter.pricing import Price, PriceBook
     from modelmeter.pricing.quote import Quote
     from modelmeter.record import TokenCounts
@@ -31,7 +31,7 @@ class _Priced(NamedTuple):
 
 def price(
     models: Annotated[
-        list[str] | None, typer.Argument(help="One or more models, cheapest shown first.")
+        list[str] | None, typer.Argument(help="MODEL or PROVIDER/MODEL; cheapest shown first.")
     ] = None,
     input_tokens: Annotated[int, typer.Option("--input", min=0, help="With cached ones.")] = 0,
     cached: Annotated[int, typer.Option(min=0, help="Of the input, read from a cache.")] = 0,
@@ -62,9 +62,8 @@ def price(
     The exit status is 1 if a model is one that no price is known for.
     """
     from modelmeter.cli.ledger_option import settings_of
-    from modelmeter.cli.sellers import PROVIDERS, nobody_knows
+    from modelmeter.cli.sellers import named, nobody_knows
     from modelmeter.errors import SettingsError
-    from modelmeter.pricing.usage_line import provider_name
     from modelmeter.record import TokenCounts
     from modelmeter.wiring import price_book
 
@@ -73,7 +72,8 @@ def price(
     calls = None if per_month is None else _calls_per_month(per_month)
     if cached > input_tokens:
         raise SettingsError("--cached is a part of --input and cannot be more")
-    book = price_book(settings_of(config, prices=True))
+    settings = settings_of(config, prices=True)
+    book = price_book(settings)
     if jsonl is not None:
         from modelmeter.cli.price_jsonl import price_file
 
@@ -81,9 +81,9 @@ def price(
         return
     tokens = TokenCounts(input=input_tokens - cached, cache_read=cached, output=output)
     moment = _moment(at)
-    providers = (provider_name(provider),) if provider else PROVIDERS
+    names = {text: named(text, provider, book, settings.providers) for text in models or ()}
     found = [
-        _priced(book, name, providers, tokens, moment, (tier, region)) for name in models or ()
+        _priced(book, text, names[text], tokens, moment, (tier, region)) for text in models or ()
     ]
     found.sort(key=lambda one: (one.price.price_source is None, one.price.cost))
     if as_json:
@@ -91,8 +91,8 @@ def price(
     else:
         _print_tables(found, tokens, calls)
     unknown = [one.model for one in found if one.price.price_source is None]
-    for name in unknown:
-        typer.echo(f"modelmeter: {nobody_knows(book, name, providers)}", err=True)
+    for text in unknown:
+        typer.echo(f"modelmeter: {nobody_knows(book, names[text])}", err=True)
     if unknown:
         raise typer.Exit(1)
 
@@ -128,8 +128,8 @@ def _moment(at: str | None) -> "datetime":
 
 def _priced(
     book: "PriceBook",
-    model: str,
-    providers: tuple[str, ...],
+    text: str,
+    name: "Named",
     tokens: "TokenCounts",
     moment: "datetime",
     terms: tuple[str | None, str | None],
@@ -139,14 +139,15 @@ def _priced(
     tier, region = terms
     at_ns = int(moment.timestamp()) * 10**9
     quotes = {
-        name: book.quote(name, model, at_ns, service_tier=tier, region=region) for name in providers
+        provider: book.quote(provider, name.model, at_ns, service_tier=tier, region=region)
+        for provider in name.providers
     }
-    prices = {name: quote.price(tokens) for name, quote in quotes.items()}
+    prices = {provider: quote.price(tokens) for provider, quote in quotes.items()}
     # A ceiling is everybody's price, so it says nothing of whose model it is.
-    known = {name: one.cost for name, one in prices.items() if one.priced_model is not None}
-    seller = seller_of(model, known)
-    chosen = providers[-1] if seller is None else seller.provider
-    return _Priced(model, seller, quotes[chosen], prices[chosen])
+    known = {who: one.cost for who, one in prices.items() if one.priced_model is not None}
+    seller = seller_of(name.model, known)
+    chosen = name.providers[-1] if seller is None else seller.provider
+    return _Priced(text, seller, quotes[chosen], prices[chosen])
 
 
 def _print_json(found: list[_Priced], tokens: "TokenCounts", calls: int | None) -> None:

@@ -51,7 +51,7 @@ def list_prices(
 
 @app.command()
 def show(
-    model: Annotated[str, typer.Argument(help="As it is called.")],
+    model: Annotated[str, typer.Argument(help="As it is called, or PROVIDER/MODEL.")],
     provider: _Provider = None,
     tier: Annotated[str | None, typer.Option(help="batch, flex, priority, fast.")] = None,
     region: Annotated[str | None, typer.Option(help="Where it is served.")] = None,
@@ -60,26 +60,27 @@ def show(
 ) -> None:
     """Show what a model cost when, with the source of each price."""
     from modelmeter.cli.prices_view import print_history
-    from modelmeter.cli.sellers import nobody_knows, seller_of
+    from modelmeter.cli.sellers import named, nobody_knows, seller_of
     from modelmeter.errors import UnknownModelError
     from modelmeter.pricing.history import price_history, quote_on
     from modelmeter.record import TokenCounts
 
-    book, _ = _book(config)
-    providers, today = _chosen(provider), _day(None)
+    book, settings = _book(config)
+    asked, today = named(model, provider, book, settings.providers), _day(None)
     histories = {
-        name: price_history(book, name, model, tier=tier, region=region) for name in providers
+        name: price_history(book, name, asked.model, tier=tier, region=region)
+        for name in asked.providers
     }
     some = TokenCounts(input=1_000_000, output=1_000_000)
     worths = {
-        name: quote_on(book, name, model, today, tier=tier, region=region).price(some).cost
+        name: quote_on(book, name, asked.model, today, tier=tier, region=region).price(some).cost
         for name, periods in histories.items()
         if any(period.quote.rates is not None for period in periods)
     }
-    seller = seller_of(model, worths)
+    seller = seller_of(asked.model, worths)
     if seller is None:
-        raise UnknownModelError(nobody_knows(book, model, providers))
-    print_history(seller.provider, model, histories[seller.provider], as_json=as_json)
+        raise UnknownModelError(nobody_knows(book, asked))
+    print_history(seller.provider, asked.model, histories[seller.provider], as_json=as_json)
     if seller.ambiguity is not None:
         typer.echo(f"modelmeter: {seller.ambiguity}", err=True)
 

@@ -45,7 +45,8 @@ def report(
     """
     Show calls, errors, tokens and cost of a span of time.
 
-    A call that its caller cancelled is no error; failed, timed out, blocked and unknown ones are.
+    An error is a call that did not succeed: failed, timed out, cancelled by its caller, refused by
+    a budget or throttle, or of unknown outcome.
     """
     from datetime import UTC, datetime
     from zoneinfo import ZoneInfo

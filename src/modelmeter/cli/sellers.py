@@ -1,20 +1,65 @@
-"""Whose model a name means, where a command is told no provider; and names that are like it."""
+"""Whose model a name means, by itself or beside a provider; and names that are like it."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from modelmeter.errors import SettingsError
 from modelmeter.pricing import PriceBook
 from modelmeter.pricing.short_names import SHORT_NAMES
+from modelmeter.pricing.usage_line import provider_name
 from modelmeter.service.model_provider import provider_of_model
 
-__all__ = ["PROVIDERS", "Seller", "nobody_knows", "seller_of"]
+__all__ = ["PROVIDERS", "Named", "Seller", "named", "nobody_knows", "seller_of"]
 
 PROVIDERS = ("openai", "anthropic", "genai", "bedrock")
 """Where models are looked up if no provider is named."""
 NEAR_NAMES_MAX = 3
 """Names that are suggested for one that nobody knows."""
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A model as its provider calls it, and where it is to be looked up."""
+
+    model: str
+    providers: tuple[str, ...]
+
+
+def named(
+    text: str, provider: str | None, book: PriceBook, configured: Collection[str] = ()
+) -> Named:
+    """
+    What ``text`` names: a model, or ``provider/model`` as the gateway's ``/v1`` has it.
+
+    Who sells the models of many makers calls them by names with a slash of their own, so what
+    stands before the slash counts for less than such a ``provider``.
+
+    Args:
+        provider: the one that was named beside it, if any.
+        book: knows further providers by their prices.
+        configured: names of the configuration's providers.
+
+    Raises:
+        SettingsError: two providers are named, and each sells models of its own alone.
+    """
+    word, slash, model = text.partition("/")
+    first = _provider_in(word, book, configured) if slash and model else None
+    if provider is None:
+        return Named(text, PROVIDERS) if first is None else Named(model, (first,))
+    asked = provider if provider in configured else provider_name(provider)
+    if first == asked:
+        return Named(model, (asked,))
+    if first is not None and asked in PROVIDERS:
+        raise SettingsError(f"{text!r} is a model of {first}, and --provider says {provider}")
+    return Named(text, (asked,))
+
+
+def _provider_in(word: str, book: PriceBook, configured: Collection[str]) -> str | None:
+    if word in configured:
+        return word
+    name = provider_name(word)
+    return name if name in PROVIDERS or book.listed_ids(name) else None
 
 
 class Seller(msgspec.Struct, frozen=True):
@@ -60,8 +105,9 @@ def _first(provider: str, worths: Mapping[str, object]) -> Seller:
     return Seller(provider, tuple(name for name, other in worths.items() if other != worth))
 
 
-def nobody_knows(book: PriceBook, model: str, providers: Sequence[str]) -> str:
+def nobody_knows(book: PriceBook, name: Named) -> str:
     """That no price is known for a model, and what may have been meant."""
+    model, providers = name.model, name.providers
     names = {name for provider in providers for name in book.listed_ids(provider)}
     if names:
         near = _did_you_mean(model, sorted(name for name in names if "*" not in name))

@@ -20,7 +20,8 @@ _LEDGER: Final = re.compile(
 _INTERVAL: Final = re.compile(rb"^%b ([\d.]+)$" % SCRAPE_INTERVAL.name.encode(), re.MULTILINE)
 _OK: Final = 200
 _SHOWN_BYTES_MAX: Final = 200
-_NOT_LET_IN: Final = (401, 403, 429)
+_FORBIDDEN: Final = 403
+_NOT_LET_IN: Final = (401, _FORBIDDEN, 429)
 
 
 class GatewayState(msgspec.Struct):
@@ -63,7 +64,7 @@ def _metrics(gateway: WebPages, state: GatewayState) -> Finding:
         return wrong(
             "metrics",
             f"/metrics answered {status}: {_message(content)}",
-            "give --key env:NAME or file:PATH; `modelmeter key new --scope read` makes a key",
+            _way_in(status, shows_key=gateway.shows_key),
         )
     if status != _OK or b"modelmeter_build_info{" not in content:
         return wrong(
@@ -86,6 +87,20 @@ def _metrics(gateway: WebPages, state: GatewayState) -> Finding:
     if not state.calls:
         return ok("metrics", "initialised; the first calls stand at 0 for two scrape intervals")
     return ok("metrics", f"initialised, {state.calls} calls shown")
+
+
+def _way_in(status: int, *, shows_key: bool) -> str:
+    if not shows_key:
+        return "give --key env:NAME or file:PATH; `modelmeter key new --scope read` makes a key"
+    if status == _FORBIDDEN:
+        return (
+            "this key may not read metrics; `modelmeter key new --scope read`, without --tenant, "
+            "makes one that may"
+        )
+    return (
+        "this key is not valid there: is it in this gateway's [[keys]], and not expired? "
+        "`modelmeter key new --scope read` makes another"
+    )
 
 
 def _message(content: bytes) -> str:

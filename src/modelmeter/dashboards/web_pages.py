@@ -35,6 +35,8 @@ class WebPages:
             raise SettingsError(f"{url!r} is no address such as http://127.0.0.1:9090")
         self.url = url.rstrip("/")
         self.place = parts.netloc
+        self.shows_key = bool(headers)
+        """Its pages are asked for with a key."""
         self._headers = headers
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

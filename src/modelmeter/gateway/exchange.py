@@ -9,7 +9,14 @@ from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.passage import headers_passed_on
 from modelmeter.gateway.patience import Patience
-from modelmeter.gateway.refusals import CALL_ID_HEADER, CALLER_TOO_SLOW, log_cut, send_error
+from modelmeter.gateway.refusals import (
+    CALL_ID_HEADER,
+    CALLER_TOO_SLOW,
+    cause_of,
+    log_cut,
+    log_no_answer,
+    send_error,
+)
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.meter import Ending, OpenCall
 from modelmeter.providers import (
@@ -74,6 +81,7 @@ class Exchange:
         self._observer: ResponseObserver | None = None
         self._held = b""
         self._failure: ErrorType | None = None
+        self._cause: str | None = None
         self._sent = True
         self._bytes = 0
         self._bytes_when_gone = 0
@@ -90,6 +98,7 @@ class Exchange:
             self._failure = self._reason_of_timeout()
         except UpstreamError as error:
             self._failure = self._failure or ErrorType(error.error_type)
+            self._cause = cause_of(error)
             self._sent = error.sent
         except asyncio.CancelledError:
             self._failure = ErrorType.CANCELLED
@@ -257,13 +266,16 @@ class Exchange:
         if self._client.started:
             self._log_cut(code)
             return
+        intent = self._call.intent
+        cause = self._cause or message
+        log_no_answer(cause, intent.provider, call_id=intent.id, model=intent.model)
         await send_error(
             self._client,
             self._dialect,
             message,
             code=code,
             http_status=http_status,
-            call_id=self._call.intent.id,
+            call_id=intent.id,
         )
 
     def _log_cut(self, reason: str) -> None:

@@ -101,9 +101,13 @@ class Identity:
 
     def _caller_of_key(self, key: KeySettings, names: dict[bytes, str]) -> Caller:
         agent = names.get(b"x-agent-id", UNKNOWN_AGENT)
-        team = key.team or names.get(b"x-team") or self._teams.of(agent)
-        if agent != UNKNOWN_AGENT and not any(fnmatchcase(agent, glob) for glob in key.agents):
-            raise _not_allowed("agent", agent)
+        # Whose agents are limited would leave their teams by naming another, or no agent.
+        names_team = any(not glob.strip("*") for glob in key.agents)
+        said_team = names.get(b"x-team") if names_team else None
+        team = key.team or said_team or self._teams.of(agent)
+        may_be_nobody = key.team is not None and agent == UNKNOWN_AGENT
+        if not may_be_nobody and not any(fnmatchcase(agent, glob) for glob in key.agents):
+            raise _not_allowed("agent", agent) if b"x-agent-id" in names else _agent_wanted()
         if names.get(b"x-team", team) != team:
             raise _not_allowed("team", names[b"x-team"])
         if names.get(b"x-tenant-id", key.tenant_id) != key.tenant_id:
@@ -155,6 +159,14 @@ def _gateway_key(said: Headers) -> bytes:
 def _invalid_key() -> RefusedRequestError:
     return RefusedRequestError(
         "a valid gateway key (mm-…) is needed", code=INVALID_KEY_CODE, http_status=401
+    )
+
+
+def _agent_wanted() -> RefusedRequestError:
+    return RefusedRequestError(
+        "this gateway key calls for certain agents only: say which one in the header x-agent-id",
+        code="not_allowed",
+        http_status=403,
     )
 
 

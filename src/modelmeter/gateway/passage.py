@@ -6,7 +6,7 @@ from modelmeter.errors import LedgerError, UpstreamError
 from modelmeter.gateway.asgi import Headers, header
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.gateway.door import Door
-from modelmeter.gateway.refusals import log_cut
+from modelmeter.gateway.refusals import cause_of, log_cut, log_no_answer
 from modelmeter.gateway.upstream import Upstream, UpstreamAnswer, UpstreamRequest
 from modelmeter.ledger import Ledger
 from modelmeter.record import Clock, ErrorType
@@ -42,12 +42,11 @@ async def pass_through(
             status_class = f"{answer.status // 100}xx"
             await _relay(client, answer, limits, clock)
     except TimeoutError as error:
-        _log_if_cut(client, door, ErrorType.TIMEOUT)
-        raise UpstreamError(
-            "the upstream did not answer in time", error_type=ErrorType.TIMEOUT
-        ) from error
+        late = UpstreamError("the upstream did not answer in time", error_type=ErrorType.TIMEOUT)
+        _log_failure(client, door, late)
+        raise late from error
     except UpstreamError as error:
-        _log_if_cut(client, door, error.error_type)
+        _log_failure(client, door, error)
         raise
     finally:
         if answer is not None:
@@ -86,9 +85,11 @@ async def _relay(client: ClientSide, answer: UpstreamAnswer, limits: Limits, clo
     await client.finish()
 
 
-def _log_if_cut(client: ClientSide, door: Door, reason: str) -> None:
+def _log_failure(client: ClientSide, door: Door, error: UpstreamError) -> None:
     if client.is_cut:
-        log_cut(f"upstream_{reason}", door.provider)
+        log_cut(f"upstream_{error.error_type}", door.provider)
+    elif not client.started:
+        log_no_answer(cause_of(error), door.provider)
 
 
 def _count(ledger: Ledger, provider: str, status_class: str) -> None:

@@ -34,10 +34,10 @@ class ReaderDoor:
             host = header(client.headers, b"host") or b""
             require_own_name(host.decode("latin-1"), shown="metrics are shown")
             return
-        now_ns = self._clock.time_ns()
+        now = datetime.fromtimestamp(self._clock.time_ns() / _NS, UTC)
         try:
-            self._identity.check_reader(client.headers, datetime.fromtimestamp(now_ns / _NS, UTC))
+            self._identity.check_reader(client.headers, now)
         except RefusedRequestError as error:
             if error.refusal_code != INVALID_KEY_CODE:
                 raise
-            raise self._wrong_keys.refusal(client.peer, error, now_ns) from error
+            raise self._wrong_keys.refusal(client.peer, error) from error

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from modelmeter.errors import UpstreamError
 from modelmeter.gateway.asgi import Headers
 from modelmeter.gateway.client_side import ClientSide
 from modelmeter.providers import Dialect
@@ -15,7 +16,9 @@ __all__ = [
     "CALL_ID_HEADER",
     "EarlyRefusals",
     "RefusalCounts",
+    "cause_of",
     "log_cut",
+    "log_no_answer",
     "send_error",
 ]
 
@@ -23,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 CALL_ID_HEADER = b"x-modelmeter-call-id"
 _LOGGED_MODEL_MAX = 128
+_LOGGED_CAUSE_MAX = 500
 CALLER_TOO_SLOW = "caller_too_slow"
 """Why an answer is cut whose caller does not read it."""
 _JSON: Headers = [(b"content-type", b"application/json")]
@@ -59,9 +63,28 @@ class EarlyRefusals(msgspec.Struct, frozen=True):
 
 def log_cut(reason: str, provider: str, *, call_id: str | None = None, model: str = "") -> None:
     """Log that an answer stays incomplete: it had begun, so its caller can be told no error."""
-    call = "an unmetered call" if call_id is None else f"call {call_id}"
-    source = f"{provider} {model[:_LOGGED_MODEL_MAX]}".rstrip()
+    call, source = _named(provider, call_id, model)
     logger.warning("%s: the answer of %s was cut: %s", call, source, reason)
+
+
+def log_no_answer(
+    cause: str, provider: str, *, call_id: str | None = None, model: str = ""
+) -> None:
+    """Log why there is no answer; its caller is told less, for a cause may name addresses."""
+    call, source = _named(provider, call_id, model)
+    logger.warning("%s: no answer of %s: %s", call, source, cause)
+
+
+def cause_of(error: UpstreamError) -> str:
+    """What went wrong and why, in one line for the log."""
+    why = str(error.__cause__ or "")
+    whole = f"{error.message}: {why}" if why else error.message
+    return " ".join(whole[:_LOGGED_CAUSE_MAX].split())
+
+
+def _named(provider: str, call_id: str | None, model: str) -> tuple[str, str]:
+    call = "an unmetered call" if call_id is None else f"call {call_id}"
+    return call, f"{provider} {model[:_LOGGED_MODEL_MAX]}".rstrip()
 
 
 async def send_error(

@@ -53,6 +53,13 @@ REFUSED = (
 KNOWN_PATHS_MAX = 1024
 """Paths whose doors are remembered; then the memory starts anew."""
 
+_RELAYED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""
+No other goes to a provider, whose answer to TRACE is the request with the operator's key in it.
+
+https://www.rfc-editor.org/rfc/rfc9110.html#section-9.3.8
+"""
+_ALLOWED: Headers = [(b"allow", ", ".join(_RELAYED_METHODS).encode())]
 _LEDGER_RETRY_AFTER_SECONDS = 1
 _STOP_RETRY_AFTER_SECONDS = 5
 _ATTEMPTS_MAX = 100
@@ -95,6 +102,9 @@ class Relay:
         door: Door | None = None
         try:
             door, path = self._door(client.scope["raw_path"])
+            if client.scope["method"] not in _RELAYED_METHODS:
+                await self._refuse(client, door, _not_relayed(), told=_ALLOWED)
+                return
             await self._serve(client, door, path)
         except ClientGoneError:
             return
@@ -116,7 +126,7 @@ class Relay:
     async def _serve(self, client: ClientSide, door: Door, path: str) -> None:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
-        caller = self.caller(client, began_ns)
+        caller = self.caller(client)
         method = client.scope["method"]
         operation = operation_at(door.dialect, method, path)
         body = await client.read_body(
@@ -211,7 +221,7 @@ class Relay:
         finally:
             await keeper.conclude(entry)
 
-    def caller(self, client: ClientSide, now_ns: int) -> Caller:
+    def caller(self, client: ClientSide) -> Caller:
         """
         Who makes a request.
 
@@ -223,7 +233,7 @@ class Relay:
         except RefusedRequestError as error:
             if error.refusal_code != INVALID_KEY_CODE:
                 raise
-            raise self._parts.wrong_keys.refusal(client.peer, error, now_ns) from error
+            raise self._parts.wrong_keys.refusal(client.peer, error) from error
 
     async def _refuse(
         self,
@@ -247,6 +257,14 @@ class Relay:
             retry_after_seconds=error.retry_after_seconds,
             told=told,
         )
+
+
+def _not_relayed() -> RefusedRequestError:
+    return RefusedRequestError(
+        f"the gateway relays {', '.join(_RELAYED_METHODS)} and no other method",
+        code="method_not_allowed",
+        http_status=405,
+    )
 
 
 def _stands(error: BudgetExceededError) -> Headers:

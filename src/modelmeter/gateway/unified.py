@@ -71,7 +71,7 @@ class UnifiedParts(msgspec.Struct, frozen=True):
 
     doors: Mapping[str, Door]
     """By provider."""
-    caller_of: Callable[[ClientSide, int], Caller]
+    caller_of: Callable[[ClientSide], Caller]
     outbound: Outbound
     upstream: Upstream
     meter: Meter
@@ -115,7 +115,7 @@ class Unified:
     async def _serve(self, client: ClientSide) -> None:
         parts = self._parts
         began_ns = parts.clock.monotonic_ns()
-        caller = parts.caller_of(client, began_ns)
+        caller = parts.caller_of(client)
         path, method = client.scope["raw_path"], client.scope["method"]
         operation = _OPERATIONS.get(path)
         if path == _MODELS or path.startswith(_MODELS + b"/"):

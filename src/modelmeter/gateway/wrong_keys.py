@@ -7,6 +7,7 @@ from math import ceil
 import msgspec
 
 from modelmeter.errors import RefusedRequestError
+from modelmeter.record import Clock
 
 __all__ = ["WrongKeys"]
 
@@ -30,13 +31,15 @@ class WrongKeys:
     reads the log, and the work of reading bodies.
     """
 
-    def __init__(self, *, per_minute_max: int, peers_max: int) -> None:
+    def __init__(self, clock: Clock, *, per_minute_max: int, peers_max: int) -> None:
+        self._clock = clock
         self._per_minute_max = per_minute_max
         self._peers_max = peers_max
         self._counts: OrderedDict[str, _Count] = OrderedDict()
 
-    def refusal(self, peer: str, error: RefusedRequestError, now_ns: int) -> RefusedRequestError:
+    def refusal(self, peer: str, error: RefusedRequestError) -> RefusedRequestError:
         """Count a wrong key of ``peer``, refused by ``error``; the error to answer with."""
+        now_ns = self._clock.monotonic_ns()
         site = _site(peer)
         count = self._counts.get(site)
         if count is None or now_ns - count.began_ns >= _WINDOW_NS:

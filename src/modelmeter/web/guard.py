@@ -22,8 +22,8 @@ __all__ = ["SESSION_COOKIE", "Guard", "WrongKey"]
 
 SESSION_COOKIE = "modelmeter_session"
 
-WrongKey = Callable[[str, RefusedRequestError, int], RefusedRequestError]
-"""Counts a wrong key of an address at a time; the error to answer with."""
+WrongKey = Callable[[str, RefusedRequestError], RefusedRequestError]
+"""Counts a wrong key of an address; the error to answer with."""
 
 _EVERYTHING = Viewer()
 _PUBLIC_PATHS = frozenset({"/login", "/api/v1/login", "/api/v1/logout"})
@@ -79,11 +79,10 @@ class Guard:
             RefusedRequestError: it is no key (401), too many were tried (429), or the key may
                 not read (403).
         """
-        now_ns = self._clock.time_ns()
-        now = _moment(now_ns)
+        now = self._now()
         key = self._keys_own(secret, now)
         if key is None:
-            raise self._wrong_key(peer, _no_key(), now_ns)
+            raise self._wrong_key(peer, _no_key())
         _check_scope(key)
         return self._sessions.begin(key, now)
 
@@ -107,16 +106,18 @@ class Guard:
         return RedirectResponse(f"/login{_and_back(path, scope['query_string'])}", 303)
 
     def _key(self, headers: Headers, scope: Scope) -> KeySettings | None:
-        now_ns = self._clock.time_ns()
-        now = _moment(now_ns)
+        now = self._now()
         secret = _shown_key(headers)
         if secret is not None:
             key = self._keys_own(secret, now)
             if key is None:
-                raise self._wrong_key(peer_of(scope), _no_key(), now_ns)
+                raise self._wrong_key(peer_of(scope), _no_key())
             return key
         session = _cookie(headers.getlist("cookie"))
         return None if session is None else self._sessions.key_of(session, now)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.time_ns() / 1e9, UTC)
 
     def _keys_own(self, secret: str, now: datetime) -> KeySettings | None:
         if len(secret) > _KEY_LENGTH_MAX:
@@ -176,7 +177,3 @@ def _and_back(path: str, query: bytes) -> str:
     if query and len(query) <= _QUERY_KEPT_BYTES_MAX:
         address += f"?{query.decode('latin-1')}"
     return "" if address == "/" else f"?next={quote(address)}"
-
-
-def _moment(now_ns: int) -> datetime:
-    return datetime.fromtimestamp(now_ns / 1e9, UTC)

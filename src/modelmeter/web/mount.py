@@ -41,8 +41,8 @@ class WebParts(msgspec.Struct, frozen=True):
     ledger_path: Path
     prices: PriceBook
     clock: Clock
-    wrong_key: Callable[[str, RefusedRequestError, int], RefusedRequestError]
-    """Counts a wrong key of an address at a time; the error to answer with."""
+    wrong_key: Callable[[str, RefusedRequestError], RefusedRequestError]
+    """Counts a wrong key of an address; the error to answer with."""
     count_refusal: Callable[[str], None]
     """Counts a refusal by its code."""
 
