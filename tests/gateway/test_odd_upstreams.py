@@ -88,6 +88,9 @@ ZIPPED = gzip.compress(ANSWER)
 ZIPPED_LENGTH = b"content-length: %d\r\n\r\n" % len(ZIPPED)
 BOMB = gzip.compress(bytes(300 * 2**20), 1)
 BOMB_LENGTH = b"content-length: %d\r\n\r\n" % len(BOMB)
+HALF = b'data: {"choices":[{"delta":{"content":"Hello"},"finish_reason":null}]}\n\n'
+"""A stream that lacks its end."""
+HALF_LENGTH = b"content-length: %d\r\n\r\n" % len(HALF)
 SMUGGLED = b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nsmuggled"
 
 UNUSABLE = ("connection", "bad_response")
@@ -176,6 +179,10 @@ STRANGE: dict[str, tuple[Behaviour, tuple[int, bytes, object]]] = {
     "zips-a-bomb": (
         says(HEAD, b"content-encoding: gzip\r\n", BOMB_LENGTH, BOMB),
         (200, BOMB, (*NO_JSON, 200, 1)),
+    ),
+    "streams-half": (
+        says(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n", HALF_LENGTH, HALF),
+        (200, HALF, (*NO_JSON, 200, 1)),
     ),
     "zips-in-its-own-way": (
         says(HEAD, b"content-encoding: own\r\n", LENGTH, ANSWER),

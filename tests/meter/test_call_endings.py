@@ -12,6 +12,7 @@ from modelmeter.ledger import Ledger, LedgerWriter
 from modelmeter.meter import CallOpening, Ending, Meter, OpenCall, lost_call
 from modelmeter.meter.ending import Timing, call_of
 from modelmeter.pricing import PriceBook
+from modelmeter.pricing.estimate import OUTPUT_TOKENS_MAX
 from modelmeter.providers import ResponseFacts
 from modelmeter.record import (
     RESERVATION,
@@ -104,6 +105,32 @@ ENDINGS = {
         Status.ERROR, ErrorType.CONNECTION, TokenCounts(input=700, output=100),
         CostState.ESTIMATED,
     ),
+    "broken off by the provider after its first counts": (
+        Ending(
+            ResponseFacts(
+                tokens=TokenCounts(input=700, output=1), output_characters=4,
+                error_type=ErrorType.BAD_RESPONSE,
+            ),
+            http_status=200,
+        ),
+        Status.ERROR, ErrorType.BAD_RESPONSE, TokenCounts(input=700, output=1),
+        CostState.ESTIMATED,
+    ),
+    "broken off by the provider behind its last counts": (
+        Ending(
+            ResponseFacts(
+                tokens=USED, output_characters=4, is_written=True,
+                error_type=ErrorType.BAD_RESPONSE,
+            ),
+            http_status=200,
+        ),
+        Status.ERROR, ErrorType.BAD_RESPONSE, USED, CostState.PRICED,
+    ),
+    "larger than any model writes": (
+        Ending(ResponseFacts(ended=True, output_characters=40_000_000), http_status=200),
+        Status.SUCCESS, None, TokenCounts(input=100, output=OUTPUT_TOKENS_MAX),
+        CostState.ESTIMATED,
+    ),
 }  # fmt: skip
 
 
@@ -117,6 +144,18 @@ def test_an_ending_tells_status_and_charge(name: str) -> None:
     assert call.cost_state is state
     assert (call.cost > 0) == (tokens.total > 0)
     assert (call.note is not None) == (state is CostState.ESTIMATED)
+
+
+def test_vectors_without_usage_are_charged_their_input() -> None:
+    """However long the answer, nothing of it is output, and there is no price of one."""
+    asked = msgspec.structs.replace(
+        intent("text-embedding-3-small"), operation=Operation.EMBEDDINGS
+    )
+    large = ResponseFacts(ended=True, output_characters=40_000_000)
+
+    call = call_of(asked, Ending(large, http_status=200), TIMING, PRICES)
+
+    assert (call.tokens, call.cost_state) == (TokenCounts(input=100), CostState.ESTIMATED)
 
 
 def test_the_charge_is_exact() -> None:

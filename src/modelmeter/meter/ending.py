@@ -5,7 +5,7 @@ from typing import Protocol
 import msgspec
 
 from modelmeter.pricing.book import Price
-from modelmeter.pricing.estimate import estimate_tokens, lost_call_tokens
+from modelmeter.pricing.estimate import OUTPUT_TOKENS_MAX, estimate_tokens, lost_call_tokens
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import (
     NO_TOOLS,
@@ -15,6 +15,7 @@ from modelmeter.record import (
     CostState,
     ErrorType,
     Intent,
+    Operation,
     PicoUsd,
     Status,
     TokenCounts,
@@ -24,6 +25,7 @@ from modelmeter.record import (
 __all__ = ["Ending", "Pricer", "Timing", "cached_call", "call_of", "lost_call", "refused_call"]
 
 _HTTP_ERROR = 400
+_EMBEDDING_OPERATIONS = frozenset({Operation.EMBEDDINGS, Operation.EMBED_CONTENT})
 _REDIRECTS = range(300, 400)
 _GOES_ON_NOTE = (
     "the provider works on in the background, and what it uses is in no answer of this call; "
@@ -271,7 +273,7 @@ def _usage(intent: Intent, ending: Ending) -> tuple[TokenCounts, str | None]:
         return facts.tokens, None
     if facts.goes_on and facts.tokens is None:
         return _most(intent), _GOES_ON_NOTE
-    guess = estimate_tokens(intent.input_bytes, facts.output_characters, None)
+    guess = estimate_tokens(intent.input_bytes, *_written(intent, facts))
     why = _why_estimated(ending)
     if facts.tokens is None:
         is_cut = ending.failure is ErrorType.BUDGET_EXCEEDED
@@ -279,9 +281,18 @@ def _usage(intent: Intent, ending: Ending) -> tuple[TokenCounts, str | None]:
     # A stream that broke off: the counts so far are true but may lack what came after them.
     seen = facts.tokens
     missing = max(guess.output - seen.output - seen.reasoning, 0)
-    if not missing and ending.failure is None:
+    is_whole = facts.error_type is None or facts.is_written
+    if not missing and ending.failure is None and is_whole:
         return seen, None
     return msgspec.structs.replace(seen, output=seen.output + missing), why
+
+
+def _written(intent: Intent, facts: ResponseFacts) -> tuple[int, int]:
+    """How many characters the model wrote, and how many tokens they can be at most."""
+    if intent.operation in _EMBEDDING_OPERATIONS:
+        # However many numbers came, none of them is output.
+        return 0, 0
+    return facts.output_characters, OUTPUT_TOKENS_MAX * intent.answers
 
 
 def _why_estimated(ending: Ending) -> str:
@@ -289,6 +300,6 @@ def _why_estimated(ending: Ending) -> str:
         return "cut where it had used up what was held for it"
     if ending.failure is not None and ending.http_status is None:
         return "no answer came; the provider may have billed the request"
-    if ending.failure is not None:
+    if ending.failure is not None or ending.facts.error_type is not None:
         return "the answer broke off before the provider reported its usage"
     return "the provider reported no usage"

@@ -117,6 +117,11 @@ class BodyCollector:
         else:
             self._parts.append(chunk)
 
+    @property
+    def size(self) -> int:
+        """Of all that came, in bytes."""
+        return self._size
+
     def body(self) -> bytes | None:
         """All bytes so far; None if they were more than the cap."""
         if self._size > self._bytes_max:

@@ -56,7 +56,11 @@ class PlainObserver:
             kind = self._error_type(self._http_status, body or b"")
             return ResponseFacts(ended=self._ended, error_type=kind)
         if body is None:
-            return ResponseFacts(ended=self._ended, note="the answer was too large to be read")
+            return ResponseFacts(
+                ended=self._ended,
+                output_characters=self._collector.size,
+                note="the answer was too large to be read",
+            )
         facts = self._read(body)
         if not self._ended:
             return msgspec.structs.replace(facts, ended=False, error_type=None)

@@ -109,7 +109,7 @@ class _AsItIs:
         return shown
 
     def end(self, rest: bytes, facts: ResponseFacts) -> bytes:
-        if not facts.ended and facts.error_type is None:
+        if not facts.ended and facts.error_type in (None, ErrorType.BAD_RESPONSE):
             raise broken_off()
         self._begun = True
         return rest

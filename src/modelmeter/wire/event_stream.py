@@ -60,6 +60,11 @@ class EventStreamDecoder:
         self._held = bytearray()
         self._needed = _PRELUDE.size
 
+    @property
+    def is_amid_message(self) -> bool:
+        """The bytes so far end in the middle of a message."""
+        return bool(self._held)
+
     def feed(self, chunk: bytes) -> list[EventStreamMessage]:
         """
         Take the next bytes and give the messages they complete.

@@ -12,6 +12,7 @@ from modelmeter.providers.anthropic.usage import (
     read_usage,
 )
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
+from modelmeter.providers.broken_off import broken_off_facts
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.plain import unread_facts
 from modelmeter.providers.written import written_length
@@ -55,6 +56,8 @@ class MessageEvents:
     """The facts of a message that comes as events; Bedrock frames the same events otherwise."""
 
     def __init__(self) -> None:
+        self.begun = False
+        """A message has started."""
         self.stopped = False
         self._is_written = False
         self._usage: AnthropicUsage | None = None
@@ -75,6 +78,7 @@ class MessageEvents:
             delta = event.delta
             self._characters += _length(delta.text, delta.thinking, delta.partial_json)
         elif event.type == "message_start" and event.message is not None:
+            self.begun = True
             self._model = _text(event.message.model)
             self._id = _text(event.message.id)
             self._take_usage(event.message.usage)
@@ -124,6 +128,7 @@ class MessageStreamObserver:
         self._request_body = request_body
         self._decoder: ServerSentEventDecoder | None = ServerSentEventDecoder()
         self._events = MessageEvents()
+        self._over = False
 
     @property
     def finished(self) -> bool:
@@ -148,11 +153,15 @@ class MessageStreamObserver:
         if self._decoder is not None:
             for event in self._decoder.end():
                 self._events.read(event.data)
+        self._over = True
         return b""
 
     def facts(self) -> ResponseFacts:
         """What the stream said so far."""
         facts = self._events.facts()
+        # What could not be read may have held the end.
+        if self._over and self._decoder is not None and not facts.ended:
+            facts = broken_off_facts(facts)
         if facts.tools is NO_TOOLS:
             return facts
         tools = billed_tools(facts.tools, self._request_body)

@@ -22,6 +22,7 @@ from modelmeter.providers.bedrock.usage import (
     invoked_tokens,
 )
 from modelmeter.providers.bodies import ABSENT, is_absent
+from modelmeter.providers.broken_off import broken_off_facts
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.record import ErrorType, TokenCounts
 from modelmeter.wire.event_stream import EventStreamDecoder, EventStreamMessage
@@ -51,6 +52,7 @@ class _EventObserver(ABC):
     def __init__(self) -> None:
         self._decoder: EventStreamDecoder | None = EventStreamDecoder()
         self._ended = False
+        self._over = False
         self._characters = 0
         self._error: ErrorType | None = None
         self._note: str | None = None
@@ -69,7 +71,17 @@ class _EventObserver(ABC):
         """Nothing was held back."""
         # A decoder that met a fault behind good messages tells it at its next call.
         self._observe(b"")
+        self._over = True
         return b""
+
+    def facts(self) -> ResponseFacts:
+        """What the events so far said."""
+        facts = self._facts()
+        # What could not be read may have held the end.
+        if not self._over or self._decoder is None:
+            return facts
+        is_broken_off = self._lacks_end() or (not self._ended and self._decoder.is_amid_message)
+        return broken_off_facts(facts) if is_broken_off else facts
 
     def _observe(self, chunk: bytes) -> None:
         if self._decoder is None:
@@ -99,6 +111,14 @@ class _EventObserver(ABC):
     def _read(self, event_type: str, payload: bytes) -> None:
         """Take the facts of one event."""
 
+    @abstractmethod
+    def _facts(self) -> ResponseFacts:
+        """What they said, whether or not more was to come."""
+
+    @abstractmethod
+    def _lacks_end(self) -> bool:
+        """No event went by behind which the model has nothing to say."""
+
 
 class ConverseStreamObserver(_EventObserver):
     """Events of ConverseStream, up to ``metadata``."""
@@ -108,18 +128,23 @@ class ConverseStreamObserver(_EventObserver):
         self._tokens: TokenCounts | None = None
         self._usage_note: str | None = NO_USAGE
         self._tier: str | None = None
+        self._stopped = False
 
     def _read(self, event_type: str, payload: bytes) -> None:
         if event_type == "contentBlockDelta":
             self._characters += delta_length(payload)
+        elif event_type == "messageStop":
+            self._stopped = True
         elif event_type == "metadata":
             self._ended = True
             metadata = _metadata_decoder.decode(payload)
             self._tokens, self._usage_note = converse_tokens(metadata.usage)
             self._tier = tier_name(metadata.service_tier, metadata.performance_config)
 
-    def facts(self) -> ResponseFacts:
-        """What the events so far said."""
+    def _lacks_end(self) -> bool:
+        return not self._stopped and not self._ended
+
+    def _facts(self) -> ResponseFacts:
         return ResponseFacts(
             tokens=self._tokens,
             ended=self._ended and self._error is None,
@@ -149,10 +174,12 @@ class InvokeStreamObserver(_EventObserver):
         self._usage_note: str | None = None
         self._answered: object = None
         self._first_text = b""
+        self._has_chunk = False
 
     def _read(self, event_type: str, payload: bytes) -> None:
         if event_type != "chunk":
             return
+        self._has_chunk = True
         data = _chunk_decoder.decode(payload).data
         body = read_invoked(data)
         if not is_absent(body.metrics):
@@ -175,7 +202,13 @@ class InvokeStreamObserver(_EventObserver):
             self._own, note = invoked_tokens(body)
             self._usage_note = self._usage_note or note
 
-    def facts(self) -> ResponseFacts:
+    def _lacks_end(self) -> bool:
+        """Claude's streams alone have an end that is known; of others nothing at all is too few."""
+        if self._message.begun:
+            return not self._ended
+        return not self._ended and not self._has_chunk
+
+    def _facts(self) -> ResponseFacts:
         """The model's own counts where they can be believed, else Bedrock's."""
         message = self._message.facts()
         whole = message.tokens if self._message.stopped else self._own

@@ -7,6 +7,7 @@ import msgspec
 
 from modelmeter.errors import WireError
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
+from modelmeter.providers.broken_off import broken_off_facts
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.genai.errors import error_type_of_body
 from modelmeter.providers.genai.usage import Counted, genai_tokens
@@ -187,6 +188,11 @@ class Frames(Protocol):
         """The last part, if only its end mark is missing."""
         ...
 
+    @property
+    def closed(self) -> bool:
+        """The bytes so far can be all there are."""
+        ...
+
 
 class EventFrames:
     """Server-sent events."""
@@ -202,6 +208,11 @@ class EventFrames:
         """See `Frames.end`."""
         return (event.data for event in self._decoder.end())
 
+    @property
+    def closed(self) -> bool:
+        """See `Frames.closed`; an event may lack its blank line."""
+        return True
+
 
 class ArrayFrames:
     """The elements of one JSON array."""
@@ -216,6 +227,11 @@ class ArrayFrames:
     def end(self) -> Iterator[bytes]:
         """See `Frames.end`."""
         return iter(())
+
+    @property
+    def closed(self) -> bool:
+        """See `Frames.closed`."""
+        return self._decoder.closed
 
 
 class StreamObserver:
@@ -258,7 +274,13 @@ class StreamObserver:
 
     def facts(self) -> ResponseFacts:
         """What the stream said so far."""
-        return self._generation.facts(ended=self._ended and self._generation.complete)
+        complete = self._generation.complete
+        facts = self._generation.facts(ended=self._ended and complete)
+        frames = self._frames
+        # What could not be read may have held the end.
+        if self._ended and frames is not None and not (complete and frames.closed):
+            return broken_off_facts(facts)
+        return facts
 
 
 def generation_facts(requested: str, body: bytes) -> ResponseFacts:

@@ -1,11 +1,13 @@
 """Observes event streams in OpenAI's dialect: chat, legacy completions, and responses."""
 
+import re
 from abc import ABC, abstractmethod
 
 import msgspec
 
 from modelmeter.errors import WireLimitError
 from modelmeter.providers.bodies import ABSENT, UNREADABLE, is_absent
+from modelmeter.providers.broken_off import broken_off_facts
 from modelmeter.providers.contract import ResponseFacts
 from modelmeter.providers.openai.errors import error_type_of_failure, is_error
 from modelmeter.providers.openai.plain import usable_tokens
@@ -16,6 +18,7 @@ from modelmeter.wire.sse import ServerSentEvent, ServerSentEventDecoder
 __all__ = ["ChatStreamObserver", "ResponsesStreamObserver"]
 
 _DONE = b"[DONE]"
+_REASON = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _UNREADABLE = "an event of the stream could not be read"
 
 
@@ -89,6 +92,9 @@ class _StreamObserver(ABC):
         self._hides_usage = hides_usage
         self._finished = False
         self._is_written = False
+        self._has_reason = False
+        """The model has told why it stopped: of some servers that is all the end there is."""
+        self._over = False
         self._model: str | None = None
         self._id: str | None = None
         self._tier: str | None = None
@@ -125,6 +131,7 @@ class _StreamObserver(ABC):
         """Read an event that lacks its blank line; gives back what was held until it is whole."""
         # A decoder that met a fault behind good events tells it at its next call.
         shown = self.feed(b"")
+        self._over = True
         if self._decoder is None:
             return shown
         shown += self._read_all(self._decoder.end()) + self._decoder.take_rest()
@@ -132,7 +139,7 @@ class _StreamObserver(ABC):
 
     def facts(self) -> ResponseFacts:
         """What the events so far said."""
-        return ResponseFacts(
+        facts = ResponseFacts(
             model_answered=self._model,
             tokens=self._tokens,
             ended=self._finished,
@@ -145,6 +152,10 @@ class _StreamObserver(ABC):
             tools=self._tools,
             note=self._note,
         )
+        # What could not be read may have held the end; what works on may be asked again.
+        is_known = self._over and self._decoder is not None and not facts.goes_on
+        is_done = self._finished or self._has_reason
+        return broken_off_facts(facts) if is_known and not is_done else facts
 
     def _read_all(self, events: list[ServerSentEvent]) -> bytes:
         shown = []
@@ -199,6 +210,7 @@ class ChatStreamObserver(_StreamObserver):
         except msgspec.ValidationError:
             self._take(_bare_decoder.decode(data))
             self._characters += len(data)
+            self._has_reason = self._has_reason or _REASON.search(data) is not None
             return False
         held_usage = self._take(chunk)
         if held_usage and self._tokens is not None:
@@ -207,6 +219,8 @@ class ChatStreamObserver(_StreamObserver):
         if held_usage and all(choice.finish_reason is not None for choice in choices):
             self._is_written = True
         for choice in choices:
+            # Old servers of one kind write an empty one until they stop.
+            self._has_reason = self._has_reason or bool(choice.finish_reason)
             self._count(choice.text)
             if choice.delta is not None:
                 self._read_delta(choice.delta)
