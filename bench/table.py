@@ -224,8 +224,8 @@ def _metering(result: Result) -> str:
         f"modelmeter ran with all metering on and every call durable. The load saw "
         f"{answered.answers:,} answers from it and cut at most {answered.cut:,} calls in flight; "
         f"the upstream gave {answered.served:,} answers. `modelmeter report` says "
-        f"**{metered.calls:,} calls**, {metered.errors:,} errors, {metered.unpriced_calls:,} "
-        f"without a price, **{metered.cost_usd} USD**.\n"
+        f"**{metered.calls:,} calls**, {metered.errors:,} errors (of those cut), "
+        f"{metered.unpriced_calls:,} without a price, **{metered.cost_usd} USD**.\n"
     )
 
 
