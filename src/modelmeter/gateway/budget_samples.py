@@ -84,25 +84,12 @@ def budget_samples(
         (BUDGET_FORECAST, "forecast"),
     ):
         samples += [
-            ProcessSample(
-                metric.name,
-                "gauge",
-                metric.help,
-                float(amount),
-                (("budget", state.name),),
-            )
+            metric.sample(float(amount), state.name)
             for state in states
             # A window that is young or rolls has no forecast.
             if (amount := getattr(state, field)) is not None
         ]
     samples += [
-        ProcessSample(
-            BUDGET_DRIFT.name,
-            "gauge",
-            BUDGET_DRIFT.help,
-            drift / PICO_PER_USD,
-            (("budget", name),),
-        )
-        for name, drift in sorted(drifts.items())
+        BUDGET_DRIFT.sample(drift / PICO_PER_USD, name) for name, drift in sorted(drifts.items())
     ]
     return samples

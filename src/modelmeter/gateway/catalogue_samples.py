@@ -1,5 +1,6 @@
 """What ``/metrics`` shows of the price catalogue: how new it is, and whether it stands in."""
 
+import os
 from datetime import UTC, date, datetime, time
 
 from modelmeter.metrics import ProcessSample
@@ -33,16 +34,13 @@ class CatalogueSamples:
 
 
 def catalogue_samples(catalogue: CatalogueData, today: date) -> list[ProcessSample]:
-    """The samples of a catalogue; its source is a label."""
+    """The samples of a catalogue; its source and this process are labels."""
     newest = newest_change(catalogue, today)
     known_at = 0.0
     if newest is not None:
         known_at = datetime.combine(newest, time(), tzinfo=UTC).timestamp()
-    source = (("source", catalogue.source),)
+    labels = (catalogue.source, str(os.getpid()))
     return [
-        ProcessSample(metric.name, metric.type, metric.help, value, source)
-        for metric, value in (
-            (CATALOGUE_TIMESTAMP, known_at),
-            (CATALOGUE_FALLBACK, float(catalogue.fallback is not None)),
-        )
+        CATALOGUE_TIMESTAMP.sample(known_at, *labels),
+        CATALOGUE_FALLBACK.sample(float(catalogue.fallback is not None), *labels),
     ]

@@ -9,7 +9,7 @@ from modelmeter.cache import ResponseCache
 from modelmeter.gateway.catalogue_samples import CatalogueSamples
 from modelmeter.gateway.refusals import RefusalCounts
 from modelmeter.ledger import LedgerWriter
-from modelmeter.metrics import Metric, ProcessSample
+from modelmeter.metrics import ProcessSample
 from modelmeter.metrics.names import (
     CACHE_FAILURES,
     LEDGER_COMMITS,
@@ -38,14 +38,15 @@ class ProcessCounts(msgspec.Struct, frozen=True):
     def samples(self) -> list[ProcessSample]:
         """All of them as they stand now."""
         # Each worker counts for itself; without a label their counters would be taken for one.
-        process = ("pid", str(os.getpid()))
-        own = [
-            msgspec.structs.replace(sample, labels=(*sample.labels, process))
-            for sample in (*self._ledger(), *self._requests(), *self.catalogue.samples())
+        pid = str(os.getpid())
+        return [
+            *self._ledger(pid),
+            *self._requests(pid),
+            *self.catalogue.samples(),
+            *circuit_samples(self.circuits),
         ]
-        return [*own, *circuit_samples(self.circuits)]
 
-    def _ledger(self) -> Iterator[ProcessSample]:
+    def _ledger(self, pid: str) -> Iterator[ProcessSample]:
         writer = self.writer
         for metric, count in (
             (LEDGER_QUEUE_LENGTH, writer.queue_length),
@@ -54,15 +55,11 @@ class ProcessCounts(msgspec.Struct, frozen=True):
             (LEDGER_CONFLICTS, writer.conflicts),
             (RECOVERED_CALLS, writer.recovered),
         ):
-            yield _sample(metric, count)
+            yield metric.sample(count, pid)
 
-    def _requests(self) -> Iterator[ProcessSample]:
-        yield _sample(UNMETERED_CALLS, self.refusals.unmetered)
+    def _requests(self, pid: str) -> Iterator[ProcessSample]:
+        yield UNMETERED_CALLS.sample(self.refusals.unmetered, pid)
         for code, count in sorted(self.refusals.by_code.items()):
-            yield _sample(REFUSED_REQUESTS, count, ("code", code))
+            yield REFUSED_REQUESTS.sample(count, code, pid)
         if self.cache is not None:
-            yield _sample(CACHE_FAILURES, self.cache.failures)
-
-
-def _sample(metric: Metric, count: int, *labels: tuple[str, str]) -> ProcessSample:
-    return ProcessSample(metric.name, metric.type, metric.help, count, labels)
+            yield CACHE_FAILURES.sample(self.cache.failures, pid)

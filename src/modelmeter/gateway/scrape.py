@@ -15,7 +15,7 @@ from modelmeter.ledger import Ledger
 from modelmeter.ledger.read_only import connect_reader
 from modelmeter.ledger.series_reader import SeriesSnapshot, read_series
 from modelmeter.ledger.session_secret import ledger_id
-from modelmeter.metrics import BirthHold, Exposition, Metric, ProcessSample
+from modelmeter.metrics import BirthHold, Exposition
 from modelmeter.metrics.names import LEDGER_INFO, SCRAPE_INTERVAL
 from modelmeter.record import Clock
 
@@ -92,14 +92,9 @@ class Scrape:
 
     def _render(self, snapshot: SeriesSnapshot, now_ns: int, accept: str) -> tuple[bytes, str]:
         samples = [
-            _sample(LEDGER_INFO, 1, ledger_id(self._connection)),
-            _sample(SCRAPE_INTERVAL, self._interval_seconds),
+            LEDGER_INFO.sample(1, ledger_id(self._connection)),
+            SCRAPE_INTERVAL.sample(self._interval_seconds),
             *self._counts.samples(),
         ]
         samples += budget_samples(self._connection, now_ns, self._budgets.drifts)
         return self._exposition.render(snapshot, accept, process=samples)
-
-
-def _sample(metric: Metric, value: float, *labels: str) -> ProcessSample:
-    named = tuple(zip(metric.labels, labels, strict=True))
-    return ProcessSample(metric.name, metric.type, metric.help, value, named)

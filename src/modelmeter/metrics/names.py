@@ -39,6 +39,16 @@ __all__ = [
 MetricType = Literal["counter", "gauge", "histogram"]
 
 
+class ProcessSample(msgspec.Struct, frozen=True):
+    """A number of this process, read when the metrics are shown."""
+
+    name: str
+    type: MetricType
+    help: str
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+
+
 class Metric(msgspec.Struct, frozen=True):
     """One metric family and where its samples come from."""
 
@@ -58,15 +68,10 @@ class Metric(msgspec.Struct, frozen=True):
     corrected: bool = False
     """Corrections can take its true sum down; what is shown waits until the sum has passed it."""
 
-
-class ProcessSample(msgspec.Struct, frozen=True):
-    """A number of this process, read when the metrics are shown."""
-
-    name: str
-    type: MetricType
-    help: str
-    value: float
-    labels: tuple[tuple[str, str], ...] = ()
+    def sample(self, value: float, *labels: str) -> ProcessSample:
+        """A number of this process; ``labels`` in the order of their names."""
+        named = tuple(zip(self.labels, labels, strict=True))
+        return ProcessSample(self.name, self.type, self.help, value, named)
 
 
 _CALLER = ("agent_id", "model", "provider")

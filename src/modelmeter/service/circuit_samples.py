@@ -10,12 +10,6 @@ __all__ = ["circuit_samples"]
 def circuit_samples(circuits: Circuits) -> list[ProcessSample]:
     """One sample a provider that was called."""
     return [
-        ProcessSample(
-            CIRCUIT_OPEN.name,
-            CIRCUIT_OPEN.type,
-            CIRCUIT_OPEN.help,
-            count,
-            (("provider", provider),),
-        )
+        CIRCUIT_OPEN.sample(count, provider)
         for provider, count in sorted(circuits.open_by_provider().items())
     ]

@@ -66,16 +66,7 @@ class ToldValues:
         """How many values of each name were left out."""
         with self._turn:
             left_out = sorted(self._left_out.items())
-        return [
-            ProcessSample(
-                VALUES_LEFT_OUT.name,
-                VALUES_LEFT_OUT.type,
-                VALUES_LEFT_OUT.help,
-                count,
-                (("value", name),),
-            )
-            for name, count in left_out
-        ]
+        return [VALUES_LEFT_OUT.sample(count, name) for name, count in left_out]
 
     def _number(self, name: str, value: object, most: int) -> Decimal | None:
         try:
